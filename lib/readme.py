@@ -1,0 +1,65 @@
+"""Write the results block of README.md from the committed `quick` run: `python -m lib.readme [--check]`."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from lib.errors import UserError
+from lib.paths import ROOT
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+RUN = "quick"
+FIGURES = {
+    "fig03_loss_curves": "Figure 3. Training and test loss by epoch.",
+    "fig05_comparison": "Figure 5. The test image at the median rank of the error.",
+}
+
+
+def results_block(root: Path = ROOT) -> str:
+    """Markdown of the answers, the main table and two figures of run `quick`; UserError if a file is missing."""
+    report = root / "reports" / RUN
+    lines = []
+    for path in sorted((report / "values").glob("*.json")):
+        notebook = f"{path.stem}"
+        answer = json.loads(path.read_text())["answer"]
+        lines.append(f"- **{notebook}** ([executed](reports/{RUN}/{notebook}.ipynb)): {answer}")
+    lines += ["", _read(report / "tables" / "tab02_results.md").strip()]
+    for name, caption in FIGURES.items():
+        lines += ["", f"![{caption}](figures/{RUN}/{name}.png)", "", f"*{caption}*"]
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        raise UserError(f"{path.name}: expected from `make paper PROFILE={RUN}`, found no file; run that first.")
+    return path.read_text()
+
+
+def with_results(readme: str, block: str) -> str:
+    """The README text with `block` between its two markers."""
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise UserError(f"README.md: expected the markers {BEGIN} and {END} once each; put them back.")
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n{block}\n{END}", readme)
+
+
+def main(arguments: list[str]) -> None:
+    path = ROOT / "README.md"
+    old = path.read_text()
+    new = with_results(old, results_block())
+    if "--check" in arguments and new != old:
+        raise UserError("README.md: its results block differs from reports/quick; run `make readme`.")
+    if new != old:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(new)
+        os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
