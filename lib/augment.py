@@ -1,0 +1,51 @@
+"""Data augmentation of section 3: half of the images, drawn anew each epoch, are flipped and rotated."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+STREAM = 1  # keeps these draws apart from the others made of the same seed and epoch
+
+
+def draw(n: int, seed: int, epoch: int, probability: float = 0.5,
+         max_degrees: float = 30.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """For images 0 ... n-1: (flip (n,) bool, angle (n,) float32 in degrees).
+
+    An image is chosen with `probability`; the chosen are flipped and turned by a uniform angle of at most
+    `max_degrees` to either side, the others have flip False and angle 0. The study says neither the angle nor
+    whether one draw decides both; this takes its sentence ("50% of images to flip and rotate") as it stands.
+    Image i gets the same draw whatever n and whatever the order of the batches.
+    """
+    uniform = np.random.default_rng([seed, epoch, STREAM]).random((n, 2))
+    chosen = uniform[:, 0] < probability
+    angle = np.where(chosen, (2 * uniform[:, 1] - 1) * max_degrees, 0.0)
+    return torch.from_numpy(chosen), torch.from_numpy(angle.astype(np.float32))
+
+
+def flip_rotate(image: torch.Tensor, alpha: torch.Tensor, trimap: torch.Tensor, flip: torch.Tensor,
+                angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mirror, then turn counter-clockwise about the centre; the three move together.
+
+    image (N,3,H,W), alpha (N,1,H,W), trimap (N,1,H,W): float tensors on one device; flip (N,) bool and angle
+    (N,) degrees on the same device. Bilinear for image and alpha, nearest for the trimap; what comes in from
+    outside is the mirrored image. An image with flip False and angle 0 comes back bit for bit.
+    """
+    stack = torch.cat([image, alpha, trimap], dim=1)
+    stack = torch.where(flip.view(-1, 1, 1, 1), stack.flip(-1), stack)
+    grid = _rotation_grid(angle, *image.shape[-2:])
+    smooth = F.grid_sample(stack[:, :-1], grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    labels = F.grid_sample(stack[:, -1:], grid, mode="nearest", padding_mode="reflection", align_corners=False)
+    turned = torch.cat([smooth, labels], dim=1)
+    turned = torch.where((angle == 0).view(-1, 1, 1, 1), stack, turned)  # no rounding where nothing turns
+    channels = image.shape[1]
+    return turned[:, :channels], turned[:, channels:-1], turned[:, -1:]
+
+
+def _rotation_grid(angle: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Sampling grid (N,H,W,2) for grid_sample, turned in pixels, so that oblong images are not sheared."""
+    radians = torch.deg2rad(angle.float()).view(-1, 1, 1)
+    x = torch.arange(width, device=angle.device, dtype=torch.float32) - (width - 1) / 2
+    y = torch.arange(height, device=angle.device, dtype=torch.float32).view(-1, 1) - (height - 1) / 2
+    source_x = radians.cos() * x - radians.sin() * y
+    source_y = radians.sin() * x + radians.cos() * y
+    return torch.stack([2 * source_x / width, 2 * source_y / height], dim=-1)

@@ -1,0 +1,239 @@
+"""The network of section 2.4.1: stage 1 of Deep Image Matting (Xu et al. 2017), as the 2021 study cut it.
+
+A head convolution takes image and trimap (4 channels) to 3; torchvision's own 13 VGG-16 convolutions with
+four max-poolings encode; six convolutions with four unpoolings, which put each value back where its maximum
+was found, decode; a last convolution predicts alpha.
+"""
+
+import urllib.error
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import VGG16_BN_Weights, VGG16_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from lib.errors import UserError
+
+SMALLEST = 16  # four halvings leave one pixel
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# (kernel size, stride, padding). The study writes "size two, one stride, one padding": such a pooling makes
+# the map one pixel LARGER each time (28 -> 32 after four), so nothing is encoded at a coarser scale, and its
+# overlapping windows send several values to one pixel when they are unpooled. DIM's pooling halves.
+POOLING = {"halving": (2, 2, 0), "as_written": (2, 1, 1)}
+
+
+class VGG16Matting(nn.Module):
+    """VGG-16 encoder-decoder that predicts alpha from an image and its trimap.
+
+    batch_norm: after each convolution but the head and the last one (torchvision's vgg16_bn layers).
+    head_kernel, decoder_kernel: odd kernel sizes; the first decoder convolution is always 1x1 (DIM's deconv6).
+    pooling: "halving" (2x2, stride 2, as in VGG and DIM) or "as_written" (2x2, stride 1, padding 1: the
+    study's sentence taken literally). MaxUnpool2d lets one of several overlapping values win: on the CPU the
+    last, on a GPU any. So only "halving", whose windows never overlap, is bit-reproducible on a GPU.
+    """
+
+    def __init__(self, batch_norm: bool = True, head_kernel: int = 3, decoder_kernel: int = 5,
+                 pooling: str = "halving"):
+        super().__init__()
+        if pooling not in POOLING:
+            raise UserError(f"pooling: expected one of {', '.join(POOLING)}, found {pooling!r}; choose one.")
+        self.window = dict(zip(("kernel_size", "stride", "padding"), POOLING[pooling], strict=True))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.head = nn.Conv2d(4, 3, head_kernel, padding=head_kernel // 2)
+        self.encoder = nn.ModuleList(_vgg16_blocks(batch_norm))
+        widths = [(512, 512, 1), (512, 512, decoder_kernel), (512, 256, decoder_kernel),
+                  (256, 128, decoder_kernel), (128, 64, decoder_kernel), (64, 64, decoder_kernel)]
+        self.decoder = nn.ModuleList(_convolution(*width, batch_norm) for width in widths)
+        self.alpha = nn.Conv2d(64, 1, decoder_kernel, padding=decoder_kernel // 2)
+        initialise(self)
+
+    def logits(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        """Alpha before the sigmoid, (N,1,H,W); same inputs as forward."""
+        if min(image.shape[-2:]) < SMALLEST:
+            raise UserError(f"size: expected at least {SMALLEST}x{SMALLEST} px (four poolings), found "
+                            f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size.")
+        x = self.head(torch.cat([(image - self.mean) / self.std, trimap], dim=1))
+        pooled = []
+        for number, block in enumerate(self.encoder):
+            x = block(x)
+            if number < 4:  # the fifth pooling of VGG-16 would leave 0 pixels of 28
+                size = x.shape[-2:]
+                x, indices = F.max_pool2d(x, **self.window, return_indices=True)
+                pooled.append((indices, size))
+        x = self.decoder[1](self.decoder[0](x))
+        for block in self.decoder[2:]:
+            indices, size = pooled.pop()
+            # output_size, since an odd side is not twice its half: 28 -> 14 -> 7 -> 3 -> 1
+            x = block(F.max_unpool2d(x, indices, **self.window, output_size=size))
+        return self.alpha(x)
+
+    def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
+
+        The image is normalised with ImageNet's mean and standard deviation here. Any size from 16x16 up.
+        """
+        return self.logits(image, trimap).float().sigmoid()
+
+
+def _vgg16_blocks(batch_norm: bool) -> list[nn.Sequential]:
+    """torchvision's VGG-16 feature layers ("D"), cut at the five poolings, which are left out."""
+    blocks = [[]]
+    for layer in make_layers(cfgs["D"], batch_norm=batch_norm):
+        if isinstance(layer, nn.MaxPool2d):
+            blocks.append([])
+        else:
+            blocks[-1].append(layer)
+    return [nn.Sequential(*block) for block in blocks if block]
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn.Sequential:
+    layers = [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)]
+    layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
+    return nn.Sequential(*layers, nn.ReLU(inplace=True))
+
+
+def initialise(model: nn.Module, seed: int = 0) -> None:
+    """Draw all convolution weights anew from `seed` (He et al. 2015, normal, fan-in), biases 0.
+
+    The draws come from a generator of their own, so that they depend on nothing but the seed.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)
+
+
+def load_encoder(model: VGG16Matting, weights: str = "") -> None:
+    """Fill the 13 encoder convolutions from `weights`, in place.
+
+    weights: "" leaves the random ones; "imagenet" is torchvision's ImageNet file (downloaded once: vgg16_bn
+    for a model with batch norm, else vgg16); anything else is the path of a safetensors file with
+    torchvision's names (`features.0.weight` ...), of vgg16 or vgg16_bn, fp16 or fp32; its classifier is not
+    needed. A vgg16 file in a model with batch norm fills the convolutions and leaves the norms new: batch
+    norm sets each channel's scale itself, only the filters are taken over.
+    With weights the head starts as the identity on RGB and zero on the trimap, so that the encoder sees what
+    it was trained on. UserError when the file is missing, unreadable, or of another model.
+    """
+    if not weights:
+        return
+    state = _imagenet_state(_has_norm(model)) if weights == "imagenet" else _read_state(Path(weights))
+    _fill(model, state, weights)
+    with torch.no_grad():
+        nn.init.zeros_(model.head.bias)
+        nn.init.zeros_(model.head.weight)
+        middle = model.head.kernel_size[0] // 2
+        for channel in range(3):
+            model.head.weight[channel, channel, middle, middle] = 1.0
+
+
+def _has_norm(model: VGG16Matting) -> bool:
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in model.encoder.modules())
+
+
+def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
+    choice = (VGG16_BN_Weights if batch_norm else VGG16_Weights).IMAGENET1K_V1
+    try:
+        return choice.get_state_dict(progress=False, check_hash=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise UserError(f"encoder_weights: could not download {choice.url} ({error}); give the path of a "
+                        "safetensors file instead, or '' for random weights.") from error
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise UserError(f"encoder_weights: expected '', 'imagenet' or a safetensors file, found no file at "
+                        f"{path}; correct the path.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"encoder_weights: {path} is not a readable safetensors file ({error}); "
+                        "save the weights with safetensors.torch.save_file.") from error
+
+
+def _torchvision_layers(model: VGG16Matting, batch_norm: bool) -> dict[str, nn.Module]:
+    """The encoder's layers under the names they have in torchvision's vgg16 (or vgg16_bn) features.
+
+    With batch_norm False the norms of the model, if any, are passed over.
+    """
+    layers, position = {}, 0
+    for block in model.encoder:
+        for layer in block:
+            if isinstance(layer, nn.BatchNorm2d) and not batch_norm:
+                continue
+            layers[f"features.{position}"] = layer
+            position += 1
+        position += 1  # the pooling
+    return layers
+
+
+def _fill(model: VGG16Matting, state: dict[str, torch.Tensor], name: str) -> None:
+    found = {key: value for key, value in state.items()
+             if not key.startswith("classifier.") and not key.endswith("num_batches_tracked")}
+    with_norm = any("running_mean" in key for key in found)
+    if with_norm and not _has_norm(model):
+        raise UserError(f"encoder_weights: {name} is of a VGG-16 with batch norm, the model has none; "
+                        "use a plain vgg16 file or a model with batch norm.")
+    wanted = {f"{layer_name}.{key}": tensor for layer_name, layer in _torchvision_layers(model, with_norm).items()
+              for key, tensor in layer.state_dict().items() if key != "num_batches_tracked"}
+    problems = [f"{key} missing" for key in wanted if key not in found]
+    problems += [f"{key} unexpected" for key in found if key not in wanted]
+    problems += [f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
+                 for key, tensor in wanted.items() if key in found and found[key].shape != tensor.shape]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise UserError(f"encoder_weights: {name} holds another model than torchvision's VGG-16 features "
+                        f"({'; '.join(problems[:3])}{more}); give a vgg16 or vgg16_bn file.")
+    with torch.no_grad():
+        for key, tensor in wanted.items():
+            tensor.copy_(found[key])  # state_dict tensors share memory with the layer; copy_ casts fp16
+
+
+def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFrame:
+    """One row for each step of a forward pass on one image of `size` px, seen by hooks, not written by hand.
+
+    Columns: layer (name in the model, or pool1 ... unpool1), kind (class name, MaxPool2d, MaxUnpool2d),
+    channels, height, width (of the output), parameters.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    device = next(model.parameters()).device
+    rows, blocks = [], {id(block): number for number, block in enumerate(model.encoder, 1)}
+    decoders = {id(block): number for number, block in enumerate(model.decoder)}
+
+    def add(name: str, kind: str, shape: torch.Size, parameters: int = 0) -> None:
+        rows.append({"layer": name, "kind": kind, "channels": shape[1], "height": shape[2], "width": shape[3],
+                     "parameters": parameters})
+
+    def leaf(name: str):
+        return lambda layer, inputs, output: add(name, type(layer).__name__, output.shape,
+                                                 sum(p.numel() for p in layer.parameters()))
+
+    def unpooled(block, inputs):
+        if decoders[id(block)] >= 2:
+            add(f"unpool{6 - decoders[id(block)]}", "MaxUnpool2d", inputs[0].shape)
+
+    def pooled(block, inputs):
+        if blocks[id(block)] >= 2:
+            add(f"pool{blocks[id(block)] - 1}", "MaxPool2d", inputs[0].shape)
+
+    handles = [layer.register_forward_hook(leaf(name)) for name, layer in model.named_modules()
+               if not list(layer.children())]
+    handles += [block.register_forward_pre_hook(pooled) for block in model.encoder]
+    handles += [block.register_forward_pre_hook(unpooled) for block in model.decoder]
+    training = model.training
+    try:
+        model.eval()
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, height, width, device=device), torch.zeros(1, 1, height, width, device=device))
+    finally:
+        model.train(training)
+        for handle in handles:
+            handle.remove()
+    return pd.DataFrame(rows)

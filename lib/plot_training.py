@@ -1,0 +1,72 @@
+"""Pictures of the network and its training: Figure 2, Figure 3 and examples of the augmentation."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+WIDTH = 7.0  # inches: one column of a page
+# Okabe and Ito's palette: told apart without colour vision and, with the markers, in black and white.
+COLOURS = {"sgd": "#0072B2", "sgd-da": "#56B4E9", "adam": "#D55E00", "recipe": "#009E73",
+           "recipe-da": "#CC79A7", "recipe-group": "#E69F00", "recipe-random": "#E69F00"}
+MARKERS = {"sgd": "o", "sgd-da": "o", "adam": "s", "recipe": "^", "recipe-da": "^"}
+KINDS = {"conv": "#56B4E9", "pool": "#D55E00", "unpool": "#009E73"}
+REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
+
+
+def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, float]) -> Figure:
+    """Figure 3: training and test loss by epoch; thin lines are seeds, thick ones their mean.
+
+    history: one row an epoch with variant, seed, epoch, train_all, train_unknown, test_all, test_unknown
+    (alpha-prediction loss, 0 to 1). labels: variant -> text. study: the study's last values, keys train, test.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row", layout="constrained")
+    for row, (region, region_name) in zip(axes, REGIONS.items(), strict=True):
+        for axis, side in zip(row, ("train", "test"), strict=True):
+            for variant in labels:
+                _curve(axis, history[history.variant == variant], f"{side}_{region}", variant, labels[variant])
+            axis.axhline(study[side], color="0.25", linewidth=1, linestyle="--")
+            axis.text(0.98, study[side], f"study, final: {study[side]:.3f} ", fontsize=8, color="0.25",
+                      va="bottom", ha="right", transform=axis.get_yaxis_transform())
+            axis.set_title(f"{'Training' if side == 'train' else 'Test'} loss, {region_name}", fontsize=9)
+            axis.tick_params(labelsize=8)
+        row[0].set_ylabel("alpha-prediction loss", fontsize=9)
+        row[0].set_ylim(bottom=0)
+    last = int(history.epoch.max())
+    for axis in axes[1]:
+        axis.set_xlabel("epoch", fontsize=9)
+        axis.set_xticks(sorted({1, *range(0, last + 1, max(1, last // 5))} - {0}))
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=8, frameon=False)
+    return figure
+
+
+def _curve(axis, rows: pd.DataFrame, column: str, variant: str, label: str) -> None:
+    """All seeds of one variant and their mean in one panel."""
+    table = rows.pivot(index="epoch", columns="seed", values=column)
+    colour = COLOURS[variant]
+    for seed in table.columns:
+        axis.plot(table.index, table[seed], color=colour, linewidth=0.7, alpha=0.6)
+    axis.plot(table.index, table.mean(axis=1), color=colour, linewidth=2, marker=MARKERS.get(variant, "o"),
+              markersize=4, label=label)
+
+
+def augmentation_examples(examples: list[dict]) -> Figure:
+    """Pairs of one training image before and after augmentation, with its alpha and trimap below.
+
+    examples: dicts with `before` and `after`, each a tuple image (H, W, 3), alpha (H, W), trimap (H, W), float
+    in [0, 1], and `note`, a short text (flip, angle).
+    """
+    columns = 2 * len(examples)
+    figure, axes = plt.subplots(3, columns, figsize=(WIDTH, 3 * WIDTH / columns + 0.55), layout="constrained",
+                                squeeze=False)
+    for number, example in enumerate(examples):
+        for side, name in enumerate(("before", "after")):
+            for axis, picture in zip(axes[:, 2 * number + side], example[name], strict=True):
+                axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                axis.set(xticks=[], yticks=[])
+            axes[0, 2 * number + side].set_title("before" if name == "before" else example["note"], fontsize=8)
+    for axis, name in zip(axes[:, 0], ("image", "alpha", "trimap"), strict=True):
+        axis.set_ylabel(name, fontsize=9)
+    return figure
