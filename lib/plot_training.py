@@ -1,18 +1,85 @@
 """Pictures of the network and its training: Figure 2, Figure 3 and examples of the augmentation."""
 
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 WIDTH = 7.0  # inches: one column of a page
 # Okabe and Ito's palette: told apart without colour vision and, with the markers, in black and white.
 COLOURS = {"sgd": "#0072B2", "sgd-da": "#56B4E9", "adam": "#D55E00", "recipe": "#009E73",
            "recipe-da": "#CC79A7", "recipe-group": "#E69F00", "recipe-random": "#E69F00"}
 MARKERS = {"sgd": "o", "sgd-da": "o", "adam": "s", "recipe": "^", "recipe-da": "^"}
-KINDS = {"conv": "#56B4E9", "pool": "#D55E00", "unpool": "#009E73"}
+PART_COLOURS = {"head": "#F0E442", "encoder": "#56B4E9", "decoder": "#009E73", "alpha": "#CC79A7"}
+INPUT_CHANNELS = 4  # red, green, blue, trimap
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
+
+
+def stages(summary: pd.DataFrame) -> pd.DataFrame:
+    """The convolutions of `lib.model.summary`, those between two (un)poolings and of one width put together.
+
+    Columns: part (head, encoder, decoder, alpha), convolutions, kernel (px), channels, height, width, parameters
+    (of the convolutions), before ("", or the name of the pooling or unpooling that comes right before it).
+    """
+    rows, before, inputs = [], "", INPUT_CHANNELS
+    for layer in summary.itertuples():
+        if layer.kind in ("MaxPool2d", "MaxUnpool2d"):
+            before = layer.layer
+        if layer.kind != "Conv2d":
+            continue
+        weights = layer.parameters - layer.channels  # without the biases
+        one = {"part": layer.layer.split(".")[0], "convolutions": 1, "channels": layer.channels,
+               "kernel": round((weights / (inputs * layer.channels)) ** 0.5), "height": layer.height,
+               "width": layer.width, "parameters": layer.parameters, "before": before}
+        same = rows and not before and all(rows[-1][key] == one[key] for key in ("part", "kernel", "channels"))
+        if same:
+            rows[-1]["convolutions"] += 1
+            rows[-1]["parameters"] += layer.parameters
+        else:
+            rows.append(one)
+        before, inputs = "", layer.channels
+    return pd.DataFrame(rows)
+
+
+def architecture(summary: pd.DataFrame) -> Figure:
+    """Figure 2, drawn from `lib.model.summary`: a box is a convolution, its height grows with the resolution.
+
+    An arrow carries the positions of the maxima from a pooling to its unpooling.
+    """
+    table = stages(summary)
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.3))
+    axis.set(xlim=(0, WIDTH), ylim=(-1.0, 2.3), position=(0, 0, 1, 1))
+    axis.axis("off")
+    slot = (WIDTH - 0.1) / len(table)
+    tall = table.height.max()
+    for number, stage in enumerate(table.itertuples()):
+        centre, height = 0.05 + (number + 0.5) * slot, 0.12 + 1.0 * (stage.height / tall) ** 0.5
+        width = 0.12 * stage.convolutions + 0.03 * (stage.convolutions - 1)
+        for box in range(stage.convolutions):
+            axis.add_patch(Rectangle((centre - width / 2 + 0.15 * box, 0), 0.12, height,
+                                     facecolor=PART_COLOURS[stage.part], edgecolor="black", linewidth=0.6))
+        text = f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\nk = {stage.kernel}"
+        axis.text(centre, -0.06, text, ha="center", va="top", fontsize=8, linespacing=1.15)
+    _index_arrows(axis, table, slot)
+    handles = [Patch(facecolor=colour, edgecolor="black", linewidth=0.6, label=name)
+               for name, colour in PART_COLOURS.items()]
+    handles[-1].set_label("alpha prediction (ch: channels, k: kernel side in px)")
+    axis.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
+def _index_arrows(axis, table: pd.DataFrame, slot: float) -> None:
+    """From every pooling up, across and down to the unpooling of the same number, nested."""
+    at = {name: 0.05 + number * slot for number, name in enumerate(table.before) if name}
+    pools = [name for name in at if name.startswith("pool")]
+    for pool in pools:
+        number = int(pool.removeprefix("pool"))
+        left, right, level = at[pool], at[f"un{pool}"], 2.05 - 0.22 * (number - 1)
+        axis.plot([left, left, right], [0, level, level], color="#D55E00", linewidth=1)
+        axis.annotate("", xy=(right, 0), xytext=(right, level + 0.01),
+                      arrowprops={"arrowstyle": "-|>", "color": "#D55E00", "linewidth": 1, "shrinkA": 0})
+        text = f"pool {number}: indices to unpool {number}"
+        axis.text((left + right) / 2, level + 0.02, text, ha="center", va="bottom", fontsize=8)
 
 
 def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, float]) -> Figure:

@@ -1,0 +1,64 @@
+"""What made a number: fingerprints of code, lock and data, the commit, the packages, the machine."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from lib.paths import ROOT
+
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python-headless", "matplotlib",
+            "papermill", "snakemake", "nbconvert", "safetensors")
+
+
+def imported_modules(source: str) -> set[str]:
+    """Names of the `lib` modules that Python source imports, at any depth of nesting ("lib.train" ...)."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "lib"}
+        elif isinstance(node, ast.ImportFrom) and node.module == "lib":
+            names |= {f"lib.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib."):
+            names.add(node.module)
+    return names
+
+
+def notebook_code(path: Path) -> str:
+    """The code cells of a notebook, magics and shell lines left out, joined by newlines."""
+    cells = json.loads(path.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return "\n".join(line for line in "\n".join(code).splitlines() if not line.lstrip().startswith(("%", "!")))
+
+
+def closure(target: str | Path) -> list[Path]:
+    """Sorted source files of every `lib` module that a module ("lib.train") or a notebook (its path) needs."""
+    path = Path(target)
+    if path.suffix == ".ipynb":
+        waiting = imported_modules(notebook_code(path))
+    else:
+        waiting = {str(target)}
+    found = set()
+    while waiting:
+        file = ROOT / (waiting.pop().replace(".", "/") + ".py")
+        if file.is_file() and file not in found:
+            found.add(file)
+            waiting |= imported_modules(file.read_text())
+    return sorted(found)
+
+
+def code_fingerprint(target: str | Path) -> str:
+    """SHA-256 (hex) of a module's or a notebook's code and of all `lib` code that it imports.
+
+    Of a notebook the code cells count, not its prose or outputs: a corrected sentence retrains nothing.
+    """
+    digest = hashlib.sha256()
+    if Path(target).suffix == ".ipynb":
+        digest.update(notebook_code(Path(target)).encode())
+    for file in closure(target):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()

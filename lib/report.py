@@ -1,0 +1,95 @@
+"""What a notebook leaves behind: figures, tables, values, and sentences made of numbers."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from cycler import cycler
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+
+from lib.errors import UserError
+from lib.paths import figures_dir, reports_dir
+
+WIDTH = 7.0  # inches: the text width of a page; wider figures would be shrunk and their labels with them
+# Okabe and Ito's palette, told apart by readers with any colour vision; black and grey are for references.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+
+
+def style() -> None:
+    """Set matplotlib's defaults for every figure of the paper. Call once, before the first figure."""
+    plt.rcParams.update({
+        "font.size": 9, "axes.labelsize": 9, "axes.titlesize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8,
+        "legend.fontsize": 8, "legend.frameon": False, "axes.prop_cycle": cycler(color=COLOURS),
+        "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+        "figure.dpi": 110, "image.interpolation": "nearest", "pdf.fonttype": 42, "svg.hashsalt": "matting"})
+
+
+def save_figure(fig: Figure, run: str, name: str) -> None:
+    """Write figures/<run>/<name>.png (200 dpi) and .pdf; the same figure gives the same bytes."""
+    folder = figures_dir(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Creator": None,
+                                                                  "Producer": None})):
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+        write_atomically(folder / f"{name}.{kind}", buffer.getvalue())
+
+
+def show(fig: Figure) -> None:
+    """Show a figure in the notebook and close it."""
+    display(fig)
+    plt.close(fig)
+
+
+def write_table(table: pd.DataFrame, run: str, name: str, caption: str, digits: int = 4) -> None:
+    """Write reports/<run>/tables/<name>.csv (full precision), .md and .tex (rounded), and show it.
+
+    Headers carry the units. The index is left out: put what identifies a row into a column.
+    """
+    folder = reports_dir(run) / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    rounded = table.map(lambda value: _rounded(value, digits)).fillna("")
+    latex = rounded.to_latex(index=False, escape=True, caption=caption, label=f"tab:{name}", position="tbp")
+    markdown = f"{rounded.to_markdown(index=False, disable_numparse=True)}\n\n*{caption}*\n"
+    write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(folder / f"{name}.md", markdown.encode())
+    write_atomically(folder / f"{name}.tex", latex.encode())
+    display(HTML(rounded.to_html(index=False, border=0)), Markdown(f"*{caption}*"))
+
+
+def _rounded(value, digits: int) -> str:
+    if isinstance(value, bool) or not isinstance(value, float):
+        return "" if value is None else str(value)
+    return "" if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def say(markdown: str) -> None:
+    """Show a sentence that quotes numbers from variables, as Markdown."""
+    display(Markdown(markdown))
+
+
+def write_values(run: str, notebook: str, values: dict) -> None:
+    """Write reports/<run>/values/<notebook>.json: named numbers and, under "answer", the notebook's answer."""
+    folder = reports_dir(run) / "values"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(values, indent=1, sort_keys=True, default=float, ensure_ascii=False)
+    write_atomically(folder / f"{notebook}.json", (text + "\n").encode())
+
+
+def read_values(run: str, notebook: str) -> dict:
+    """Read what `write_values` wrote; UserError that names the notebook to run if it is not there."""
+    path = reports_dir(run) / "values" / f"{notebook}.json"
+    if not path.is_file():
+        raise UserError(f"{path.name}: expected from notebook {notebook} with run={run}, found no file; run it first.")
+    return json.loads(path.read_text())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
