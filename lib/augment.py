@@ -33,8 +33,9 @@ def flip_rotate(image: torch.Tensor, alpha: torch.Tensor, trimap: torch.Tensor, 
     stack = torch.cat([image, alpha, trimap], dim=1)
     stack = torch.where(flip.view(-1, 1, 1, 1), stack.flip(-1), stack)
     grid = _rotation_grid(angle, *image.shape[-2:])
-    smooth = F.grid_sample(stack[:, :-1], grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    labels = F.grid_sample(stack[:, -1:], grid, mode="nearest", padding_mode="reflection", align_corners=False)
+    outside = {"padding_mode": "reflection", "align_corners": False}
+    smooth = F.grid_sample(stack[:, :-1], grid, mode="bilinear", **outside)
+    labels = F.grid_sample(stack[:, -1:], grid, mode="nearest", **outside)
     turned = torch.cat([smooth, labels], dim=1)
     turned = torch.where((angle == 0).view(-1, 1, 1, 1), stack, turned)  # no rounding where nothing turns
     channels = image.shape[1]

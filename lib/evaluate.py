@@ -15,8 +15,8 @@ from lib.trimap import default_radius, make_trimap
 def test_trimaps(prepared: Prepared, index: Sequence[int], rule: str = "tolerant") -> np.ndarray:
     """Fixed trimaps (n,1,H,W) uint8 0/128/255: the source's own where it has them, else from alpha.
 
-    Those from alpha have the radius that goes with the size (lib.trimap.default_radius), so that two runs, and
-    two methods, are tested on the same unknown pixels.
+    Those from alpha have the radius that goes with the size (lib.trimap.default_radius), so that two runs,
+    and two methods, are tested on the same unknown pixels.
     """
     if prepared.trimap is not None:
         return np.asarray(prepared.trimap[np.asarray(index)])
@@ -30,8 +30,8 @@ def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trima
             batch_size: int = 256, device: str = "auto", precision: str = "auto") -> np.ndarray:
     """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
 
-    The model is moved to the device, runs in evaluation mode and gets its own mode back. At large sizes choose
-    a smaller batch_size. UserError for a device or precision that is not there.
+    The model is moved to the device, runs in evaluation mode and gets its own mode back. At large sizes
+    choose a smaller batch_size. UserError for a device or precision that is not there.
     """
     where = resolve_device(device)
     cast = autocast(where, resolve_precision(precision, where))
@@ -66,10 +66,10 @@ def chunks(index: Sequence[int], size: int) -> list[np.ndarray]:
 
 
 def alpha_errors(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) -> pd.DataFrame:
-    """Mean |predicted - alpha| of each image: columns `all` (every pixel) and `unknown` (trimap 128), float64.
+    """Mean |predicted - alpha| of each image, float64: `all` (every pixel) and `unknown` (trimap 128).
 
-    predicted (n,1,H,W) float32 in [0,1], alpha and trimap (n,1,H,W) uint8. It is the alpha-prediction loss with
-    eps -> 0 (section 2.4.2). `unknown` is NaN for an image without unknown pixels.
+    predicted (n,1,H,W) float32 in [0,1], alpha and trimap (n,1,H,W) uint8. It is the alpha-prediction loss
+    with eps -> 0 (section 2.4.2). `unknown` is NaN for an image without unknown pixels.
     """
     error = np.abs(predicted.astype(np.float64) - alpha / 255).reshape(len(alpha), -1)
     unknown = (np.asarray(trimap) == 128).reshape(len(alpha), -1)

@@ -32,7 +32,7 @@ class VGG16Matting(nn.Module):
     """VGG-16 encoder-decoder that predicts alpha from an image and its trimap.
 
     batch_norm: after each convolution but the head and the last one (torchvision's vgg16_bn layers).
-    head_kernel, decoder_kernel: odd kernel sizes; the first decoder convolution is always 1x1 (DIM's deconv6).
+    head_kernel, decoder_kernel: odd kernel sizes; the decoder's first convolution is 1x1 (DIM's deconv6).
     pooling: "halving" (2x2, stride 2, as in VGG and DIM) or "as_written" (2x2, stride 1, padding 1: the
     study's sentence taken literally). MaxUnpool2d lets one of several overlapping values win: on the CPU the
     last, on a GPU any. So only "halving", whose windows never overlap, is bit-reproducible on a GPU.
@@ -181,7 +181,8 @@ def _fill(model: VGG16Matting, state: dict[str, torch.Tensor], name: str) -> Non
     if with_norm and not _has_norm(model):
         raise UserError(f"encoder_weights: {name} is of a VGG-16 with batch norm, the model has none; "
                         "use a plain vgg16 file or a model with batch norm.")
-    wanted = {f"{layer_name}.{key}": tensor for layer_name, layer in _torchvision_layers(model, with_norm).items()
+    layers = _torchvision_layers(model, with_norm)
+    wanted = {f"{name_}.{key}": tensor for name_, layer in layers.items()
               for key, tensor in layer.state_dict().items() if key != "num_batches_tracked"}
     problems = [f"{key} missing" for key in wanted if key not in found]
     problems += [f"{key} unexpected" for key in found if key not in wanted]
@@ -231,7 +232,8 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
     try:
         model.eval()
         with torch.inference_mode():
-            model(torch.zeros(1, 3, height, width, device=device), torch.zeros(1, 1, height, width, device=device))
+            empty = torch.zeros(1, 4, height, width, device=device)
+            model(empty[:, :3], empty[:, 3:])
     finally:
         model.train(training)
         for handle in handles:

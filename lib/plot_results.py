@@ -21,12 +21,12 @@ def rank_cases(errors: np.ndarray) -> dict[str, int]:
 
 
 def absolute_error(predicted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """|alpha_p - alpha_g| as float32 in [0, 1]; `predicted` float in [0, 1], `alpha` uint8, any equal shapes."""
+    """|alpha_p - alpha_g| as float32 in [0, 1]; predicted float in [0, 1], alpha uint8, of one shape."""
     return np.abs(predicted.astype(np.float32) - alpha.astype(np.float32) / 255)
 
 
 def mean_error_map(predicted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Mean absolute error by pixel position, (H, W) float, over all leading axes of two (..., H, W) arrays."""
+    """Mean absolute error by pixel position, (H, W) float64, over all leading axes of (..., H, W) arrays."""
     error = absolute_error(predicted, alpha)
     return error.reshape(-1, *error.shape[-2:]).mean(axis=0, dtype=np.float64)
 
@@ -77,8 +77,8 @@ def error_maps(maps: dict[str, np.ndarray], columns: int = 4) -> Figure:
 def paired_differences(groups: pd.DataFrame) -> Figure:
     """Differences of paired images, with mean and interval, one row a comparison.
 
-    groups: columns label (str), values (array (seeds, images)), mean, low, high (float). Every small grey point
-    is one image (mean over seeds; of more than 1,000, every k-th by rank); a tick is the mean of one seed.
+    groups: columns label (str), values (array (seeds, images)), mean, low, high (float). A grey point is one
+    image (mean over seeds; of more than 1,000, every k-th by rank); a tick is the mean of one seed.
     """
     figure, axes = plt.subplots(len(groups), 1, figsize=(WIDTH, 0.95 * len(groups) + 0.6), sharex=False,
                                 layout="constrained", squeeze=False)
@@ -87,7 +87,8 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
         points = _thin(np.sort(np.nanmean(values, axis=0)))
         jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(points))
         axis.scatter(points, jitter, s=8, color="0.55", alpha=0.6, linewidths=0, rasterized=len(points) > 500)
-        axis.scatter(np.nanmean(values, axis=1), np.full(len(values), 0.0), marker="|", s=160, color="#0072B2")
+        seeds = np.nanmean(values, axis=1)
+        axis.scatter(seeds, np.zeros(len(seeds)), marker="|", s=160, color="#0072B2")
         axis.errorbar(row.mean, 0, xerr=[[max(0, row.mean - row.low)], [max(0, row.high - row.mean)]],
                       fmt="D", color="#D55E00", markersize=5, capsize=4, linewidth=2)
         axis.axvline(0, color="black", linewidth=0.8)

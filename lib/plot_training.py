@@ -18,8 +18,8 @@ REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
 def stages(summary: pd.DataFrame) -> pd.DataFrame:
     """The convolutions of `lib.model.summary`, those between two (un)poolings and of one width put together.
 
-    Columns: part (head, encoder, decoder, alpha), convolutions, kernel (px), channels, height, width, parameters
-    (of the convolutions), before ("", or the name of the pooling or unpooling that comes right before it).
+    Columns: part (head, encoder, decoder, alpha), convolutions, kernel (px), channels, height, width,
+    parameters (of the convolutions), before ("", or the name of the pooling or unpooling right before it).
     """
     rows, before, inputs = [], "", INPUT_CHANNELS
     for layer in summary.itertuples():
@@ -31,8 +31,7 @@ def stages(summary: pd.DataFrame) -> pd.DataFrame:
         one = {"part": layer.layer.split(".")[0], "convolutions": 1, "channels": layer.channels,
                "kernel": round((weights / (inputs * layer.channels)) ** 0.5), "height": layer.height,
                "width": layer.width, "parameters": layer.parameters, "before": before}
-        same = rows and not before and all(rows[-1][key] == one[key] for key in ("part", "kernel", "channels"))
-        if same:
+        if rows and not before and all(rows[-1][key] == one[key] for key in ("part", "kernel", "channels")):
             rows[-1]["convolutions"] += 1
             rows[-1]["parameters"] += layer.parameters
         else:
@@ -47,7 +46,7 @@ def architecture(summary: pd.DataFrame) -> Figure:
     An arrow carries the positions of the maxima from a pooling to its unpooling.
     """
     table = stages(summary)
-    figure, axis = plt.subplots(figsize=(WIDTH, 3.3))
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.3), layout="none")
     axis.set(xlim=(0, WIDTH), ylim=(-1.0, 2.3), position=(0, 0, 1, 1))
     axis.axis("off")
     slot = (WIDTH - 0.1) / len(table)
@@ -58,13 +57,14 @@ def architecture(summary: pd.DataFrame) -> Figure:
         for box in range(stage.convolutions):
             axis.add_patch(Rectangle((centre - width / 2 + 0.15 * box, 0), 0.12, height,
                                      facecolor=PART_COLOURS[stage.part], edgecolor="black", linewidth=0.6))
-        text = f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\nk = {stage.kernel}"
+        text = (f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\n"
+                f"k = {stage.kernel}")
         axis.text(centre, -0.06, text, ha="center", va="top", fontsize=8, linespacing=1.15)
     _index_arrows(axis, table, slot)
     handles = [Patch(facecolor=colour, edgecolor="black", linewidth=0.6, label=name)
                for name, colour in PART_COLOURS.items()]
     handles[-1].set_label("alpha prediction (ch: channels, k: kernel side in px)")
-    axis.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=4, fontsize=8, frameon=False)
+    axis.legend(handles=handles, loc="lower center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 
@@ -86,13 +86,14 @@ def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, 
     """Figure 3: training and test loss by epoch; thin lines are seeds, thick ones their mean.
 
     history: one row an epoch with variant, seed, epoch, train_all, train_unknown, test_all, test_unknown
-    (alpha-prediction loss, 0 to 1). labels: variant -> text. study: the study's last values, keys train, test.
+    (alpha-prediction loss, 0 to 1). labels: variant -> text. study: the study's last values, train and test.
     """
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row", layout="constrained")
     for row, (region, region_name) in zip(axes, REGIONS.items(), strict=True):
         for axis, side in zip(row, ("train", "test"), strict=True):
             for variant in labels:
-                _curve(axis, history[history.variant == variant], f"{side}_{region}", variant, labels[variant])
+                rows = history[history.variant == variant]
+                _curve(axis, rows, f"{side}_{region}", variant, labels[variant])
             axis.axhline(study[side], color="0.25", linewidth=1, linestyle="--")
             axis.text(0.98, study[side], f"study, final: {study[side]:.3f} ", fontsize=8, color="0.25",
                       va="bottom", ha="right", transform=axis.get_yaxis_transform())
@@ -122,8 +123,8 @@ def _curve(axis, rows: pd.DataFrame, column: str, variant: str, label: str) -> N
 def augmentation_examples(examples: list[dict]) -> Figure:
     """Pairs of one training image before and after augmentation, with its alpha and trimap below.
 
-    examples: dicts with `before` and `after`, each a tuple image (H, W, 3), alpha (H, W), trimap (H, W), float
-    in [0, 1], and `note`, a short text (flip, angle).
+    examples: dicts with `before` and `after`, each a tuple image (H, W, 3), alpha (H, W), trimap (H, W),
+    float in [0, 1], and `note`, a short text (flip, angle).
     """
     columns = 2 * len(examples)
     figure, axes = plt.subplots(3, columns, figsize=(WIDTH, 3 * WIDTH / columns + 0.55), layout="constrained",
@@ -133,7 +134,8 @@ def augmentation_examples(examples: list[dict]) -> Figure:
             for axis, picture in zip(axes[:, 2 * number + side], example[name], strict=True):
                 axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
                 axis.set(xticks=[], yticks=[])
-            axes[0, 2 * number + side].set_title("before" if name == "before" else example["note"], fontsize=8)
+            title = "before" if name == "before" else example["note"]
+            axes[0, 2 * number + side].set_title(title, fontsize=8)
     for axis, name in zip(axes[:, 0], ("image", "alpha", "trimap"), strict=True):
         axis.set_ylabel(name, fontsize=9)
     return figure

@@ -62,3 +62,47 @@ def code_fingerprint(target: str | Path) -> str:
     for file in closure(target):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def declared_parameters(notebook: Path) -> set[str]:
+    """Names that the notebook's cell tagged `parameters` binds."""
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            tree = ast.parse("".join(cell["source"]))
+            return {node.targets[0].id for node in tree.body if isinstance(node, ast.Assign)}
+    return set()
+
+
+def environment() -> dict:
+    """Commit (and whether the tree was clean), package versions, Python, processor, memory and GPU."""
+    return {"commit": _git("rev-parse", "HEAD"), "tree_clean": not _git("status", "--porcelain", "--", *SOURCES),
+            "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count(),
+            "processor": _processor(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "gpu": _gpu()}
+
+
+SOURCES = ("lib", "notebooks", "Snakefile", "requirements.lock")  # what a result depends on
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command in the repository; "" outside a checkout."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _gpu() -> str:
+    import torch  # here: the fingerprints are needed where loading PyTorch would take most of the time
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"

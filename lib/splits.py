@@ -25,42 +25,53 @@ def random_split(n: int, seed: int, test_fraction: float = 0.2) -> tuple[np.ndar
     return np.sort(order[n_test:]), np.sort(order[:n_test])
 
 
-def group_split(groups: Sequence[str], seed: int, test_fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+def group_split(groups: Sequence[str], seed: int,
+                test_fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     """Sorted indices (train, test), int64, such that no group is on both sides.
 
-    Groups are taken in a random order; each joins the test set when that brings it nearer to the fraction (at most
-    6,000 images) than leaving it out. Raises UserError when there are fewer than two groups.
+    Groups are taken in a random order, and each that still fits into the fraction (at most 6,000 images)
+    joins the test set; the smallest of the rest joins too when that comes nearer. A group larger than the
+    fraction therefore stays in the training set. Raises UserError when there are fewer than two groups.
     """
     _check_fraction(test_fraction)
-    names, member_of, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
+    names, member_of, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise UserError(f"split: a split by group needs at least 2 groups, found {len(names)}; use split=random.")
+        raise UserError(f"split: a split by group needs at least 2 groups, found {len(names)}; "
+                        "use split=random.")
     target = min(round(test_fraction * len(member_of)), MOST_TEST)
     chosen = _fill(sizes, target, np.random.default_rng([seed, 1]))
     in_test = np.isin(member_of, chosen)
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
-def split_table(keys: Sequence[str], groups: Sequence[str], seed: int, test_fraction: float = 0.2) -> pd.DataFrame:
+def split_table(keys: Sequence[str], groups: Sequence[str], seed: int,
+                test_fraction: float = 0.2) -> pd.DataFrame:
     """Both splits as a table: key, group, random and group_split, the last two 'train' or 'test'.
 
     Where there is only one group, group_split is empty: there is no such split.
     """
     table = pd.DataFrame({"key": list(keys), "group": list(groups)})
     table["random"] = _side(len(table), random_split(len(table), seed, test_fraction)[1])
-    has_groups = table["group"].nunique() > 1
-    table["group_split"] = _side(len(table), group_split(table["group"], seed, test_fraction)[1]) if has_groups else ""
+    table["group_split"] = ""
+    if table["group"].nunique() > 1:
+        table["group_split"] = _side(len(table), group_split(table["group"], seed, test_fraction)[1])
     return table
 
 
 def _fill(sizes: np.ndarray, target: int, random: np.random.Generator) -> list[int]:
     """Positions of whole groups whose sizes add up to about `target`: at least one group, never all."""
+    order = random.permutation(len(sizes))
     chosen, total = [], 0
-    for group in random.permutation(len(sizes)):
-        if len(chosen) < len(sizes) - 1 and abs(total + sizes[group] - target) < abs(total - target):
+    for group in order:
+        if total + sizes[group] <= target:
             chosen.append(int(group))
             total += sizes[group]
-    return chosen or [int(np.argmin(sizes))]
+    left = [int(group) for group in order if group not in set(chosen)]
+    smallest = min(left, key=lambda group: sizes[group], default=None)
+    nearer = smallest is not None and total + sizes[smallest] - target < target - total
+    if (nearer or not chosen) and len(left) > 1:
+        chosen.append(smallest)
+    return chosen if left else chosen[:-1]
 
 
 def _side(n: int, test: np.ndarray) -> np.ndarray:
@@ -69,4 +80,5 @@ def _side(n: int, test: np.ndarray) -> np.ndarray:
 
 def _check_fraction(test_fraction: float) -> None:
     if not 0 < test_fraction < 1:
-        raise UserError(f"test_fraction: expected a number between 0 and 1, found {test_fraction:g}; change it.")
+        raise UserError(f"test_fraction: expected a share between 0 and 1, found {test_fraction:g}; "
+                        "change it.")

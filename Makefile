@@ -1,0 +1,53 @@
+# `make paper` and `make test` do all of the set-up. See README.md.
+PROFILE ?= quick
+DATA ?=
+DATA_DIR ?=
+SET ?=
+CORES ?= 0
+PYTHON ?= python3
+UV = 0.13.8
+BIN = .venv/bin
+OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
+	$(if $(SET),--set $(SET))
+
+.PHONY: paper status test nbval lab bench readme lock clean
+
+paper: .venv/ready
+	@$(BIN)/python -m lib.paper $(OPTIONS)
+
+status: .venv/ready
+	@$(BIN)/python -m lib.paper $(OPTIONS) --status
+
+# nbval first: the tests then compare its tables with those of the workflow's run, byte for byte.
+test: .venv/ready
+	$(BIN)/python -m lib.prepared_notebooks smoke smoke-nbval build/nbval
+	$(BIN)/python -m pytest -q -p no:cacheprovider --nbval-lax --nbval-current-env build/nbval
+	$(BIN)/python -m pytest -q tests
+
+lab: .venv/ready
+	$(BIN)/jupyter lab notebooks
+
+bench: .venv/ready
+	$(BIN)/python -m lib.bench
+
+readme: .venv/ready
+	$(BIN)/python -m lib.readme
+
+# The exact versions, for every platform, with hashes and without the name of an index.
+lock: .venv/ready
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:
+	@printf 'Remove runs/, build/, .cache/ and .snakemake/ (trainings included)? [y/N] '; read answer; \
+	if [ "$$answer" = y ]; then rm -rf runs build .cache .snakemake; else echo 'kept'; fi
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: expected Python 3.11 or newer, found $$($(PYTHON) -V); set PYTHON=/path/to/python3."; exit 2; }
+	@$(PYTHON) -m venv .venv || { echo "error: expected Python's venv module, found it incomplete;" \
+		"install it (Debian: apt install python3-venv)."; exit 2; }
+	@$(BIN)/python -m pip install --quiet uv==$(UV)
+	@$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch .venv/ready

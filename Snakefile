@@ -1,0 +1,116 @@
+# The paper as a graph of steps. `python -m lib.paper` writes runs/<run>/plan.json (parameters and fingerprints of
+# each notebook) and calls Snakemake; a step is stale when its fingerprint or a file it needs has changed.
+import json
+import sys
+
+run = config["run"]
+with open(f"runs/{run}/plan.json") as file:
+    plan = json.load(file)
+
+
+def figures(*names):
+    return [f"figures/{run}/{name}.{kind}" for name in names for kind in ("png", "pdf")]
+
+
+def tables(*names):
+    return [f"reports/{run}/tables/{name}.{kind}" for name in names for kind in ("csv", "md", "tex")]
+
+
+def executed(notebook):
+    # The record under runs/ is never committed, so a fresh clone's committed reports do not count as done.
+    return [f"reports/{run}/{notebook}.{kind}" for kind in ("ipynb", "html")] + [
+        f"reports/{run}/values/{notebook}.json", f"runs/{run}/steps/{notebook}.json"]
+
+
+def record(notebook):
+    return f"runs/{run}/steps/{notebook}.json"
+
+
+NOTEBOOKS = ["01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_results"]
+COMMAND = f"{sys.executable} -m lib.run {{params.notebook}} --run {run} && : {{params.fingerprint}}"
+
+
+rule all:
+    input:
+        f"reports/{run}/run.json",
+
+
+rule data:
+    output:
+        executed("01_data"), f"reports/{run}/splits.csv",
+        figures("fig01_example", "fig_wall", "fig_coverage", "fig_groups", "fig_alpha_histogram", "fig_trimap_rules"),
+        tables("tab_data_counts", "tab_trimap_rules", "tab_splits"),
+    params:
+        notebook="01_data",
+        fingerprint=plan["01_data"]["fingerprint"],
+    shell:
+        COMMAND
+
+
+rule unsupervised:
+    output:
+        executed("02_unsupervised"), f"runs/{run}/unsupervised.npz",
+        figures("fig_unsupervised_examples", "fig_unsupervised_failures"),
+        tables("tab_unsupervised", "tab_unsupervised_failures"),
+    params:
+        notebook="02_unsupervised",
+        fingerprint=plan["02_unsupervised"]["fingerprint"],
+    shell:
+        COMMAND
+
+
+rule vgg16:
+    output:
+        executed("03_vgg16"),
+        figures("fig02_architecture", "fig03_loss_curves"),
+        tables("tab01_hyperparameters", "tab_layers", "tab_training", "tab_pooling", "tab_leakage"),
+    params:
+        notebook="03_vgg16",
+        fingerprint=plan["03_vgg16"]["fingerprint"],
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
+rule augmentation:
+    input:
+        record("03_vgg16"),
+    output:
+        executed("04_augmentation"),
+        figures("fig_augmentation_examples", "fig_augmentation_paired"),
+        tables("tab_augmentation"),
+    params:
+        notebook="04_augmentation",
+        fingerprint=plan["04_augmentation"]["fingerprint"],
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
+rule results:
+    input:
+        record("02_unsupervised"), record("03_vgg16"), record("04_augmentation"),
+    output:
+        executed("05_results"),
+        figures("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
+        tables("tab02_results"),
+    params:
+        notebook="05_results",
+        fingerprint=plan["05_results"]["fingerprint"],
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
+rule collect:
+    input:
+        [record(notebook) for notebook in NOTEBOOKS],
+    output:
+        f"reports/{run}/run.json", f"reports/{run}/index.html",
+    shell:
+        f"{sys.executable} -m lib.collect --run {run}"
