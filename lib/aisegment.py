@@ -71,8 +71,7 @@ class AISegment:
 
 
 def find_root(data_dir: str | Path) -> Path:
-    """The directory that holds clip_img/ and matting/: `data_dir` itself, or one or two matting_human_half/
-    down.
+    """The directory of clip_img/ and matting/: `data_dir` itself, or one or two matting_human_half/ below.
 
     The outermost wins: the Kaggle archive holds the set twice. Raises UserError when there is none.
     """

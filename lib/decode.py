@@ -44,7 +44,7 @@ class Picture:
 
 
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> Picture:
-    """Read a colour picture. A JPEG is read at 1/2, 1/4 or 1/8 as long as it stays >= `size` (height, width).
+    """Read a colour picture; a JPEG at 1/2, 1/4 or 1/8 where that stays well above `size` (height, width).
 
     Grey pictures come back with three equal channels; transparency is ignored.
     Raises DefectiveFile for a missing, empty, truncated or unreadable file.
@@ -98,22 +98,25 @@ def check_same_size(path: Path, found: tuple[int, int], image_path: Path, expect
 
 
 def reduced_scale(full: tuple[int, int], size: tuple[int, int]) -> int:
-    """8, 4, 2 or 1: the most a picture of `full` (height, width) can be divided by and still be >= `size`."""
-    return next((s for s in (8, 4, 2) if full[0] >= s * size[0] and full[1] >= s * size[1]), 1)
+    """8, 4, 2 or 1: the most by which both sides of `full` (height, width) divide and stay >= 4 `size`.
+
+    Four times the size, so that averaging twice, in blocks and then to the size, stays close to averaging
+    once: alpha of 600x800 portraits at 28x28 differs by 0.2 of 255 on the mean and by 6 at most (0.5 and 17
+    at twice the size). Exactly, because the decoder pads a broken last block: the reduced picture would show
+    a little more than the original and lie beside it by up to half a pixel at 28x28.
+    """
+    fits = (s for s in (8, 4, 2) if all(side % s == 0 and side // s >= 4 * least
+                                        for side, least in zip(full, size, strict=True)))
+    return next(fits, 1)
 
 
 def shrink(picture: np.ndarray, scale: int) -> np.ndarray:
-    """Mean of every scale x scale block of a (H, W) or (H, W, C) uint8 picture, H and W rounded up.
+    """Mean of every scale x scale block of a (H, W) or (H, W, C) uint8 picture whose sides divide by `scale`.
 
-    These are the blocks that the JPEG decoder averages, so that alpha stays on top of an image read at a
-    reduced scale, whatever the size; the picture is continued by its last row and column.
+    These are the blocks that the JPEG decoder averages, so alpha stays on top of an image read at that scale.
     """
     if scale == 1:
         return picture
-    height, width = picture.shape[:2]
-    missing = (-height % scale, -width % scale)
-    if any(missing):
-        picture = cv2.copyMakeBorder(picture, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
     size = (picture.shape[1] // scale, picture.shape[0] // scale)
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 

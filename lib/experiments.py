@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import augment, train
+from lib import augment, controls, train
 from lib.device import cpu_threads
 from lib.errors import UserError
 from lib.evaluate import alpha_errors, chunks, predict, test_trimaps, trimap_levels
@@ -40,6 +40,7 @@ VARIANTS = {
     "recipe-group": {**RECIPE, "label": "recipe, split by group", "split": "group"},
     "recipe-random": {**RECIPE, "label": "recipe, split by image", "split": "random"},
 }
+TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
 UNSUPERVISED = ("kmeans_border", "kmeans_trimap", "kmeans_oracle", "gmm_border", "gmm_trimap", "gmm_oracle")
 
 
@@ -173,6 +174,14 @@ def seedless_errors(predicted: np.ndarray, prepared: Prepared, index: np.ndarray
     """Errors of a method that is not trained, as one seed: region -> (1, n)."""
     errors = image_errors(predicted, prepared, index, p)
     return {region: errors[region].to_numpy()[None] for region in REGIONS}
+
+
+def control_errors(prepared: Prepared, index: np.ndarray, p: dict) -> dict[str, Errors]:
+    """The two controls of `lib.controls` by the names TRIMAP_CONTROL and HALF_CONTROL."""
+    trimap = test_trimaps(prepared, index, p["trimap_rule"])
+    alphas = {TRIMAP_CONTROL: controls.trimap_as_alpha(trimap),
+              HALF_CONTROL: controls.half_unknown(trimap, prepared.alpha[index])}
+    return {name: seedless_errors(alpha, prepared, index, p) for name, alpha in alphas.items()}
 
 
 def _predict(model, prepared: Prepared, index: np.ndarray, p: dict) -> np.ndarray:

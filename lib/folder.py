@@ -43,14 +43,15 @@ class Folder:
         self._paths, self.left_out = _pair(self._folders, files)
         if not self._paths:
             held = ", ".join(f"{len(files[role])} files in {name}/" for role, name in self._folders.items())
-            raise UserError(f"{self.root}: expected pictures of the same names in each folder, found none that "
-                            f"is in all ({held}); check the names.")
+            raise UserError(f"{self.root}: expected pictures of the same names in each folder, found "
+                            f"none that is in all ({held}); check the names.")
         found = sorted(self._paths)
         self.keys = [found[i] for i in subset(len(found), images, seed)]
         self.groups = [key.split("/")[0] for key in self.keys]
         self.counts = {"files": sum(map(len, files.values())), "images": len(files["image"]),
                        **count_reasons(self.left_out), "pairs": len(found), "used": len(self.keys)}
-        stats = {f"{self._folders[role]}/{name}": stat for role in files for name, stat in files[role].items()}
+        stats = {f"{folder}/{name}": stat for role, folder in self._folders.items()
+                 for name, stat in files[role].items()}
         used = (path for key in self.keys for path in self._paths[key].values())
         self.fingerprint = fingerprint_files(stats, used)
 
@@ -74,11 +75,8 @@ def three_levels(trimap: np.ndarray) -> np.ndarray:
 
 
 def _thin(trimap: np.ndarray, scale: int) -> np.ndarray:
-    """Three levels at 1/scale: the pixel nearest to the middle of each block, as a mean would be no level."""
-    height, width = (-(-side // scale) for side in trimap.shape)
-    rows, columns = (np.minimum(np.arange(n) * scale + scale // 2, side - 1)
-                     for n, side in zip((height, width), trimap.shape, strict=True))
-    return three_levels(trimap[np.ix_(rows, columns)])
+    """Three levels at 1/scale: the pixel in the middle of each block, as a mean would be no level."""
+    return three_levels(trimap[scale // 2::scale, scale // 2::scale])
 
 
 def _find_layers(root: Path) -> dict[str, str]:

@@ -50,8 +50,9 @@ def download(target: str | Path) -> Path:
     try:
         return Path(hub.dataset_download(DATASET))
     except Exception as error:  # kagglehub passes on what its HTTP library raises
-        raise UserError(f"kaggle: the download stopped ({' '.join(str(error).split())}); give the same command "
-                        "again and it goes on from there.") from error
+        cause = " ".join(str(error).split())
+        raise UserError(f"kaggle: the download stopped ({cause}); give the same command again and it goes on "
+                        "from there.") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

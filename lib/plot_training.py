@@ -115,7 +115,8 @@ def _curve(axis, rows: pd.DataFrame, column: str, variant: str, label: str) -> N
     table = rows.pivot(index="epoch", columns="seed", values=column)
     colour = COLOURS[variant]
     for seed in table.columns:
-        axis.plot(table.index, table[seed], color=colour, linewidth=0.7, alpha=0.6)
+        axis.plot(table.index, table[seed], color=colour, linewidth=0.7, alpha=0.6,
+                  marker=".", markersize=2)
     axis.plot(table.index, table.mean(axis=1), color=colour, linewidth=2, marker=MARKERS.get(variant, "o"),
               markersize=4, label=label)
 

@@ -233,15 +233,15 @@ def _check_space(cache: Path, images: int, layers: list[str], size: tuple[int, i
     needed = images * math.prod(size) * sum(CHANNELS[layer] for layer in layers)
     free = shutil.disk_usage(cache).free
     if needed > free:
-        raise UserError(f"{cache}: expected {needed / 1e6:,.0f} MB of free space for the prepared images, found "
-                        f"{free / 1e6:,.0f} MB; free some, set MATTING_CACHE to another directory, or use fewer "
-                        "images or a smaller size.")
+        raise UserError(f"{cache}: expected {needed / 1e6:,.0f} MB of free space for the prepared images, "
+                        f"found {free / 1e6:,.0f} MB; free some, set MATTING_CACHE to another directory, or "
+                        "use fewer images or a smaller size.")
 
 
 def _check_lost(lost: list[list], total: int, bad_limit: float) -> None:
     if lost and (len(lost) > bad_limit * total or len(lost) == total):
-        raise UserError(f"bad_limit: expected at most the share {bad_limit:g} of defective images, found {len(lost)} "
-                        f"of {total}; mend them or raise bad_limit. The first is {lost[0][3]}")
+        raise UserError(f"bad_limit: expected at most the share {bad_limit:g} of defective images, found "
+                        f"{len(lost)} of {total}; mend them or raise bad_limit. The first is {lost[0][3]}")
 
 
 @contextmanager

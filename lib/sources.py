@@ -1,5 +1,4 @@
-"""One interface for every set of images: what a source is, what a sample is, and how a source is opened by
-name.
+"""One interface for every set of images: what a source is, what a sample is, how a source is opened.
 
 A source is the only thing the rest of the project knows about where images come from. It is cheap to open and
 to ask for its fingerprint (names, sizes and times of files, never their pixels); pixels are read one image at
@@ -103,8 +102,8 @@ def subset(total: int, images: int, seed: int) -> np.ndarray:
 
 
 def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
-    """Every file under `root`, at most `depth` directories down: relative path with '/' -> (bytes, mtime in
-    ns).
+    """Relative path (with '/') -> (bytes, mtime in ns) of every file at most `depth` directories below
+    `root`.
 
     Follows symbolic links; a broken one is listed as (-1, -1) and found unreadable later. Raises UserError
     for a directory that cannot be opened.

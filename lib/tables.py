@@ -10,6 +10,8 @@ from lib.prepare import Prepared
 from lib.trimap import default_radius
 
 NONE = float("nan")
+SHARED = "group minus random, shared test images"
+FEWEST_GROUPS = 5  # a bootstrap over fewer has hardly more than the extremes to draw from
 
 
 def hyperparameters(p: dict) -> pd.DataFrame:
@@ -138,13 +140,33 @@ def leakage(tested: dict[str, Errors], splits: dict[str, Split], groups: list[st
             rows.append(_row(f"{name}, own test images", region, trained, len(tests[name]), means, seed))
             both[name] = errors[:, np.isin(tests[name], common)]
         means = by_group(both["group"] - both["random"], groups[common]) if len(common) else np.empty((0, 0))
-        rows.append(_row("group minus random, shared test images", region, trained, len(common), means, seed))
+        rows.append(_row(SHARED, region, trained, len(common), means, seed))
     return pd.DataFrame(rows)
 
 
 def no_leakage() -> pd.DataFrame:
     """The table of `leakage` where no group has two images: one row that says so."""
     return pd.DataFrame([{"comparison": "not possible: needs two groups, and a group with two images"}])
+
+
+def shared_images(table: pd.DataFrame) -> dict:
+    """Of the table `leakage`, the paired row over all pixels as a dict; {} where no image is shared."""
+    rows = table[table.comparison == SHARED].to_dict("records")
+    return rows[0] if rows and rows[0]["test images"] else {}
+
+
+def leakage_sentence(shared: dict) -> str:
+    """What `shared_images` shows, in words; no verdict from fewer than FEWEST_GROUPS groups."""
+    if not shared:
+        return "No test image is shared by both splits here, so what leaks cannot be isolated."
+    difference = spelled((shared["mean"], shared["low"], shared["high"]))
+    measured = (f"On the {shared['test images']} shared test images, of {shared['groups']} group(s), not "
+                f"knowing other pictures of the group changes the error over all pixels by {difference}: ")
+    if shared["groups"] < FEWEST_GROUPS:
+        return f"{measured}**too few groups for a verdict**."
+    word = stats.verdict(shared["low"], shared["high"], "knowing the group makes it worse",
+                         "the split by image flatters the result")
+    return f"{measured}**{word}**."
 
 
 def _row(comparison: str, region: str, trained: int, tested: int, means: np.ndarray, seed: int) -> dict:
@@ -173,6 +195,25 @@ def pooling(prepared: Prepared, split: Split, p: dict) -> pd.DataFrame:
                      **{f"{side} {region}": losses.get(f"{side}_{region}", NONE)
                         for side in ("train", "test") for region in REGIONS}})
     return pd.DataFrame(rows)
+
+
+def compared(low: float, high: float) -> str:
+    """What the interval of a difference a - b says of a and b, to stand between their names in a sentence."""
+    verb = stats.verdict(low, high, "is lower than", "is higher than")
+    return verb if verb.startswith("is") else "is not shown to differ from"
+
+
+def spelled(difference: tuple[float, float, float], digits: int = 4) -> str:
+    """A difference with its interval in words: mean, low, high."""
+    mean, low, high = (f"{value:+.{digits}f}" for value in difference)
+    return f"{mean}, 95 % interval {low} to {high}"
+
+
+def versus(tested: dict[str, Errors], a: str, b: str, seed: int) -> str:
+    """A sentence that compares two methods over all pixels, paired by test image (one has one seed, or as many)."""
+    first, second = np.broadcast_arrays(tested[a]["all"], tested[b]["all"])
+    difference = stats.paired_interval(first, second, seed)
+    return f"The error of {_label(a)} {compared(*difference[1:])} that of {_label(b)} ({spelled(difference, 3)})."
 
 
 def _label(method: str) -> str:

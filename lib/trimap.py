@@ -42,8 +42,7 @@ def signed_distance(alpha: np.ndarray, rule: str = "tolerant") -> np.ndarray:
 
 
 def from_distance(distance, radius):
-    """Trimap from `signed_distance`: 255 where distance > radius, 0 where distance < -radius, else 128
-    (uint8).
+    """Trimap from `signed_distance`: uint8 255 where distance > radius, 0 where < -radius, else 128.
 
     distance: (..., H, W) numpy array or torch tensor; the trimap is of the same kind, on the same device.
     radius: pixels, one number, or anything that broadcasts against distance, for example (N, 1, 1, 1).
@@ -67,8 +66,7 @@ def make_trimap(alpha: np.ndarray, radius: float, rule: str = "tolerant") -> np.
 
 
 def default_radius(size: int | tuple[int, int]) -> float:
-    """Radius in pixels for images of `size` (side, or (height, width)): 1/80 of the shorter side, at least
-    1.5.
+    """Radius in pixels for images of `size` (side, or (height, width)): 1/80 of the shorter side, >= 1.5.
 
     1.5 makes the 8 neighbours of a pixel unknown (the corner lies at 1.41), as the 3x3 kernel does at 28x28;
     at the originals' 600x800 it is 7.5, the 15 px ellipse of the AISegment measurements.
@@ -77,7 +75,7 @@ def default_radius(size: int | tuple[int, int]) -> float:
 
 
 def _distance(region: np.ndarray) -> np.ndarray:
-    """Distance (float32, px) of every pixel of a boolean (H, W) region to the nearest pixel outside it; 0
+    """Distance (H, W) float32 in px of a boolean region's pixels to the nearest pixel outside it; 0
     outside."""
     if region.all():  # no pixel outside: cv2 would return its own idea of infinity
         return np.full(region.shape, 60000, np.float32)

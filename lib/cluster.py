@@ -1,0 +1,109 @@
+"""Alpha by clustering pixel values, image by image (the 2021 study, sections 2.2 and 2.4): K-means and a GMM.
+
+A clustering does not say which cluster is the person. Three ways to decide, from honest to unreachable:
+"border": clusters that are more common on the top and side borders than inside are background (unsupervised);
+"trimap": each cluster goes with the majority of the trimap's known pixels in it;
+"oracle": each cluster goes where it brings alpha nearer to the truth (an upper bound, not a method).
+"""
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from lib.errors import UserError
+
+METHODS = ("kmeans", "gmm")
+DECISIONS = ("border", "trimap", "oracle")
+SAMPLE = 20_000  # pixels to fit on: more change the centres of a few clusters by less than the noise
+
+
+def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, seed: int = 0) -> np.ndarray:
+    """Membership (H,W,k) float32 of each pixel in each cluster: 0 or 1 for "kmeans", posteriors for "gmm".
+
+    image (H,W,3) uint8 RGB, clustered as pixel values in [0,1]; fitted on at most SAMPLE pixels, predicted for
+    all. Where an image has fewer distinct colours than `clusters`, k is their number.
+    """
+    if method not in METHODS:
+        raise UserError(f"method: expected one of {', '.join(METHODS)}, found {method!r}; choose one of them.")
+    pixels = image.reshape(-1, 3).astype(np.float64) / 255
+    k = min(clusters, len(np.unique(image.reshape(-1, 3), axis=0)))
+    if k == 1:  # one colour is one cluster; scikit-learn would warn and invent a second
+        return np.ones((*image.shape[:2], 1), np.float32)
+    sample = pixels
+    if len(pixels) > SAMPLE:
+        sample = pixels[np.random.default_rng(seed).choice(len(pixels), SAMPLE, replace=False)]
+        k = min(k, len(np.unique(sample, axis=0)))
+    if method == "kmeans":
+        labels = KMeans(k, n_init=4, random_state=seed).fit(sample).predict(pixels)
+        shares = np.eye(k)[labels]
+    else:
+        # The floor under the variances is half a grey level: flat areas would otherwise have none at all.
+        model = GaussianMixture(k, reg_covar=(0.5 / 255) ** 2, max_iter=300, tol=1e-2, random_state=seed)
+        shares = model.fit(sample).predict_proba(pixels)
+    return shares.reshape(*image.shape[:2], k).astype(np.float32)
+
+
+def foreground_clusters(shares: np.ndarray, decision: str, trimap: np.ndarray | None = None,
+                        alpha: np.ndarray | None = None) -> np.ndarray:
+    """Which clusters are foreground: bool (k,).
+
+    shares (H,W,k) as `memberships` gives them; trimap (H,W) uint8 for "trimap", alpha (H,W) uint8 for "oracle".
+    A cluster without evidence counts as background.
+    """
+    weight = shares.sum((0, 1)) + 1e-12
+    if decision == "border":
+        border = np.zeros(shares.shape[:2], bool)
+        border[0], border[:, 0], border[:, -1] = True, True, True  # a half-length portrait stands on the lower one
+        on_border = shares[border].sum(0) / border.sum()
+        inside = shares[~border].sum(0) / max((~border).sum(), 1)
+        return on_border < inside
+    if decision == "trimap":
+        return shares[trimap == 255].sum(0) > shares[trimap == 0].sum(0)
+    if decision == "oracle":
+        return np.tensordot(alpha / 255.0, shares, ((0, 1), (0, 1))) / weight > 0.5
+    raise UserError(f"decision: expected one of {', '.join(DECISIONS)}, found {decision!r}; choose one of them.")
+
+
+def cluster_alpha(shares: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Alpha (H,W) float32 in [0,1]: the summed membership in the foreground clusters; hard for K-means."""
+    return np.clip(shares[..., foreground].sum(-1), 0, 1)
+
+
+def kmeans_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
+                 alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
+    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; see `foreground_clusters` for `decision`."""
+    shares = memberships(image, "kmeans", clusters, seed)
+    return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
+
+
+def gmm_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
+              alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
+    """Soft alpha (H,W) float32 of one image (H,W,3) uint8: the GMM's posterior; see `foreground_clusters`."""
+    shares = memberships(image, "gmm", clusters, seed)
+    return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
+
+
+def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2, seed: int = 0,
+               jobs: int = -1) -> dict[str, np.ndarray]:
+    """Every method with every decision: {"kmeans_border": (n,1,H,W) uint8, ...}, six entries.
+
+    images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
+    processes (-1: all cores), with the seed (seed, its position): neither order nor `jobs` changes a result.
+    """
+    rows = Parallel(n_jobs=jobs)(
+        delayed(_one)(np.asarray(images[i]), np.asarray(alphas[i, 0]), trimaps[i, 0], clusters, seed + i)
+        for i in range(len(images)))
+    return {key: np.stack([row[key] for row in rows])[:, None] for key in rows[0]}
+
+
+def _one(image: np.ndarray, alpha: np.ndarray, trimap: np.ndarray, clusters: int, seed: int) -> dict:
+    result = {}
+    with threadpool_limits(1):  # one image a process; threads of their own would only wait for each other
+        for method in METHODS:
+            shares = memberships(image.transpose(1, 2, 0), method, clusters, seed)
+            for decision in DECISIONS:
+                chosen = foreground_clusters(shares, decision, trimap, alpha)
+                result[f"{method}_{decision}"] = np.round(cluster_alpha(shares, chosen) * 255).astype(np.uint8)
+    return result
