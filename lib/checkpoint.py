@@ -51,13 +51,15 @@ class RunFolder:
             (self.folder / name).unlink(missing_ok=True)
         for leftover in self.folder.glob("epoch-*"):
             shutil.rmtree(leftover)
-        _write_text(self.folder / "config.json", json.dumps(self.config, indent=1) + "\n")
+        write_text(self.folder / "config.json", json.dumps(self.config, indent=1) + "\n")
 
     def _result(self) -> Path:
         return self.folder / "model.safetensors"
 
     def read_history(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "history.csv", float_precision="round_trip")
+        """One row an epoch, the floats exactly as they were written."""
+        table = pd.read_csv(self.folder / "history.csv", dtype=str)  # Python's float() then reads them exactly
+        return table.astype({name: int if name == "epoch" else float for name in COLUMNS})
 
     def checkpoint(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
                    scheduler: LRScheduler | None, history: list[dict]) -> None:
@@ -78,7 +80,7 @@ class RunFolder:
         self._write_history(history)
 
     def _write_history(self, history: list[dict]) -> None:
-        _write_text(self.folder / "history.csv", pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
+        write_text(self.folder / "history.csv", pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
 
     def _checkpoints(self) -> list[Path]:
         whole = [path for path in self.folder.glob("epoch-*") if path.suffix != ".part"]
@@ -121,7 +123,8 @@ def _read_json(path: Path) -> dict | None:
         return None
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write under a temporary name in the same folder, then rename: never half a file."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     os.replace(part, path)

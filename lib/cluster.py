@@ -3,7 +3,7 @@
 A clustering does not say which cluster is the person. Three ways to decide, from honest to unreachable:
 "border": clusters that are more common on the top and side borders than inside are background (unsupervised);
 "trimap": each cluster goes with the majority of the trimap's known pixels in it;
-"oracle": each cluster goes where it brings alpha nearer to the truth (an upper bound, not a method).
+"oracle": each cluster goes where its pixels are nearer to the truth (an upper bound, not a method).
 """
 
 import numpy as np
@@ -22,11 +22,12 @@ SAMPLE = 20_000  # pixels to fit on: more change the centres of a few clusters b
 def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, seed: int = 0) -> np.ndarray:
     """Membership (H,W,k) float32 of each pixel in each cluster: 0 or 1 for "kmeans", posteriors for "gmm".
 
-    image (H,W,3) uint8 RGB, clustered as pixel values in [0,1]; fitted on at most SAMPLE pixels, predicted for
-    all. Where an image has fewer distinct colours than `clusters`, k is their number.
+    image (H,W,3) uint8 RGB, clustered as pixel values in [0,1]; fitted on at most SAMPLE pixels, predicted
+    for all. Where an image has fewer distinct colours than `clusters`, k is their number. UserError for
+    another method.
     """
     if method not in METHODS:
-        raise UserError(f"method: expected one of {', '.join(METHODS)}, found {method!r}; choose one of them.")
+        raise UserError(f"method: expected one of {', '.join(METHODS)}, found {method!r}; choose one.")
     pixels = image.reshape(-1, 3).astype(np.float64) / 255
     k = min(clusters, len(np.unique(image.reshape(-1, 3), axis=0)))
     if k == 1:  # one colour is one cluster; scikit-learn would warn and invent a second
@@ -49,13 +50,15 @@ def foreground_clusters(shares: np.ndarray, decision: str, trimap: np.ndarray | 
                         alpha: np.ndarray | None = None) -> np.ndarray:
     """Which clusters are foreground: bool (k,).
 
-    shares (H,W,k) as `memberships` gives them; trimap (H,W) uint8 for "trimap", alpha (H,W) uint8 for "oracle".
-    A cluster without evidence counts as background.
+    shares (H,W,k) as `memberships` gives them; trimap (H,W) uint8 for "trimap", alpha (H,W) uint8 for
+    "oracle". A cluster without evidence counts as background. The oracle's choice has the smallest absolute
+    error of all for hard shares, and for soft ones where alpha is 0 or 1; UserError for another decision.
     """
     weight = shares.sum((0, 1)) + 1e-12
     if decision == "border":
         border = np.zeros(shares.shape[:2], bool)
-        border[0], border[:, 0], border[:, -1] = True, True, True  # a half-length portrait stands on the lower one
+        # The lower side is left out: a half-length portrait stands on it.
+        border[0], border[:, 0], border[:, -1] = True, True, True
         on_border = shares[border].sum(0) / border.sum()
         inside = shares[~border].sum(0) / max((~border).sum(), 1)
         return on_border < inside
@@ -63,7 +66,7 @@ def foreground_clusters(shares: np.ndarray, decision: str, trimap: np.ndarray | 
         return shares[trimap == 255].sum(0) > shares[trimap == 0].sum(0)
     if decision == "oracle":
         return np.tensordot(alpha / 255.0, shares, ((0, 1), (0, 1))) / weight > 0.5
-    raise UserError(f"decision: expected one of {', '.join(DECISIONS)}, found {decision!r}; choose one of them.")
+    raise UserError(f"decision: expected one of {', '.join(DECISIONS)}, found {decision!r}; choose one.")
 
 
 def cluster_alpha(shares: np.ndarray, foreground: np.ndarray) -> np.ndarray:
@@ -73,24 +76,24 @@ def cluster_alpha(shares: np.ndarray, foreground: np.ndarray) -> np.ndarray:
 
 def kmeans_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
                  alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; see `foreground_clusters` for `decision`."""
+    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; decision as in `foreground_clusters`."""
     shares = memberships(image, "kmeans", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 
 
 def gmm_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
               alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Soft alpha (H,W) float32 of one image (H,W,3) uint8: the GMM's posterior; see `foreground_clusters`."""
+    """Soft alpha (H,W) float32 of one image (H,W,3) uint8: a GMM's posterior; see `foreground_clusters`."""
     shares = memberships(image, "gmm", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 
 
-def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2, seed: int = 0,
-               jobs: int = -1) -> dict[str, np.ndarray]:
+def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2,
+               seed: int = 0, jobs: int = -1) -> dict[str, np.ndarray]:
     """Every method with every decision: {"kmeans_border": (n,1,H,W) uint8, ...}, six entries.
 
     images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
-    processes (-1: all cores), with the seed (seed, its position): neither order nor `jobs` changes a result.
+    processes (-1: all cores), from the seed `seed` + its position, so `jobs` changes no result.
     """
     rows = Parallel(n_jobs=jobs)(
         delayed(_one)(np.asarray(images[i]), np.asarray(alphas[i, 0]), trimaps[i, 0], clusters, seed + i)
@@ -105,5 +108,6 @@ def _one(image: np.ndarray, alpha: np.ndarray, trimap: np.ndarray, clusters: int
             shares = memberships(image.transpose(1, 2, 0), method, clusters, seed)
             for decision in DECISIONS:
                 chosen = foreground_clusters(shares, decision, trimap, alpha)
-                result[f"{method}_{decision}"] = np.round(cluster_alpha(shares, chosen) * 255).astype(np.uint8)
+                alpha_255 = np.round(cluster_alpha(shares, chosen) * 255)
+                result[f"{method}_{decision}"] = alpha_255.astype(np.uint8)
     return result

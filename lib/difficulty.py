@@ -1,4 +1,4 @@
-"""How hard is an image? The study's abstract names two reasons: similar background colours and complex textures."""
+"""How hard is an image? The study's abstract names similar background colours and complex textures."""
 
 import cv2
 import numpy as np
@@ -10,8 +10,8 @@ BINS = 8          # of each colour axis, for the overlap of histograms
 def colour_distance(image: np.ndarray, alpha: np.ndarray) -> float:
     """Distance between the mean colours of foreground and background in CIELAB (delta E, CIE 1976).
 
-    image (H,W,3) uint8 sRGB, alpha (H,W) uint8. About 2 is just noticeable, 100 is black against white; NaN if
-    the image is all foreground or all background.
+    image (H,W,3) uint8 sRGB, alpha (H,W) uint8. About 2 is just noticeable, 100 is black against white; NaN
+    if the image is all foreground or all background.
     """
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     foreground, background = _sides(alpha)
@@ -21,7 +21,7 @@ def colour_distance(image: np.ndarray, alpha: np.ndarray) -> float:
 
 
 def colour_overlap(image: np.ndarray, alpha: np.ndarray) -> float:
-    """Share of colours that foreground and background have in common: the intersection of their RGB histograms.
+    """Share of colours that foreground and background have in common: their RGB histograms' intersection.
 
     0: no colour bin in common; 1: the same histogram. NaN if one side is empty.
     """

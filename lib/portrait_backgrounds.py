@@ -17,9 +17,17 @@ class Grid:
     """
 
     def __init__(self, shape: tuple[int, int], scale: float, shift: tuple[float, float] = (0, 0), zoom: float = 1.0):
-        self.shape, self.scale, self.shift, self.zoom = shape, scale * zoom, shift, zoom
+        self.shape, self.scale, self.shift = shape, scale * zoom, shift
         self.x = ((np.arange(shape[1], dtype=np.float32) + 0.5) / self.scale + shift[0])[None]
         self.y = ((np.arange(shape[0], dtype=np.float32) + 0.5) / self.scale + shift[1])[:, None]
+
+    def crop(self, rows: slice, columns: slice) -> "Grid":
+        """The grid of a part of the canvas."""
+        shift = (self.shift[0] + columns.start / self.scale, self.shift[1] + rows.start / self.scale)
+        part = Grid.__new__(Grid)
+        part.scale, part.shift, part.x, part.y = self.scale, shift, self.x[:, columns], self.y[rows]
+        part.shape = (part.y.shape[0], part.x.shape[1])
+        return part
 
     def noise(self, random: np.random.Generator, cell: float, stretch: float = 1.0) -> np.ndarray:
         """Smooth noise (H, W) float32, mean 0, standard deviation about 1; `cell` units between the random values,

@@ -19,6 +19,8 @@ STYLES = ("bald", "crop", "short", "parted", "bob", "long", "wavy", "curly", "bu
 STYLE_SHARES = (0.05, 0.11, 0.15, 0.1, 0.14, 0.16, 0.13, 0.09, 0.07)
 CLOTHES = ("crew", "vee", "shirt", "suit", "hood", "strap")
 CURVE = np.linspace(0, 1, 9, dtype=np.float32)  # where a strand of hair is drawn
+TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)], -1).astype(np.float32)
 
 
 @dataclass
@@ -35,19 +37,28 @@ class Canvas:
         return cls(grid, np.zeros((*grid.shape, 3), np.uint8), np.zeros(grid.shape, np.float32),
                    np.zeros(grid.shape, np.uint8))
 
-    def mask(self, *polygons: np.ndarray) -> np.ndarray:
-        """Antialiased coverage (H, W) uint8 of polygons with corners in units."""
+    def crop(self, points: np.ndarray) -> "Canvas":
+        """The part around some points (n, 2) in units, sharing the paint: small things cost little there."""
+        margin = 2 / self.grid.scale
+        low, high = self.grid.pixels([points.min(0) - margin, points.max(0) + margin]) // 16
+        (left, top), (right, bottom) = np.clip(low, 0, None), np.clip(high + 2, 1, None)
+        rows, columns = slice(top, bottom), slice(left, right)
+        return Canvas(self.grid.crop(rows, columns), self.colour[rows, columns], self.coverage[rows, columns],
+                      self.painted[rows, columns])
+
+    def mask(self, polygon: np.ndarray) -> np.ndarray:
+        """Antialiased coverage (H, W) uint8 of a polygon with corners (n, 2) in units."""
         mask = np.zeros(self.grid.shape, np.uint8)
-        for polygon in polygons:
-            cv2.fillPoly(mask, [self.grid.pixels(polygon)], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [self.grid.pixels(polygon)], 255, cv2.LINE_AA, 4)
         return mask
 
     def lines(self, curves: np.ndarray, width: float) -> np.ndarray:
         """Coverage (H, W) uint8 of curves (n, k, 2) of `width` units; a line thinner than a pixel covers part of it."""
         mask = np.zeros(self.grid.shape, np.uint8)
         pixels = width * self.grid.scale
-        strength = round(255 * min(1.0, pixels))
-        cv2.polylines(mask, list(self.grid.pixels(curves)), False, strength, max(1, round(pixels)), cv2.LINE_AA, 4)
+        thickness = max(1, int(pixels + 0.3))
+        strength = round(255 * min(1.0, pixels / thickness))
+        cv2.polylines(mask, list(self.grid.pixels(curves)), False, strength, thickness, cv2.LINE_AA, 4)
         return mask
 
     def cover(self, mask: np.ndarray) -> None:
@@ -55,42 +66,52 @@ class Canvas:
         self.coverage += (1 - self.coverage) * (mask * np.float32(1 / 255))
         self.painted |= mask
 
-    def paint(self, mask: np.ndarray, colour) -> None:
-        """Opaque paint wherever the mask touches a pixel; the mask's own fraction goes into the coverage.
+    def paint(self, mask: np.ndarray, colour: np.ndarray) -> None:
+        """Opaque paint, (3,) or (H, W, 3), wherever the mask touches a pixel; its fractions go into the coverage.
 
         The canvas is several times finer than the picture, so hard edges between two paints average out.
         """
-        if np.ndim(colour) == 1:
-            self.colour[mask > 0] = np.clip(colour, 0, 255)
+        if colour.ndim == 1:
+            self.colour[mask > 0] = bounded(colour)
         else:
             cv2.copyTo(np.clip(colour, 0, 255).astype(np.uint8), mask, self.colour)
         self.cover(mask)
 
-    def draw(self, curves: np.ndarray, colour, width: float) -> None:
-        """Lines of one colour on what is painted; the coverage stays."""
+    def fill(self, polygon: np.ndarray, colour: np.ndarray) -> None:
+        """One colour inside a polygon in units, on what is painted; the coverage stays."""
+        cv2.fillPoly(self.colour, [self.grid.pixels(polygon)], bounded(colour), cv2.LINE_AA, 4)
+
+    def draw(self, curves: np.ndarray, colour: np.ndarray, width: float) -> None:
+        """Lines (n, k, 2) of one colour on what is painted; the coverage stays."""
         thickness = max(1, round(width * self.grid.scale))
-        cv2.polylines(self.colour, list(self.grid.pixels(curves)), False, np.clip(colour, 0, 255).tolist(), thickness,
-                      cv2.LINE_AA, 4)
+        cv2.polylines(self.colour, list(self.grid.pixels(curves)), False, bounded(colour), thickness, cv2.LINE_AA, 4)
+
+
+def bounded(colour) -> list[float]:
+    """A colour as cv2 takes it, within 0 to 255."""
+    return [min(max(float(value), 0.0), 255.0) for value in colour]
 
 
 def smooth(points, n: int = 6, closed: bool = True) -> np.ndarray:
-    """Catmull-Rom curve through points (k, 2), `n` steps between two of them; (n k, 2) float32 when closed."""
+    """Catmull-Rom curve through points (k, 2), `n` steps between two of them, float32: (n k, 2) when closed, else
+    (n (k - 1) + 1, 2)."""
     points = np.asarray(points, np.float32)
-    if closed:
-        before, after, last = np.roll(points, 1, 0), np.roll(points, -1, 0), np.roll(points, -2, 0)
-    else:
-        padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-        before, points, after, last = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    t = np.linspace(0, 1, n, endpoint=not closed, dtype=np.float32)[None, :, None]
-    a, b, c, d = (array[:, None] for array in (before, points, after, last))
-    curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return curve.reshape(-1, 2)
+    k = len(points)
+    if not closed:
+        points = np.concatenate([points, 2 * points[-1:] - points[-2:-1], 2 * points[:1] - points[1:2]])
+    t = np.arange(n, dtype=np.float32)[:, None] / n
+    weights = 0.5 * np.concatenate([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3,
+                                    t**3 - t**2], axis=1)
+    spans = k if closed else k - 1
+    near = (np.arange(spans)[:, None] + np.array([-1, 0, 1, 2])) % len(points)
+    curve = (weights @ points[near]).reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, points[k - 1:k]])
 
 
 def resample(points, n: int) -> np.ndarray:
     """Smooth open curve through points (k, 2), at `n` places evenly spaced by arc length."""
     curve = smooth(points, 8, closed=False)
-    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T) + 1e-6)])
+    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
     at = np.linspace(0, length[-1], n)
     return np.stack([np.interp(at, length, curve[:, i]) for i in range(2)], axis=-1).astype(np.float32)
 
@@ -131,14 +152,15 @@ class Head:
 
     def units(self, uv) -> np.ndarray:
         """Head coordinates (..., 2) to units."""
-        x, y = np.moveaxis(np.asarray(uv, np.float32) * (self.half_width, self.half_height), -1, 0)
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
-        return np.stack([self.centre[0] + x * cos - y * sin, self.centre[1] + x * sin + y * cos], -1).astype(np.float32)
+        axes = [[self.half_width * cos, self.half_width * sin], [-self.half_height * sin, self.half_height * cos]]
+        return np.asarray(uv, np.float32) @ np.array(axes, np.float32) + self.centre.astype(np.float32)
 
     def feature(self, uv) -> np.ndarray:
         """Like `units`, for points on the front of the face, which move sideways when the head turns."""
-        u, v = np.moveaxis(np.asarray(uv, np.float32), -1, 0)
-        return self.units(np.stack([np.sin(np.arcsin(np.clip(u, -0.98, 0.98)) * 0.97 + self.turn), v], -1))
+        uv = np.array(uv, np.float32)
+        uv[..., 0] = np.sin(0.97 * np.arcsin(np.clip(uv[..., 0], -0.98, 0.98)) + self.turn)
+        return self.units(uv)
 
     def coordinates(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """u and v (H, W) of every pixel."""
@@ -158,14 +180,14 @@ def paint_person(canvas: Canvas, random: np.random.Generator, person: dict, clot
     """The whole person, from the back of the hair to the loose strands."""
     hair = Hair(canvas, random, person, head)
     hair.paint_back()
-    paint_neck(canvas, person, head)
-    paint_body(canvas, random, person, clothes, head)
+    neck = paint_neck(canvas, person, head)
+    paint_body(canvas, random, person, clothes, head, neck)
     paint_head(canvas, random, person, head)
     hair.paint_front()
 
 
-def paint_neck(canvas: Canvas, person: dict, head: Head) -> None:
-    """Neck and upper chest, in the shadow of the chin."""
+def paint_neck(canvas: Canvas, person: dict, head: Head) -> np.ndarray:
+    """Neck and upper chest, in the shadow of the chin. Returns the colour (H, W, 3), for what an open collar shows."""
     a, b = head.half_width, head.half_height
     x, y = head.units([[0, 0.6]])[0]
     sides = [[x - 0.56 * a, y - 0.3 * b], [x - 0.54 * a, y + 0.55 * b], [x - 0.85 * a, y + 1.0 * b],
@@ -175,10 +197,13 @@ def paint_neck(canvas: Canvas, person: dict, head: Head) -> None:
     shadow = np.exp(-(((grid.x - x - 0.2 * a * head.light[0]) / (0.75 * a)) ** 2
                       + ((grid.y - y - 0.42 * b) / (0.42 * b)) ** 2))
     side = np.clip((grid.x - x) / a, -1, 1) * head.light[0] + 0 * grid.y
-    canvas.paint(canvas.mask(polygon), person["skin"] * (0.95 + 0.16 * side - 0.4 * shadow)[..., None])
+    colour = person["skin"].astype(np.float32) * (0.92 + 0.16 * side - 0.38 * shadow)[..., None]
+    canvas.paint(canvas.mask(polygon), colour)
+    return colour
 
 
-def paint_body(canvas: Canvas, random: np.random.Generator, person: dict, clothes: dict, head: Head) -> None:
+def paint_body(canvas: Canvas, random: np.random.Generator, person: dict, clothes: dict, head: Head,
+               neck: np.ndarray) -> None:
     """Shoulders, chest and arms down to the lower border, in the clothes' cut and pattern."""
     a, b = head.half_width, head.half_height
     x, y = head.units([[0, 0.9]])[0] * (0.75, 1) + (0.25 * head.centre[0], 0.28 * b)
@@ -201,7 +226,7 @@ def paint_body(canvas: Canvas, random: np.random.Generator, person: dict, clothe
     cloth = _cloth(canvas.grid, clothes, x, y) * shade[..., None]
     canvas.paint(outline, cloth)
     if not straps:
-        _paint_collar(canvas, clothes, person, np.array([x, y]), a, b, shade)
+        _paint_collar(canvas, clothes, np.array([x, y]), a, b, shade, neck)
 
 
 def _folds(grid: Grid, random: np.random.Generator, x: float, wide: float, b: float, head: Head) -> np.ndarray:
@@ -233,18 +258,17 @@ def _cloth(grid: Grid, clothes: dict, x: float, y: float) -> np.ndarray:
     return mix(np.clip((0.24 - np.hypot(dx, dy)) / soft + 0.5, 0, 1), first, second)
 
 
-def _paint_collar(canvas: Canvas, clothes: dict, person: dict, neck: np.ndarray, a: float, b: float,
-                  shade: np.ndarray) -> None:
+def _paint_collar(canvas: Canvas, clothes: dict, base: np.ndarray, a: float, b: float, shade: np.ndarray,
+                  skin: np.ndarray) -> None:
     """The neckline: skin in the opening, then collar, lapels and tie, or hood."""
     def at(points):
-        return neck + np.asarray(points, np.float32) * (a, b)
+        return base + np.asarray(points, np.float32) * (a, b)
 
     def both(points):
         points = np.asarray(points, np.float32)
         return [at(points), at(points * (-1, 1))]
 
     first, second, third = clothes["colours"][:3]
-    skin = person["skin"] * (0.72 + 0.2 * shade)[..., None]
     kind = clothes["kind"]
     depth = {"crew": 0.34, "vee": 0.85, "shirt": 0.6, "suit": 0.95, "hood": 0.42}[kind]
     opening = [[-0.66, -0.2], [-0.6, 0.0], [-0.36, 0.62 * depth], [0, depth], [0.36, 0.62 * depth], [0.6, 0.0],
@@ -282,17 +306,18 @@ def head_outline(person: dict) -> np.ndarray:
     """Contour of skull and jaw in head coordinates, (n, 2)."""
     t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     u, v = np.sin(t), -np.cos(t)
-    u = np.sign(u) * np.abs(u) ** 0.88 * np.where(v > 0, 1 - person["jaw"] * v**1.7, 1 - 0.04 * v**2)
+    u = np.sign(u) * np.abs(u) ** 0.88 * np.where(v > 0, 1 - person["jaw"] * np.abs(v) ** 1.7, 1 - 0.04 * v**2)
     return np.stack([u, v], -1).astype(np.float32)
 
 
 def paint_head(canvas: Canvas, random: np.random.Generator, person: dict, head: Head) -> None:
     """Ears, the shaded face, and its features."""
+    canvas = canvas.crop(head.units([[-1.4, -1.3], [1.4, -1.3], [1.4, 1.2], [-1.4, 1.2]]))
     for side in (-1, 1):
-        t = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        ear = np.stack([side * (0.99 - 0.25 * side * head.turn) + 0.11 * np.cos(t), 0.1 + 0.2 * np.sin(t)], -1)
-        canvas.paint(canvas.mask(head.units(ear)), person["skin"] * (0.86 + 0.1 * side * head.light[0]) * (1, .95, .94))
-        canvas.draw(head.units(0.5 * (ear[None] + ear.mean(0))), person["skin"] * 0.68, 3)
+        ear = CIRCLE * (0.11, 0.2) + (side * 0.99 - 0.25 * head.turn, 0.1)
+        colour = person["skin"] * (0.86 + 0.1 * side * head.light[0]) * (1, 0.95, 0.94)
+        canvas.paint(canvas.mask(head.units(ear)), colour)
+        canvas.draw(head.units(ear.mean(0) + 0.5 * (ear - ear.mean(0)))[None], colour * 0.75, 3)
     canvas.paint(canvas.mask(head.units(head_outline(person))), _face(canvas.grid, random, person, head))
     smile = random.uniform(-0.02, 0.09)
     _paint_eyes(canvas, random, person, head)
@@ -314,7 +339,7 @@ def _face(grid: Grid, random: np.random.Generator, person: dict, head: Head) -> 
 
     side = np.sign(head.light[0]) * front  # > 0 on the lamp's side
     nose = np.exp(-((v - 0.2) / 0.24) ** 2)
-    shade = 0.5 + 0.56 * lamp - 0.20 * spot(0.38, -0.05, 0.2, 0.11) - 0.13 * spot(0, 0.49, 0.2, 0.05)
+    shade = 0.6 + 0.48 * lamp - 0.20 * spot(0.38, -0.05, 0.2, 0.11) - 0.13 * spot(0, 0.49, 0.2, 0.05)
     shade += 0.09 * nose * np.exp(-((front / 0.07) ** 2)) - 0.15 * nose * np.exp(-(((side + 0.16) / 0.09) ** 2))
     shade += -0.08 * spot(0, 0.83, 0.26, 0.045) + 0.06 * spot(0.5, 0.26, 0.22, 0.16) + 0.05 * spot(0, -0.5, 0.5, 0.2)
     shade += -0.05 * np.exp(-((np.abs(front) - 0.36 - 0.3 * (v - 0.45)) / 0.05) ** 2 - ((v - 0.47) / 0.13) ** 2)
@@ -322,77 +347,69 @@ def _face(grid: Grid, random: np.random.Generator, person: dict, head: Head) -> 
     red = 0.10 * person["redness"] * (spot(0.52, 0.3, 0.24, 0.17) + 0.6 * spot(0, 0.36, 0.14, 0.12))
     colour = person["skin"] * np.clip(shade, 0.2, 1.25)[..., None] * (1 - red[..., None] * np.float32([-0.2, 1, 0.9]))
     if person["beard"]:
-        border = np.clip((v - 0.3 - 0.42 * (1 - np.clip(np.abs(u) / 0.85, 0, 1) ** 2) * (np.abs(front) > 0.45)) / 0.1, 0, 1)
         lower = np.clip(np.maximum((v - 0.48) / 0.08, (np.abs(u) - 0.78) / 0.1), 0, 1) * (v > -0.05)
-        bare = spot(0, 0.66, 0.22, 0.05)
         grain = np.clip(0.85 + 0.25 * grid.noise(random, 6), 0.3, 1)
-        weight = np.clip(np.maximum(lower, border * 0) - bare, 0, 1) * person["beard"] * grain
+        weight = np.clip(lower - spot(0, 0.66, 0.22, 0.05), 0, 1) * person["beard"] * grain
         colour = mix(weight, colour, person["hair"] * 0.9)
     return colour
 
 
 def _paint_eyes(canvas: Canvas, random: np.random.Generator, person: dict, head: Head) -> None:
-    look, open_ = random.normal(0, 0.025), random.uniform(0.75, 1.1)
-    t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    look, high = random.normal(0, 0.025), 0.062 * person["eye"] * random.uniform(0.75, 1.1)
+    wide, skin = 0.175 * person["eye"], person["skin"]
+    almond = np.stack([wide * CIRCLE[:, 0], high * CIRCLE[:, 1] * (1 - 0.35 * np.abs(CIRCLE[:, 0]) ** 3)], -1)
+
+    def disc(radius, dx=0.0, dy=-0.006):  # kept between the lids
+        points = CIRCLE * (radius, 0.76 * radius) * person["eye"] + (look + dx, dy)
+        return np.clip(points, [-1, -0.96 * high], [1, 0.96 * high])
+
+    dark = np.minimum(person["hair"], skin) * 0.55 + 0.12 * skin
     for side in (-1, 1):
-        centre = np.array([0.4 * side, -0.02])
-        wide, high = 0.175 * person["eye"], 0.062 * person["eye"] * open_
-        almond = np.stack([wide * np.cos(t), high * np.sin(t) * (1 - 0.35 * np.abs(np.cos(t)) ** 3)], -1) + centre
-        white = canvas.mask(head.feature(almond))
-        canvas.paint(white, np.array([236, 232, 228]) * (0.66 + 0.22 * head.light[2]))
-        circle = np.stack([np.cos(t) * 0.078, np.sin(t) * 0.078 * 0.76], -1) * person["eye"] + centre + (look, -0.006)
-        canvas.paint(np.minimum(canvas.mask(head.feature(circle)), white), person["iris"])
-        inner = (circle - circle.mean(0)) * 0.48 + circle.mean(0)
-        canvas.paint(np.minimum(canvas.mask(head.feature(inner)), white), np.array([16, 14, 14]))
-        glint = (circle - circle.mean(0)) * 0.2 + circle.mean(0) + (0.02 * np.sign(head.light[0]), -0.022)
-        canvas.paint(canvas.mask(head.feature(glint)), np.array([250, 250, 250]))
-        upper = almond[t >= np.pi - 0.01]
-        canvas.draw(head.feature(upper)[None], person["skin"] * 0.25, 4.2)
-        canvas.draw(head.feature(upper + (0, -0.05))[None], person["skin"] * 0.66, 2.5)
-        canvas.draw(head.feature(almond[t <= np.pi + 0.01] + (0, 0.004))[None], person["skin"] * 0.62, 2)
-        x = np.array([-0.2, -0.07, 0.09, 0.22])
-        top = np.stack([centre[0] + side * x, -0.215 - np.array([0.01, 0.05, 0.055, 0.0])], -1)
-        thick = person["brow"] * np.array([1.0, 1.0, 0.7, 0.2])[:, None] * (0, 1)
-        brow = np.concatenate([resample(top, 8), resample(top + thick, 8)[::-1]])
-        canvas.paint(canvas.mask(head.feature(brow)), np.minimum(person["hair"], person["skin"]) * 0.55 + 0.12 * person["skin"])
+        centre = (0.4 * side, -0.02)
+        canvas.fill(head.feature(almond + centre), np.array([236, 232, 228]) * (0.66 + 0.22 * head.light[2]))
+        canvas.fill(head.feature(disc(0.078) + centre), person["iris"])
+        canvas.fill(head.feature(disc(0.037) + centre), np.array([16, 14, 14]))
+        canvas.fill(head.feature(disc(0.015, 0.02 * np.sign(head.light[0]), -0.024) + centre), np.array([250] * 3))
+        upper, lower = almond[len(almond) // 2:] + centre, almond[:len(almond) // 2 + 1] + centre
+        canvas.draw(head.feature(upper)[None], skin * 0.25, 4.2)
+        canvas.draw(head.feature(upper + (0, -0.05))[None], skin * 0.66, 2.5)
+        canvas.draw(head.feature(lower + (0, 0.004))[None], skin * 0.62, 2)
+        top = np.array([[-0.2, -0.225], [-0.07, -0.265], [0.09, -0.27], [0.22, -0.215]]) * (side, 1) + (centre[0], 0)
+        bottom = top + person["brow"] * np.array([[0, 1.0], [0, 1.0], [0, 0.7], [0, 0.2]])
+        canvas.fill(head.feature(np.concatenate([smooth(top, 3, False), smooth(bottom, 3, False)[::-1]])), dark)
 
 
 def _paint_nose(canvas: Canvas, person: dict, head: Head) -> None:
     wide = 0.15 * person["nose"]
     for side in (-1, 1):
-        t = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        nostril = np.stack([side * 0.6 * wide + 0.045 * np.cos(t), 0.415 + 0.016 * np.sin(t)], -1)
-        canvas.paint(canvas.mask(head.feature(nostril)), person["skin"] * 0.38)
+        canvas.fill(head.feature(CIRCLE * (0.045, 0.016) + (side * 0.6 * wide, 0.415)), person["skin"] * 0.38)
         wing = np.array([[side * wide * 0.95, 0.3], [side * wide * 1.2, 0.37], [side * wide * 1.02, 0.42]])
-        canvas.draw(resample(head.feature(wing), 6)[None], person["skin"] * 0.66, 2.5)
+        canvas.draw(smooth(head.feature(wing), 3, closed=False)[None], person["skin"] * 0.66, 2.5)
 
 
 def _paint_mouth(canvas: Canvas, person: dict, head: Head, smile: float, teeth: bool) -> None:
-    wide, full = 0.29 + 0.9 * max(smile, 0), person["lips"]
-    lips = person["skin"] * (0.86, 0.58, 0.56)
-    corner, y = np.array([wide, 0.645 - smile]), 0.655
-    middle = [[-corner[0], corner[1]], [-0.12, y], [0, y + 0.008], [0.12, y], [corner[0], corner[1]]]
+    wide, high, full = 0.29 + 0.9 * max(smile, 0), 0.645 - smile, person["lips"]
+    lips, y = person["skin"] * (0.86, 0.58, 0.56), 0.655
     low = y + 0.085 * full + (0.05 if teeth else 0)
-    upper = [[-corner[0], corner[1]], [-0.1, y - 0.058 * full], [0, y - 0.04 * full], [0.1, y - 0.058 * full],
-             [corner[0], corner[1]]]
-    lower = [[-corner[0], corner[1]], [-0.15, low - 0.02], [0, low], [0.15, low - 0.02], [corner[0], corner[1]]]
-    middle, upper, lower = (resample(head.feature(curve), 12) for curve in (middle, upper, lower))
-    canvas.paint(canvas.mask(np.concatenate([upper, lower[::-1]])), lips)
-    canvas.paint(canvas.mask(np.concatenate([upper, middle[::-1]])), lips * 0.84)
+    rows = [[[-0.12, y], [0, y + 0.008], [0.12, y]],
+            [[-0.1, y - 0.058 * full], [0, y - 0.04 * full], [0.1, y - 0.058 * full]],
+            [[-0.15, low - 0.02], [0, low], [0.15, low - 0.02]]]
+    middle, upper, lower = (smooth(head.feature([[-wide, high], *row, [wide, high]]), 4, closed=False) for row in rows)
+    canvas.fill(np.concatenate([upper, lower[::-1]]), lips)
+    canvas.fill(np.concatenate([upper, middle[::-1]]), lips * 0.84)
     if teeth:
         bottom = middle + (lower - middle) * 0.45
-        canvas.paint(canvas.mask(np.concatenate([middle, bottom[::-1]])), np.array([238, 232, 224]) * 0.92)
+        canvas.fill(np.concatenate([middle, bottom[::-1]]), np.array([219, 213, 206]))
         canvas.draw(bottom[None], lips * 0.5, 2)
     canvas.draw(middle[None], lips * 0.42, 2.6)
 
 
 def _paint_glasses(canvas: Canvas, head: Head) -> None:
-    t = np.linspace(0, 2 * np.pi, 24)
     frame = np.array([34, 28, 28])
+    rim = np.sign(CIRCLE) * np.abs(CIRCLE) ** 0.7 * (0.29, 0.17)
     for side in (-1, 1):
-        rim = np.stack([0.4 * side + 0.29 * np.sign(np.cos(t)) * np.abs(np.cos(t)) ** 0.7,
-                        0.0 + 0.17 * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** 0.7], -1)
-        canvas.draw(head.feature(rim)[None], frame, 5)
+        around = head.feature(rim + (0.4 * side, 0))
+        canvas.draw(np.concatenate([around, around[:1]])[None], frame, 5)
         canvas.draw(np.stack([head.feature([0.69 * side, -0.03]), head.units([1.0 * side, -0.02])])[None], frame, 5)
     canvas.draw(head.feature([[[-0.11, -0.03], [0.11, -0.03]]]), frame, 5)
 
@@ -400,8 +417,8 @@ def _paint_glasses(canvas: Canvas, head: Head) -> None:
 class Hair:
     """Hair as two curtains that fall from the parting, each between an inner and an outer guide curve.
 
-    Strands run between the guides. Those near the outer guide, and loose ones beyond it, cover only part of a
-    pixel: they are the soft pixels of the alpha.
+    Strands run between the guides. Those near the outer guide, the ends, and loose ones beyond it cover only part
+    of a pixel: they are the soft pixels of the alpha.
     """
 
     def __init__(self, canvas: Canvas, random: np.random.Generator, person: dict, head: Head):
@@ -410,15 +427,15 @@ class Hair:
         volume = person["volume"]
         # Reach of the outer guide (u at the side), its end (u, v), and the end of the inner guide.
         shape = {"crop": (1.04, (1.03, 0.0), (0.98, 0.02)), "short": (1.1, (1.06, 0.05), (0.97, 0.06)),
-                 "parted": (1.14, (1.08, 0.16), (0.96, 0.1)), "bob": (1.3, (1.2, 1.05), (0.72, 1.0)),
-                 "long": (1.26, (1.42, person["length"]), (0.66, person["length"])),
-                 "wavy": (1.4, (1.6, person["length"]), (0.6, person["length"])),
-                 "curly": (1.55, (1.45, 0.95), (0.86, 0.7)), "bun": (1.05, (1.03, 0.05), (0.98, 0.06))}
+                 "parted": (1.14, (1.08, 0.16), (0.96, 0.1)), "bob": (1.3, (1.2, 1.05), (0.74, 1.0)),
+                 "long": (1.26, (1.42, person["length"]), (0.7, person["length"])),
+                 "wavy": (1.4, (1.6, person["length"]), (0.66, person["length"])),
+                 "curly": (1.5, (1.4, 0.95), (0.86, 0.7)), "bun": (1.05, (1.03, 0.05), (0.98, 0.06))}
         self.reach, self.end, self.inner_end = shape.get(self.style, shape["crop"])
         self.reach = 1 + (self.reach - 1) * volume
-        self.top = {"crop": -1.06, "bun": -1.06, "curly": -1.42}.get(self.style, -1.15) * (0.5 + 0.5 * volume)
+        self.top = {"crop": -1.06, "bun": -1.06, "curly": -1.4}.get(self.style, -1.15) * (0.5 + 0.5 * volume)
         self.falls = self.style in ("bob", "long", "wavy", "curly")
-        self.wave = {"wavy": 0.09, "curly": 0.14, "short": 0.02, "bob": 0.02}.get(self.style, 0.01)
+        self.wave = {"wavy": 0.08, "curly": 0.12, "short": 0.02, "bob": 0.02}.get(self.style, 0.012)
         self.guides = [self._guides(side) for side in (-1, 1)]
 
     def _guides(self, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -426,128 +443,129 @@ class Hair:
         part, turn = self.person["parting"], self.head.turn
         if self.style in ("crop", "curly", "bun"):
             part = 0.0
-        line = -0.66 if self.style != "crop" else -0.6
         reach, end, inner_end = self.reach, self.end, self.inner_end
-        outer = [[part * 0.8, self.top], [side * 0.62 * reach + 0.3 * part * 0.5, 0.9 * self.top],
-                 [side * reach, -0.42], [side * reach * 1.02, 0.5 * min(end[1], 0.6)],
-                 [side * end[0], end[1]]]
+        outer = [[part * 0.6, self.top], [side * 0.6 * reach + 0.15 * part, 0.9 * self.top], [side * reach, -0.42],
+                 [side * reach * 1.02, 0.5 * min(end[1], 0.6)], [side * end[0], end[1]]]
+        line = -0.6 if self.style == "crop" else -0.66
         low = -0.3 if self.person["fringe"] and self.style != "crop" else line + 0.1
         inner = [[part + 0.4 * turn, line], [part * 0.4 + side * 0.5 + 0.4 * turn, low],
-                 [side * 0.86 + 0.15 * turn, -0.28], [side * inner_end[0], 0.6 * inner_end[1] + 0.0],
+                 [side * 0.86 + 0.15 * turn, -0.28], [side * inner_end[0], 0.6 * inner_end[1]],
                  [side * inner_end[0], inner_end[1]]]
         return resample(inner, len(CURVE)), resample(outer, len(CURVE))
 
-    def _strands(self, guides: tuple, across: np.ndarray, fray: float = 0.0) -> np.ndarray:
-        """Strands in units, (n, 9, 2), at `across` (n,): 0 on the inner guide, 1 on the outer, more beyond it."""
-        random, n = self.random, len(across)
-        inner, outer = guides
-        strands = inner + across[:, None, None] * (outer - inner)
-        phase, speed = random.uniform(0, 2 * np.pi, (n, 1)), random.uniform(1.5, 3.0, (n, 1))
-        if self.style == "curly":
-            speed = speed * 2
-        drift = random.normal(0, 0.02, (n, 1)) * CURVE
-        swing = self.wave * np.sin(phase + 2 * np.pi * speed * CURVE) * (0.3 + CURVE) + drift
-        strands[..., 0] += swing
-        strands[..., 1] += 0.6 * self.wave * np.cos(phase * 1.7 + 2 * np.pi * speed * CURVE)
+    def _strands(self, guides: tuple, low: float, high: float, count: int, fray: float = 0.0) -> np.ndarray:
+        """`count` strands in units, (count, 9, 2), between `low` and `high` on the way from the inner guide (0) to
+        the outer one (1), or beyond it; `fray` spreads their ends."""
+        random, (inner, outer) = self.random, guides
+        across = random.uniform(low, high, (count, 1, 1)).astype(np.float32)
+        strands = inner + across * (outer - inner)
+        phase, speed = random.uniform(0, 2 * np.pi, (2, count, 1)).astype(np.float32)
+        speed = (1.5 + 0.24 * speed) * (2 if self.style == "curly" else 1)
+        drift = random.normal(0, 0.02, (count, 1)).astype(np.float32)
+        strands[..., 0] += self.wave * np.sin(phase + 6.28 * speed * CURVE) * (0.3 + CURVE) + drift * CURVE
+        if self.wave > 0.05:
+            strands[..., 1] += 0.6 * self.wave * np.cos(1.7 * phase + 6.28 * speed * CURVE)
         if fray:
-            strands += random.normal(0, fray, (n, 1, 2)) * (CURVE**2)[:, None]
+            strands += random.normal(0, fray, (count, 1, 2)) * (CURVE**2)[:, None]
+        if self.falls:  # ends at different heights
+            below = np.maximum(strands[..., 1] - 0.3, 0)
+            strands[..., 1] -= below * random.uniform(-0.04, 0.16, (count, 1))
         return self.head.units(strands)
 
-    def _tones(self, n: int = 4) -> list[np.ndarray]:
-        shades = np.linspace(0.62, 1.3, n)
-        return [self.person["hair"] * shade + (18 if shade > 1.1 else 0) for shade in shades]
+    def _tones(self, low: float = 0.66, high: float = 1.28, n: int = 4) -> np.ndarray:
+        """Shades of the hair, (n, 3), dark to light."""
+        return self.person["hair"] * np.linspace(low, high, n)[:, None] + 6
 
-    def _texture(self, guides: tuple, count: int, low: float = 0.0) -> None:
-        """Strands inside the mass: colour only."""
-        for tone in self._tones():
-            across = self.random.uniform(low, 0.99, count // 4).astype(np.float32)
-            self.canvas.draw(self._strands(guides, across), tone, 2.2)
+    def _texture(self, guides: tuple) -> None:
+        """Strands inside the mass, and where light is reflected on them."""
+        count = 240
+        strands = self._strands(guides, 0.0, 0.98, count)
+        for tone, some in zip(self._tones(), np.split(strands, 4), strict=True):
+            self.canvas.draw(some, tone, 2.2)
+        if self.falls:
+            self.canvas.cover(self.canvas.lines(strands, 2.2))
+        self.canvas.draw(strands[::5, 2:5], self.person["hair"] * 1.3 + 22, 1.8)
 
     def _soft_edge(self, guides: tuple) -> None:
-        """Strands along and beyond the outer guide, in their own colour, with partial coverage."""
-        count = {"crop": 30, "bun": 36}.get(self.style, 60)
-        for tone, low, high, width in zip(self._tones(3), (0.90, 0.97, 1.0), (1.02, 1.06, 1.10), (2.4, 1.8, 1.4),
-                                          strict=True):
-            across = self.random.uniform(low, high, count).astype(np.float32)
-            strands = self._strands(guides, across, fray=0.05 if self.falls else 0.03)
+        """Strands along and beyond the outer guide, with partial coverage."""
+        count = 30 if self.style in ("crop", "bun") else 60
+        layers = ((0.88, 1.02, 2.4), (0.95, 1.05, 1.8), (0.97, 1.09, 1.4))
+        for tone, (low, high, width) in zip(self._tones(0.76, 1.0, 3), layers, strict=True):
+            strands = self._strands(guides, low, high, count, fray=0.05 if self.falls else 0.03)
             self.canvas.draw(strands, tone, 2.0)
             self.canvas.cover(self.canvas.lines(strands, width))
 
+    def _outline(self) -> np.ndarray:
+        return np.concatenate([self.guides[0][1][::-1], self.guides[1][1]])
+
     def _loose(self) -> None:
         """Flyaways: short curved hairs that leave the outline."""
-        random, head = self.random, self.head
-        count = {"crop": 40, "curly": 170, "wavy": 120}.get(self.style, 80)
-        length = {"crop": 0.07, "curly": 0.26, "short": 0.16, "bun": 0.14}.get(self.style, 0.24)
-        for tone, width in zip(self._tones(3), (1.6, 1.2, 1.0), strict=True):
-            outline = np.concatenate([self.guides[0][1][::-1], self.guides[1][1]])
-            place = random.integers(0, len(outline) - 1, count // 3)
-            along = random.random((count // 3, 1))
+        random, count = self.random, {"crop": 14, "curly": 60, "wavy": 46}.get(self.style, 30)
+        length = {"crop": 0.07, "curly": 0.26, "short": 0.16, "bun": 0.14}.get(self.style, 0.26)
+        outline = self._outline()
+        for tone, width in zip(self._tones(0.8, 1.1, 3), (1.5, 1.2, 0.9), strict=True):
+            place, along = random.integers(0, len(outline) - 1, count), random.random((count, 1))
             root = outline[place] * (1 - along) + outline[place + 1] * along
-            angle = np.arctan2(root[:, 1] + 0.1, root[:, 0]) + random.normal(0, 0.9, len(root))
-            size = length * random.gamma(2.0, 0.5, (len(root), 1))
-            turn = angle[:, None] + random.normal(0, 1.2, (len(root), 1)) * CURVE
-            steps = np.stack([np.cos(turn), np.sin(turn)], -1) * (size / len(CURVE))[..., None]
-            strands = head.units(root[:, None] * 0.97 + np.cumsum(steps, axis=1))
-            self.canvas.draw(strands, tone, 1.6)
+            angle = np.arctan2(root[:, 1:] + 0.1, root[:, :1]) + random.normal(0, 0.9, (count, 1))
+            angle = angle + random.normal(0, 1.4, (count, 1)) * CURVE
+            steps = np.stack([np.cos(angle), np.sin(angle)], -1) * (random.gamma(2.0, 0.5, (count, 1, 1)) * length / 9)
+            strands = self.head.units(root[:, None] * 0.96 + np.cumsum(steps, axis=1))
+            self.canvas.draw(strands, tone, 1.4)
             self.canvas.cover(self.canvas.lines(strands, width))
 
-    def _curls(self, count: int, inside: bool) -> None:
+    def _curls(self, inside: bool) -> None:
         """Small rings of hair over the mass (colour only) or around its edge (coverage as well)."""
-        random, head = self.random, self.head
-        t = np.linspace(0, 1.6 * np.pi, 9)
-        outline = np.concatenate([self.guides[0][1][::-1], self.guides[1][1]])
-        for tone in self._tones(4):
-            centre = outline[random.integers(0, len(outline), count // 4)]
-            if inside:
-                centre = centre * random.uniform(0.72, 1.0, (len(centre), 1)) - (0, 0.03)
-            centre = centre + random.normal(0, 0.05, centre.shape)
-            radius, start = random.uniform(0.04, 0.11, (len(centre), 1)), random.uniform(0, 2 * np.pi, (len(centre), 1))
-            ring = np.stack([np.cos(t + start), 0.8 * np.sin(t + start)], -1) * radius[..., None]
-            curls = head.units(centre[:, None] + ring)
-            self.canvas.draw(curls, tone, 3.0)
+        random, count = self.random, 60 if inside else 40
+        arc = 1.6 * np.pi * CURVE
+        for tone in self._tones(0.72, 1.15):
+            centre = self._outline()[random.integers(0, 2 * len(CURVE), count)]
+            centre = centre * random.uniform(0.72 if inside else 0.97, 1.0, (count, 1)) + random.normal(0, 0.05, (count, 2))
+            start, radius = random.uniform(0, 2 * np.pi, (count, 1)), random.uniform(0.04, 0.11, (count, 1, 1))
+            rings = np.stack([np.cos(arc + start), 0.8 * np.sin(arc + start)], -1) * radius
+            curls = self.head.units(centre[:, None] + rings)
+            self.canvas.draw(curls, tone, 2.6)
             if not inside:
                 self.canvas.cover(self.canvas.lines(curls, 3.0))
 
     def paint_back(self) -> None:
-        """What lies behind neck and shoulders."""
+        """What lies behind neck and shoulders, and the loose hairs, whose roots the mass will cover."""
         if self.style == "bald":
             return
         canvas, head, hair = self.canvas, self.head, self.person["hair"]
+        self._loose()
+        if self.style == "curly":
+            self._curls(inside=False)
         if self.falls:
-            left, right = self.guides[0][1], self.guides[1][1]
+            left, right = (smooth(self._shortened(outer), 3, closed=False) for _, outer in self.guides)
             canvas.paint(canvas.mask(head.units(np.concatenate([left[::-1], right]))), hair * 0.5)
             for guides in self.guides:
                 self._soft_edge(guides)
         if self.style == "bun":
-            t = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-            ball = np.stack([0.36 * np.cos(t) - 0.5 * head.turn, -1.2 + 0.26 * np.sin(t)], -1)
-            canvas.paint(canvas.mask(head.units(ball)), hair * 0.75)
+            ball, middle = CIRCLE * (0.36, 0.26), np.array([-0.5 * head.turn, -1.2])
+            canvas.paint(canvas.mask(head.units(ball + middle)), hair * 0.75)
             for tone in self._tones():
-                rings = ball.mean(0) + (ball - ball.mean(0)) * self.random.uniform(0.3, 1.06, (9, 1, 1))
-                strands = head.units(rings[:, :16])
+                strands = head.units(ball[:16] * self.random.uniform(0.3, 1.06, (9, 1, 1)) + middle)
                 canvas.draw(strands, tone, 2.2)
                 canvas.cover(canvas.lines(strands, 1.4))
 
     def paint_front(self) -> None:
-        """The cap over the skull, side locks, the soft edge and loose hairs."""
+        """The cap over the skull, side locks and their soft edge."""
         if self.style == "bald":
             return
-        canvas, head, hair = self.canvas, self.head, self.person["hair"]
-        for guides in self.guides:
-            inner, outer = guides
-            stop = len(CURVE)
-            if self.falls and not self.person["over_shoulder"] and self.end[1] > 1.2:
-                stop = 6  # the rest hangs behind the shoulders
-            edge = np.concatenate([inner[:stop], outer[:stop][::-1]])
-            if stop < len(CURVE):
-                edge = np.concatenate([inner[:stop], [[1.02 * np.sign(outer[4, 0]), 0.75]], outer[:stop][::-1]])
-            mask = canvas.mask(head.units(edge))
-            canvas.paint(mask, hair * 0.82)
-            cut = (inner[:stop], outer[:stop])
-            cut = tuple(resample(curve, len(CURVE)) for curve in cut)
-            self._texture(cut, 240)
-            self._soft_edge(cut)
+        behind = self.falls and self.end[1] > 1.2 and not self.person["over_shoulder"]
+        for inner, outer in self.guides:
+            if behind:  # only what lies above the shoulders
+                inner, outer = (resample(guide[guide[:, 1] < 0.85], len(CURVE)) for guide in (inner, outer))
+            edge = [smooth(self._shortened(guide), 3, closed=False) for guide in (inner, outer)]
+            mask = self.canvas.mask(self.head.units(np.concatenate([edge[0], edge[1][::-1]])))
+            self.canvas.paint(mask, self.person["hair"] * 0.84)
+            self._soft_edge((inner, outer))
+            self._texture((inner, outer))
         if self.style == "curly":
-            self._curls(240, inside=True)
-            self._curls(160, inside=False)
-        self._loose()
+            self._curls(inside=True)
+
+    def _shortened(self, guide: np.ndarray) -> np.ndarray:
+        """A guide that ends where the shortest strands end."""
+        if not self.falls:
+            return guide
+        return np.stack([guide[:, 0], guide[:, 1] - 0.13 * np.maximum(guide[:, 1] - 0.3, 0)], -1)

@@ -120,7 +120,7 @@ def _average(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, 
 def _developed(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, random: np.random.Generator,
                occasion_random: np.random.Generator) -> Sample:
     """The camera: white balance, exposure, grain (equal on both layers), then the image from the uint8 layers."""
-    tint = occasion_random.normal(1, 0.04, 3) * random.uniform(0.88, 1.1)
+    tint = occasion_random.normal(1, 0.025, 3) * random.uniform(0.88, 1.1)
     height, width = alpha.shape
     grain = random.uniform(0, 6) * min(1.0, np.sqrt(height * width / (HEIGHT * WIDTH)))  # finer pixels, more grain
     noise = grain * random.standard_normal((height, width, 3), dtype=np.float32)

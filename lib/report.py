@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from cycler import cycler
 from IPython.display import HTML, Markdown, display
@@ -73,7 +74,7 @@ def say(markdown: str) -> None:
 
 
 def write_values(run: str, notebook: str, values: dict) -> None:
-    """Write reports/<run>/values/<notebook>.json: named numbers and, under "answer", the notebook's answer."""
+    """Write reports/<run>/values/<notebook>.json: named numbers and, as "answer", the notebook's answer."""
     folder = reports_dir(run) / "values"
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(values, indent=1, sort_keys=True, default=float, ensure_ascii=False)
@@ -84,7 +85,8 @@ def read_values(run: str, notebook: str) -> dict:
     """Read what `write_values` wrote; UserError that names the notebook to run if it is not there."""
     path = reports_dir(run) / "values" / f"{notebook}.json"
     if not path.is_file():
-        raise UserError(f"{path.name}: expected from notebook {notebook} with run={run}, found no file; run it first.")
+        raise UserError(f"reports/{run}/values/{path.name}: expected the values of notebook {notebook} with "
+                        f"run={run}, found no file; run that notebook first.")
     return json.loads(path.read_text())
 
 
@@ -93,3 +95,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(content)
     os.replace(temporary, path)
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write a compressed .npz for a later notebook, atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a data file that is no table of the paper (the splits), atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())

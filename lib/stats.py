@@ -7,11 +7,16 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, n: int = 2000,
                        level: float = 0.95) -> tuple[float, float, float]:
     """Mean of `values`, and the percentile bootstrap interval of that mean: (mean, low, high).
 
-    values: (images,) or (seeds, images). With two axes the draw is hierarchical: seeds with replacement, then,
-    within the draw, one resample of the images shared by all seeds, since all seeds are tested on the same
-    images. NaN values (images without an unknown pixel) are left out of each mean. n: number of resamples.
+    values: (images,) or (seeds, images). With two axes the draw is hierarchical: seeds with replacement,
+    then, within the draw, one resample of the images shared by all seeds, since all seeds are tested on the
+    same images. Images with NaN for every seed (no unknown pixel) are left out, single NaNs are left out of
+    each mean; without any value all three are NaN. n: number of resamples. Efron and Tibshirani, An
+    Introduction to the Bootstrap (1993), chapter 13.
     """
     values = np.atleast_2d(np.asarray(values, float))
+    values = values[:, ~np.isnan(values).all(axis=0)]
+    if values.size == 0:
+        return (float("nan"),) * 3
     seeds, images = values.shape
     generator = np.random.default_rng(seed)
     means = np.empty(n)

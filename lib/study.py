@@ -1,4 +1,4 @@
-"""What the 2021 study printed (Lang, Wang, Shi: Image Matting, 10 December 2021), to set beside our numbers."""
+"""What the 2021 study printed (Lang, Wang, Shi: Image Matting, 10 December 2021), beside our numbers."""
 
 IMAGES = 34_427          # section 2.1
 TRAIN_IMAGES = 28_426    # section 2.2

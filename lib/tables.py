@@ -210,10 +210,11 @@ def spelled(difference: tuple[float, float, float], digits: int = 4) -> str:
 
 
 def versus(tested: dict[str, Errors], a: str, b: str, seed: int) -> str:
-    """A sentence that compares two methods over all pixels, paired by test image (one has one seed, or as many)."""
+    """A sentence that compares two methods over all pixels, paired by test image (and seed, where both have)."""
     first, second = np.broadcast_arrays(tested[a]["all"], tested[b]["all"])
     difference = stats.paired_interval(first, second, seed)
-    return f"The error of {_label(a)} {compared(*difference[1:])} that of {_label(b)} ({spelled(difference, 3)})."
+    verb = compared(*difference[1:])
+    return f"The error of {_label(a)} {verb} that of {_label(b)} ({spelled(difference, 3)})."
 
 
 def _label(method: str) -> str:

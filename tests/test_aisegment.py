@@ -197,8 +197,8 @@ def test_wrong_directories(tmp_path, layout):
 def test_opening_a_source_imports_no_torch(layout):
     code = "import sys; from lib.sources import open_source; " \
            "print(open_source('aisegment', sys.argv[1]).fingerprint, 'torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, str(layout)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [AISegment(layout).fingerprint, "False"]
+    out = subprocess.check_output([sys.executable, "-c", code, str(layout)], text=True)
+    assert out.split() == [AISegment(layout).fingerprint, "False"]
 
 
 def test_kaggle_without_kagglehub_or_credentials(tmp_path, monkeypatch, capsys):

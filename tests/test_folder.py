@@ -57,7 +57,8 @@ def test_trimap_foreground_and_background(root):
     assert np.array_equal(sample.foreground, picture(90)) and np.array_equal(sample.background, picture(70))
     small = Folder(root).read(0, (2, 2))  # the JPEG, at 1/4
     layers = (small.image, small.alpha, small.trimap, small.foreground, small.background)
-    assert {layer.shape[:2] for layer in layers} == {(10, 8)} and set(np.unique(small.trimap)) <= {0, 128, 255}
+    assert {layer.shape[:2] for layer in layers} == {(10, 8)}
+    assert set(np.unique(small.trimap)) <= {0, 128, 255}
 
 
 def test_three_levels_are_the_nearest():

@@ -11,7 +11,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lib.errors import UserError
-from lib.model import IMAGENET_MEAN, IMAGENET_STD, VGG16Matting, initialise, load_encoder, summary
+from lib.model import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SamePadConv2d,
+    VGG16Matting,
+    initialise,
+    load_encoder,
+    summary,
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights" / "vgg16_features_fp16.safetensors"
 
@@ -179,6 +187,32 @@ def test_weights_are_a_function_of_the_seed_alone(plain):
     assert all(torch.equal(first[name], value) for name, value in model.state_dict().items())
     initialise(model, 4)
     assert not torch.equal(first["encoder.0.0.weight"], model.encoder[0][0].weight)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 3), (6, 5)])
+def test_padded_taps_left_out_change_nothing(size):
+    layer = SamePadConv2d(3, 4, 5).double()
+    x = torch.rand(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    expected = F.conv2d(x, layer.weight, layer.bias, padding=2)
+    torch.testing.assert_close(layer(x), expected)
+    found = torch.autograd.grad(layer(x).square().sum(), [x, layer.weight, layer.bias])
+    wanted = torch.autograd.grad(expected.square().sum(), [x, layer.weight, layer.bias])
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_bf16_gradients_are_written_everywhere(normed):
+    """At 28 px the decoder's 5x5 kernel sees a 1x1 map: the gradient of its 24 outer taps is 0, not old memory."""
+    layer = normed.decoder[1][0]
+    for _ in range(3):
+        junk = torch.full((layer.weight.numel(),), float("nan"), dtype=torch.bfloat16)
+        del junk  # the next allocation of this size may find the NaN again
+        with torch.autocast("cpu", torch.bfloat16):
+            output = layer(torch.ones(4, 512, 1, 1))
+        gradient, = torch.autograd.grad(output.float().sum(), [layer.weight])
+        assert (gradient[:, :, 2, 2] == 4).all()
+        gradient[:, :, 2, 2] = 0
+        assert (gradient == 0).all()
 
 
 def test_gradients_reach_every_layer():

@@ -92,7 +92,7 @@ def test_another_size_set_or_order_is_another_cache_entry(tmp_path):
 
 def test_lost_images_are_left_out_counted_and_listed(tmp_path, capsys):
     source = Drawn(70, bad=[0, 40])
-    whole = prepare(Drawn(70), 8, tmp_path, workers=1)
+    whole = prepare(Drawn(70), 8, tmp_path / "whole", workers=1)
     capsys.readouterr()
     for _ in range(2):  # the second time from the cache
         prepared = prepare(source, 8, tmp_path, workers=1, bad_limit=0.03)
@@ -107,7 +107,7 @@ def test_lost_images_are_left_out_counted_and_listed(tmp_path, capsys):
 
 
 def test_too_many_lost_images_fail_and_leave_nothing(tmp_path):
-    with pytest.raises(UserError, match="bad_limit: expected at most the share 0.01 .* 2 of 70; .* first is 3: "):
+    with pytest.raises(UserError, match="bad_limit: expected at most the share 0.01 .* 2 of 70; .* is 3: "):
         prepare(Drawn(70, bad=[3, 40]), 8, tmp_path, workers=1)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     prepare(Drawn(70, bad=[3, 40]), 8, tmp_path, workers=1, bad_limit=0.05)

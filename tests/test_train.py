@@ -47,6 +47,7 @@ def run(folder, **changes) -> pd.DataFrame:
 
 def same_weights(one, other) -> bool:
     one, other = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in one.values())
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 

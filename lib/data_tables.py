@@ -1,0 +1,54 @@
+"""The tables of notebook 01: what the set holds, what a trimap rule does to it, what a split shares."""
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from lib import splits, trimap
+from lib.errors import UserError
+
+
+def counts_table(counts: dict[str, int], left_out: list[tuple[str, str]], prepared: int) -> pd.DataFrame:
+    """What was found, used and left out, by reason, and how many images were prepared."""
+    reasons = pd.Series([reason for _, reason in left_out], dtype=object).value_counts()
+    rows = [*counts.items(), *((f"left out: {reason}", count) for reason, count in reasons.items()),
+            ("prepared", prepared)]
+    return pd.DataFrame(rows, columns=["what", "count"]).drop_duplicates()
+
+
+def trimap_rules(alphas: np.ndarray, most: int = 500) -> pd.DataFrame:
+    """One row a rule: mean shares of background, unknown and foreground, and pieces of unknown, an image.
+
+    alphas (n,1,H,W) uint8; at most `most` images, evenly spaced. A piece is an 8-connected component.
+    """
+    chosen = np.unique(np.linspace(0, len(alphas) - 1, min(most, len(alphas))).astype(int))
+    alpha = np.asarray(alphas[chosen])
+    radius = trimap.default_radius(alpha.shape[-2:])
+    rows = []
+    for rule, (low, high) in trimap.LOW_HIGH.items():
+        maps = trimap.make_trimap(alpha, radius, rule)
+        pieces = [cv2.connectedComponents((one[0] == 128).astype(np.uint8))[0] - 1 for one in maps]
+        rows.append({"rule": rule, "background up to": low, "foreground from": high, "radius (px)": radius,
+                     "background (share)": (maps == 0).mean(), "unknown (share)": (maps == 128).mean(),
+                     "foreground (share)": (maps == 255).mean(), "pieces of unknown": float(np.mean(pieces)),
+                     "images": len(chosen)})
+    return pd.DataFrame(rows)
+
+
+def split_sizes(groups: list[str], seed: int, test_fraction: float) -> pd.DataFrame:
+    """One row a split: images and groups on each side, groups on both, and the test images whose group was trained on."""
+    names = np.asarray(groups)
+    rows = []
+    for split, side in (("random", lambda: splits.random_split(len(names), seed, test_fraction)),
+                        ("group", lambda: splits.group_split(groups, seed, test_fraction))):
+        try:
+            train, test = side()
+        except UserError as error:  # one group only: the row says why there is no split by group
+            rows.append({"split": split, "note": str(error)})
+            continue
+        both = set(names[train]) & set(names[test])
+        rows.append({"split": split, "training images": len(train), "test images": len(test),
+                     "training groups": len(set(names[train])), "test groups": len(set(names[test])),
+                     "groups on both sides": len(both),
+                     "test images of a group trained on": int(np.isin(names[test], sorted(both)).sum())})
+    return pd.DataFrame(rows)
