@@ -30,11 +30,6 @@ NOTEBOOKS = ["01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_re
 COMMAND = f"{sys.executable} -m lib.run {{params.notebook}} --run {run} && : {{params.fingerprint}}"
 
 
-rule all:
-    input:
-        f"reports/{run}/run.json",
-
-
 rule data:
     output:
         executed("01_data"), f"reports/{run}/splits.csv",
@@ -114,3 +109,11 @@ rule collect:
         f"reports/{run}/run.json", f"reports/{run}/index.html",
     shell:
         f"{sys.executable} -m lib.collect --run {run}"
+
+
+# Every declared file, not only run.json: a figure that somebody removed is made again.
+rule all:
+    default_target: True
+    input:
+        rules.data.output, rules.unsupervised.output, rules.vgg16.output, rules.augmentation.output,
+        rules.results.output, rules.collect.output,

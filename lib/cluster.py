@@ -76,14 +76,14 @@ def cluster_alpha(shares: np.ndarray, foreground: np.ndarray) -> np.ndarray:
 
 def kmeans_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
                  alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; decision as in `foreground_clusters`."""
+    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; see `foreground_clusters`."""
     shares = memberships(image, "kmeans", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 
 
 def gmm_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
               alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Soft alpha (H,W) float32 of one image (H,W,3) uint8: a GMM's posterior; see `foreground_clusters`."""
+    """Soft alpha (H,W) float32 of one image (H,W,3) uint8 by a GMM; see `foreground_clusters`."""
     shares = memberships(image, "gmm", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 

@@ -5,7 +5,9 @@ JPEG at 1/2, 1/4 or 1/8 of its scale inside the decoder (libjpeg's scaled DCT, a
 does).
 
 Every picture is turned the way its own EXIF orientation says, as every viewer shows it. A matte that was made
-for the unturned photo then differs in size and is refused instead of being compared with the wrong pixels.
+for the unturned photo then differs in size and is refused instead of being compared with the wrong pixels. (A
+half turn or a mirror image leaves no such trace; a damaged scan that keeps its end marker leaves none
+either.)
 """
 
 import io
@@ -35,8 +37,7 @@ class DefectiveFile(UserError):
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels (h, w, 3) uint8 RGB; full: height and width of the original; h = ceil(height / scale), w
-    likewise."""
+    """pixels (h, w, 3) uint8 RGB; full: (height, width) of the original, `scale` times those of pixels."""
 
     pixels: np.ndarray
     full: tuple[int, int]

@@ -6,7 +6,7 @@ from scipy.stats import rankdata, spearmanr
 
 from lib import difficulty, stats
 
-DIFFICULTIES = {"colour_distance": "foreground-background colour distance (delta E)",
+DIFFICULTIES = {"colour_distance": "colour distance (delta E)",
                 "colour_overlap": "colours in common (share)",
                 "texture": "background texture (grey levels/px)"}
 

@@ -96,8 +96,7 @@ def make(run: str, cores: int) -> int:
         # Our own lock is released by the kernel even after a kill -9, so Snakemake's, which is not, is not needed.
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
                    str(ROOT), "--cores", str(cores), "--config", f"run={run}", "--resources", "gpu=1", "--nolock",
-                   "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input",
-                   "--quiet", "all"]
+                   "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input"]
         with open(runs_dir(run) / "snakemake.log", "a") as log:
             # The child inherits the lock: should only we be killed, nobody starts beside it.
             return subprocess.run(command, stderr=log, pass_fds=[lock.fileno()], cwd=ROOT).returncode

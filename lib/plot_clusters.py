@@ -20,13 +20,13 @@ def examples(rows: dict[str, dict[str, np.ndarray]], notes: dict[str, dict[str, 
     titles = list(next(iter(rows.values())))
     figure, axes = plt.subplots(len(rows), len(titles), figsize=(WIDTH, 1.45 * len(rows) + 0.2),
                                 squeeze=False)
-    for line, (case, pictures) in zip(axes, rows.items()):
+    for number, (line, (case, pictures)) in enumerate(zip(axes, rows.items())):
         for axis, title in zip(line, titles):
             axis.imshow(pictures[title], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(notes[case].get(title, ""), fontsize=8)
             axis.spines[:].set_visible(False)
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(title)
         line[0].set_ylabel(case)
     return figure

@@ -39,21 +39,21 @@ def comparison(pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarra
     alpha: (H, W) uint8. note: text for the empty corner below the pictures.
     """
     columns = len(pictures) + len(predictions)
-    figure, axes = plt.subplots(2, columns, figsize=(WIDTH, 2 * WIDTH / columns + 0.75), layout="constrained")
+    figure, axes = plt.subplots(2, columns, figsize=(WIDTH, 2 * WIDTH / columns + 1.05), layout="constrained")
     for axis, (label, picture) in zip(axes[0], pictures.items(), strict=False):
         _picture(axis, picture / 255, label)
     for axis in axes[1, : len(pictures)]:
         axis.axis("off")
-    axes[1, 0].text(0, 1, note, transform=axes[1, 0].transAxes, va="top", fontsize=8)
-    axes[1, 0].set_in_layout(False)
+    corner = axes[1, 0].text(0, 1, note, transform=axes[1, 0].transAxes, va="top", fontsize=8)
+    corner.set_in_layout(False)  # else the layout would widen the column to the text
     errors = {label: absolute_error(predicted, alpha) for label, predicted in predictions.items()}
-    top = max(0.05, max(float(error.max()) for error in errors.values()))
     for column, (label, predicted) in enumerate(predictions.items(), start=len(pictures)):
         _picture(axes[0, column], predicted, label)
-        _picture(axes[1, column], errors[label], f"{errors[label].mean():.3f}", ERROR_MAP, top)
+        _picture(axes[1, column], errors[label], f"{errors[label].mean():.3f}", ERROR_MAP)
     mappable = axes[1, -1].images[0]
-    bar = figure.colorbar(mappable, ax=list(axes[1]), location="bottom", fraction=0.08, aspect=60, pad=0.02)
-    bar.set_label("absolute error |α_p − α_g|; above each map: its mean over all pixels", fontsize=8)
+    bar = figure.colorbar(mappable, ax=list(axes[1]), location="bottom", fraction=0.08, aspect=50, pad=0.02,
+                          shrink=0.7)
+    bar.set_label("absolute error of alpha (number above: its mean over all pixels)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure
 
@@ -96,6 +96,7 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
         axis.set(xlim=(-limit, limit), ylim=(-0.5, 0.5), yticks=[])
         axis.set_title(row.label, fontsize=9, loc="left")
         axis.tick_params(labelsize=8)
+        axis.spines[["left", "top", "right"]].set_visible(False)
     axes[-1, 0].set_xlabel("difference of the mean absolute error (negative: augmentation helps)", fontsize=9)
     return figure
 

@@ -128,13 +128,14 @@ def augmentation_examples(examples: list[dict]) -> Figure:
     float in [0, 1], and `note`, a short text (flip, angle).
     """
     columns = 2 * len(examples)
-    figure, axes = plt.subplots(3, columns, figsize=(WIDTH, 3 * WIDTH / columns + 0.55), layout="constrained",
+    figure, axes = plt.subplots(3, columns, figsize=(WIDTH, 3 * WIDTH / columns + 0.2), layout="constrained",
                                 squeeze=False)
     for number, example in enumerate(examples):
         for side, name in enumerate(("before", "after")):
             for axis, picture in zip(axes[:, 2 * number + side], example[name], strict=True):
                 axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
                 axis.set(xticks=[], yticks=[])
+                axis.spines[:].set_visible(False)
             title = "before" if name == "before" else example["note"]
             axes[0, 2 * number + side].set_title(title, fontsize=8)
     for axis, name in zip(axes[:, 0], ("image", "alpha", "trimap"), strict=True):

@@ -4,6 +4,8 @@ A scene is drawn on a grid of positions in units (one unit is one pixel of a 600
 random numbers give the same picture at every resolution. Colours are RGB, float32, 0 to 255.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -67,7 +69,7 @@ def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
 def mix(weight: np.ndarray, low, high) -> np.ndarray:
     """Colours (H, W, 3) float32 between two colours (or pictures), by weight (H, W) in [0, 1]."""
     low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
-    return low + weight[..., None] * (high - low)
+    return low + np.asarray(weight, np.float32)[..., None] * (high - low)
 
 
 def wave(position: np.ndarray, softness: float) -> np.ndarray:
@@ -86,7 +88,7 @@ def random_palette(random: np.random.Generator, n: int = 4) -> np.ndarray:
 
 def studio(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.ndarray:
     """A backdrop lit by one lamp."""
-    centre = random.uniform([100, 100], [500, 500])
+    centre = random.uniform([100, 100], [500, 500]).tolist()
     reach = random.uniform(350, 700)
     light = np.exp(-((grid.x - centre[0]) ** 2 + (grid.y - centre[1]) ** 2) / reach**2)
     light = np.clip(light + 0.05 * grid.noise(random, 120), 0, 1)
@@ -95,19 +97,19 @@ def studio(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
 
 def stripes(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.ndarray:
     """Wallpaper, blinds or planks, at any angle."""
-    angle, period = random.choice([0, np.pi / 2, random.uniform(0, np.pi)]), random.uniform(40, 150)
-    along = grid.x * np.cos(angle) + grid.y * np.sin(angle)
+    angle, period = (0.0, math.pi / 2, random.uniform(0, math.pi))[random.integers(3)], random.uniform(40, 150)
+    along = grid.x * math.cos(angle) + grid.y * math.sin(angle)
     picture = mix(wave(along / period, 1 / (grid.scale * period)), palette[0], palette[1])
     fine = wave(along / period * 2 + 0.25, 1 / (grid.scale * period))
-    return mix(fine * random.choice([0, 0.5]), picture, palette[2]) * _light(grid, random)
+    return mix(fine * (0.5 * random.integers(2)), picture, palette[2]) * _light(grid, random)
 
 
 def bricks(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.ndarray:
     """Bricks or tiles, each of its own shade."""
     height = random.uniform(28, 70)
-    width = height * random.choice([1.0, 2.2])
+    width = height * (1.0, 2.2)[random.integers(2)]
     row = grid.y / height
-    column = (grid.x + random.choice([0, 0.5]) * width * np.floor(row)) / width
+    column = (grid.x + (0.0, 0.5 * width)[random.integers(2)] * np.floor(row)) / width
     shades = random.standard_normal((64, 64)).astype(np.float32)
     shade = shades[np.floor(row).astype(int) % 64, np.floor(column).astype(int) % 64]
     joint = 3.0 + 1 / grid.scale
@@ -196,7 +198,7 @@ def street(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
 
 def _light(grid: Grid, random: np.random.Generator) -> np.ndarray:
     """Uneven light on a wall, (H, W, 1), around 1."""
-    slope = random.uniform(-0.3, 0.3, 2)
+    slope = random.uniform(-0.3, 0.3, 2).tolist()
     return (1 + slope[0] * (grid.x / WIDTH - 0.5) + slope[1] * (grid.y / HEIGHT - 0.5))[..., None]
 
 

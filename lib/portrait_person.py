@@ -4,6 +4,7 @@ Lengths are in units (one unit is one pixel of a 600x800 portrait). Head coordin
 face: u = +-1 at the cheeks, v = -1 at the top of the skull, v = +1 at the chin. Colours are RGB, 0 to 255.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -18,7 +19,7 @@ HAIR = np.array([[24, 20, 20], [40, 28, 24], [66, 42, 28], [98, 62, 38], [142, 9
 STYLES = ("bald", "crop", "short", "parted", "bob", "long", "wavy", "curly", "bun")
 STYLE_SHARES = (0.05, 0.11, 0.15, 0.1, 0.14, 0.16, 0.13, 0.09, 0.07)
 CLOTHES = ("crew", "vee", "shirt", "suit", "hood", "strap")
-CURVE = np.linspace(0, 1, 9, dtype=np.float32)  # where a strand of hair is drawn
+CURVE = np.linspace(0, 1, 12, dtype=np.float32)  # where a strand of hair is drawn
 TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)], -1).astype(np.float32)
 
@@ -74,7 +75,7 @@ class Canvas:
         if colour.ndim == 1:
             self.colour[mask > 0] = bounded(colour)
         else:
-            cv2.copyTo(np.clip(colour, 0, 255).astype(np.uint8), mask, self.colour)
+            cv2.copyTo(cv2.convertScaleAbs(np.maximum(colour, 0)), mask, self.colour)
         self.cover(mask)
 
     def fill(self, polygon: np.ndarray, colour: np.ndarray) -> None:
@@ -84,7 +85,7 @@ class Canvas:
     def draw(self, curves: np.ndarray, colour: np.ndarray, width: float) -> None:
         """Lines (n, k, 2) of one colour on what is painted; the coverage stays."""
         thickness = max(1, round(width * self.grid.scale))
-        cv2.polylines(self.colour, list(self.grid.pixels(curves)), False, bounded(colour), thickness, cv2.LINE_AA, 4)
+        cv2.polylines(self.colour, list(self.grid.pixels(curves)), False, bounded(colour), thickness, cv2.LINE_8, 4)
 
 
 def bounded(colour) -> list[float]:
@@ -119,7 +120,7 @@ def resample(points, n: int) -> np.ndarray:
 def traits(random: np.random.Generator) -> dict:
     """What stays the same in all pictures of one person."""
     tone = random.integers(len(SKIN))
-    skin = SKIN[tone] + random.normal(0, 5, 3)
+    skin = SKIN[tone] + random.normal(0, 4, 3).astype(np.float32)
     hair = HAIR[random.integers(4)] if tone > 4 and random.random() < 0.8 else HAIR[random.integers(len(HAIR))]
     style = str(random.choice(STYLES, p=STYLE_SHARES))
     beard = random.uniform(0.35, 0.95) if style in ("bald", "crop", "short") and random.random() < 0.5 else 0.0
@@ -152,7 +153,7 @@ class Head:
 
     def units(self, uv) -> np.ndarray:
         """Head coordinates (..., 2) to units."""
-        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
         axes = [[self.half_width * cos, self.half_width * sin], [-self.half_height * sin, self.half_height * cos]]
         return np.asarray(uv, np.float32) @ np.array(axes, np.float32) + self.centre.astype(np.float32)
 
@@ -165,15 +166,15 @@ class Head:
     def coordinates(self, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """u and v (H, W) of every pixel."""
         x, y = grid.x - self.centre[0], grid.y - self.centre[1]
-        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        cos, sin = math.cos(self.tilt), math.sin(self.tilt)
         return (x * cos + y * sin) / self.half_width, (y * cos - x * sin) / self.half_height
 
 
 def pose(random: np.random.Generator, person: dict, light: np.ndarray) -> Head:
     """A head for one picture."""
-    half = random.uniform(118, 172)
-    centre = np.array([300 + random.normal(0, 38), random.uniform(150, 190) + 1.2 * half])
-    return Head(centre, half, half * person["aspect"], random.normal(0, 0.09), random.normal(0, 0.2), light)
+    half = random.uniform(108, 196)
+    centre = np.array([300 + random.normal(0, 38), random.uniform(120, 190) + 1.1 * half], np.float32)
+    return Head(centre, half, half * person["aspect"], float(random.normal(0, 0.09)), float(random.normal(0, 0.2)), light)
 
 
 def paint_person(canvas: Canvas, random: np.random.Generator, person: dict, clothes: dict, head: Head) -> None:
@@ -189,7 +190,7 @@ def paint_person(canvas: Canvas, random: np.random.Generator, person: dict, clot
 def paint_neck(canvas: Canvas, person: dict, head: Head) -> np.ndarray:
     """Neck and upper chest, in the shadow of the chin. Returns the colour (H, W, 3), for what an open collar shows."""
     a, b = head.half_width, head.half_height
-    x, y = head.units([[0, 0.6]])[0]
+    x, y = head.units([0, 0.6]).tolist()
     sides = [[x - 0.56 * a, y - 0.3 * b], [x - 0.54 * a, y + 0.55 * b], [x - 0.85 * a, y + 1.0 * b],
              [x - 1.1 * a, y + 2.2 * b]]
     polygon = smooth(sides + [[2 * x - px, py] for px, py in sides[::-1]])
@@ -197,7 +198,7 @@ def paint_neck(canvas: Canvas, person: dict, head: Head) -> np.ndarray:
     shadow = np.exp(-(((grid.x - x - 0.2 * a * head.light[0]) / (0.75 * a)) ** 2
                       + ((grid.y - y - 0.42 * b) / (0.42 * b)) ** 2))
     side = np.clip((grid.x - x) / a, -1, 1) * head.light[0] + 0 * grid.y
-    colour = person["skin"].astype(np.float32) * (0.92 + 0.16 * side - 0.38 * shadow)[..., None]
+    colour = person["skin"] * (0.92 + 0.16 * side - 0.38 * shadow)[..., None]
     canvas.paint(canvas.mask(polygon), colour)
     return colour
 
@@ -206,11 +207,11 @@ def paint_body(canvas: Canvas, random: np.random.Generator, person: dict, clothe
                neck: np.ndarray) -> None:
     """Shoulders, chest and arms down to the lower border, in the clothes' cut and pattern."""
     a, b = head.half_width, head.half_height
-    x, y = head.units([[0, 0.9]])[0] * (0.75, 1) + (0.25 * head.centre[0], 0.28 * b)
+    x, y = (head.units([0, 0.9]) * (0.75, 1) + (0.25 * head.centre[0], 0.28 * b)).tolist()
     wide, slope = person["build"] * b * random.uniform(0.92, 1.05), random.uniform(0.35, 0.6)
     lean = random.normal(0, 0.06) * b
     straps = clothes["kind"] == "strap"
-    left = [[x - 0.58 * a, y - 0.16 * b], [x - 0.5 * wide, y + 0.3 * slope * b],
+    left = [[x - 0.58 * a, y - 0.02 * b], [x - 0.5 * wide, y + 0.3 * slope * b],
             [x - 0.84 * wide, y + slope * b], [x - wide, y + (slope + 0.6) * b], [x - 1.1 * wide, y + 2.4 * b],
             [x - 1.15 * wide, 1000]]
     right = [[2 * x - px, py] for px, py in left]
@@ -247,7 +248,7 @@ def _cloth(grid: Grid, clothes: dict, x: float, y: float) -> np.ndarray:
     across = wave((grid.x - x + 0.05 * (grid.y - y)) / bars, soft) + 0 * grid.y
     down = wave((grid.y - y + 0.12 * np.abs(grid.x - x)) / bars, soft) + 0 * grid.x
     if clothes["kind"] == "suit" or clothes["pattern"] == "plain":
-        return np.broadcast_to(first * (0.55 if clothes["kind"] == "suit" else 1.0), (*grid.shape, 3))
+        return np.broadcast_to(first * np.float32(0.55 if clothes["kind"] == "suit" else 1.0), (*grid.shape, 3))
     if clothes["pattern"] == "stripes":
         return mix(across if clothes["kind"] == "shirt" else down, first, second)
     if clothes["pattern"] == "checks":
@@ -271,10 +272,10 @@ def _paint_collar(canvas: Canvas, clothes: dict, base: np.ndarray, a: float, b: 
     first, second, third = clothes["colours"][:3]
     kind = clothes["kind"]
     depth = {"crew": 0.34, "vee": 0.85, "shirt": 0.6, "suit": 0.95, "hood": 0.42}[kind]
-    opening = [[-0.66, -0.2], [-0.6, 0.0], [-0.36, 0.62 * depth], [0, depth], [0.36, 0.62 * depth], [0.6, 0.0],
-               [0.66, -0.2]]
+    opening = [[-0.66, -0.3], [-0.6, 0.0], [-0.36, 0.62 * depth], [0, depth], [0.36, 0.62 * depth], [0.6, 0.0],
+               [0.66, -0.3]]
     if kind in ("vee", "shirt", "suit"):
-        opening = [[-0.66, -0.2], [-0.6, 0], [0, depth], [0.6, 0], [0.66, -0.2]]
+        opening = [[-0.66, -0.3], [-0.6, 0], [0, depth], [0.6, 0], [0.66, -0.3]]
     inside = canvas.mask(at(opening) if len(opening) == 5 else smooth(at(opening), closed=False))
     if kind == "suit":
         canvas.paint(inside, (0.35 * second + 150) * shade[..., None])
@@ -332,7 +333,7 @@ def _face(grid: Grid, random: np.random.Generator, person: dict, head: Head) -> 
     u, v = head.coordinates(grid)
     depth = np.sqrt(np.clip(1 - (0.93 * u) ** 2 - (0.85 * v) ** 2, 0.02, 1))
     lamp = np.clip(u * head.light[0] + 0.75 * v * head.light[1] + depth * head.light[2], 0, 1)
-    front = u - np.sin(head.turn) * depth  # u of the feature that lies here
+    front = u - math.sin(head.turn) * depth  # u of the feature that lies here
 
     def spot(u0, v0, wide, high):
         return np.exp(-((np.abs(front) - u0) / wide) ** 2 - ((v - v0) / high) ** 2)
@@ -439,13 +440,14 @@ class Hair:
         self.guides = [self._guides(side) for side in (-1, 1)]
 
     def _guides(self, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inner and outer guide of one curtain in head coordinates, each (9, 2)."""
+        """Inner and outer guide of one curtain in head coordinates, each (12, 2)."""
         part, turn = self.person["parting"], self.head.turn
         if self.style in ("crop", "curly", "bun"):
             part = 0.0
         reach, end, inner_end = self.reach, self.end, self.inner_end
-        outer = [[part * 0.6, self.top], [side * 0.6 * reach + 0.15 * part, 0.9 * self.top], [side * reach, -0.42],
-                 [side * reach * 1.02, 0.5 * min(end[1], 0.6)], [side * end[0], end[1]]]
+        arc = np.array([[part * 0.4, 1], [side * 0.5 * reach, 0.87], [side * 0.87 * reach, 0.5], [side * reach, 0]])
+        outer = [*(arc * (1, self.top + 0.3) - (0, 0.3)), [side * reach * 1.02, max(0.4 * min(end[1], 0.8), -0.1)],
+                 [side * end[0], max(end[1], 0.1)]]
         line = -0.6 if self.style == "crop" else -0.66
         low = -0.3 if self.person["fringe"] and self.style != "crop" else line + 0.1
         inner = [[part + 0.4 * turn, line], [part * 0.4 + side * 0.5 + 0.4 * turn, low],
@@ -454,7 +456,7 @@ class Hair:
         return resample(inner, len(CURVE)), resample(outer, len(CURVE))
 
     def _strands(self, guides: tuple, low: float, high: float, count: int, fray: float = 0.0) -> np.ndarray:
-        """`count` strands in units, (count, 9, 2), between `low` and `high` on the way from the inner guide (0) to
+        """`count` strands in units, (count, 12, 2), between `low` and `high` on the way from the inner guide (0) to
         the outer one (1), or beyond it; `fray` spreads their ends."""
         random, (inner, outer) = self.random, guides
         across = random.uniform(low, high, (count, 1, 1)).astype(np.float32)
@@ -484,7 +486,8 @@ class Hair:
             self.canvas.draw(some, tone, 2.2)
         if self.falls:
             self.canvas.cover(self.canvas.lines(strands, 2.2))
-        self.canvas.draw(strands[::5, 2:5], self.person["hair"] * 1.3 + 22, 1.8)
+        for start in (1, 2, 3):
+            self.canvas.draw(strands[start::9, 2 * start - 1:2 * start + 3], self.person["hair"] * 1.2 + 16, 1.4)
 
     def _soft_edge(self, guides: tuple) -> None:
         """Strands along and beyond the outer guide, with partial coverage."""
@@ -508,7 +511,7 @@ class Hair:
             root = outline[place] * (1 - along) + outline[place + 1] * along
             angle = np.arctan2(root[:, 1:] + 0.1, root[:, :1]) + random.normal(0, 0.9, (count, 1))
             angle = angle + random.normal(0, 1.4, (count, 1)) * CURVE
-            steps = np.stack([np.cos(angle), np.sin(angle)], -1) * (random.gamma(2.0, 0.5, (count, 1, 1)) * length / 9)
+            steps = np.stack([np.cos(angle), np.sin(angle)], -1) * (random.gamma(2.0, 0.5, (count, 1, 1)) * length / len(CURVE))
             strands = self.head.units(root[:, None] * 0.96 + np.cumsum(steps, axis=1))
             self.canvas.draw(strands, tone, 1.4)
             self.canvas.cover(self.canvas.lines(strands, width))

@@ -82,7 +82,7 @@ class Portraits:
 def _lamp(random: np.random.Generator) -> np.ndarray:
     """Direction to the lamp: from either side, above, in front."""
     lamp = np.array([random.choice([-1, 1]) * random.uniform(0.25, 0.7), -random.uniform(0.15, 0.5), 0.8])
-    return lamp / np.linalg.norm(lamp)
+    return (lamp / np.linalg.norm(lamp)).astype(np.float32)
 
 
 def _own_colours(random: np.random.Generator, person: dict, clothes: dict) -> np.ndarray:
@@ -120,7 +120,7 @@ def _average(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, 
 def _developed(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, random: np.random.Generator,
                occasion_random: np.random.Generator) -> Sample:
     """The camera: white balance, exposure, grain (equal on both layers), then the image from the uint8 layers."""
-    tint = occasion_random.normal(1, 0.025, 3) * random.uniform(0.88, 1.1)
+    tint = (occasion_random.normal(1, 0.025, 3) * random.uniform(0.88, 1.1)).astype(np.float32)
     height, width = alpha.shape
     grain = random.uniform(0, 6) * min(1.0, np.sqrt(height * width / (HEIGHT * WIDTH)))  # finer pixels, more grain
     noise = grain * random.standard_normal((height, width, 3), dtype=np.float32)

@@ -261,7 +261,8 @@ def _locked(cache: Path, name: str) -> Iterator[None]:
 
 def _summary(name: str, size: tuple[int, int], prepared: Prepared) -> str:
     reasons = {reason for _, reason in prepared.left_out}
-    found = [f"{count} {what}" for what, count in prepared.counts.items() if what not in reasons | {"used"}]
+    found = [f"{count} {what}".removesuffix(" found") for what, count in prepared.counts.items()
+             if what not in reasons | {"used"}]
     missing = [f"{prepared.counts[reason]} x {reason}" for reason in sorted(reasons & prepared.counts.keys())]
     line = f"{name} at {size[0]}x{size[1]} px: {prepared.counts['used']} images used"
     line += f"; found {', '.join(found)}" if found else ""

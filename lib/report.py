@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -49,12 +50,14 @@ def show(fig: Figure) -> None:
 def write_table(table: pd.DataFrame, run: str, name: str, caption: str, digits: int = 4) -> None:
     """Write reports/<run>/tables/<name>.csv (full precision), .md and .tex (rounded), and show it.
 
-    Headers carry the units. The index is left out: put what identifies a row into a column.
+    Headers carry the units. The index is left out: put what identifies a row into a column. The LaTeX table
+    needs the package booktabs. caption: plain text, with `code` in backquotes.
     """
     folder = reports_dir(run) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     rounded = table.map(lambda value: _rounded(value, digits)).fillna("")
-    latex = rounded.to_latex(index=False, escape=True, caption=caption, label=f"tab:{name}", position="tbp")
+    latex = rounded.to_latex(index=False, escape=True, caption=_latex_text(caption), label=f"tab:{name}",
+                             position="tbp")
     markdown = f"{rounded.to_markdown(index=False, disable_numparse=True)}\n\n*{caption}*\n"
     write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
     write_atomically(folder / f"{name}.md", markdown.encode())
@@ -66,6 +69,11 @@ def _rounded(value, digits: int) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return "" if value is None else str(value)
     return "" if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _latex_text(text: str) -> str:
+    # pandas escapes the cells but not the caption, whose "95 %" would comment out its own closing brace.
+    return re.sub("`([^`]*)`", r"\\texttt{\1}", re.sub("[%&_#$]", r"\\\g<0>", text))
 
 
 def say(markdown: str) -> None:

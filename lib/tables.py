@@ -176,7 +176,10 @@ def _row(comparison: str, region: str, trained: int, tested: int, means: np.ndar
 
 
 def multiply_adds(layers: pd.DataFrame) -> int:
-    """Multiply-adds of all convolutions for one image, of `lib.model.summary`: weights times output."""
+    """Multiply-adds of all convolutions for one image, by `lib.model.summary`: weights x output pixels.
+
+    As the literature counts: kernel taps that meet only padding included, bias, norm and pooling left out.
+    """
     rows = layers[layers.kind == "Conv2d"]
     return int(((rows.parameters - rows.channels) * rows.height * rows.width).sum())
 
@@ -210,7 +213,7 @@ def spelled(difference: tuple[float, float, float], digits: int = 4) -> str:
 
 
 def versus(tested: dict[str, Errors], a: str, b: str, seed: int) -> str:
-    """A sentence that compares two methods over all pixels, paired by test image (and seed, where both have)."""
+    """A sentence that compares two methods over all pixels, paired by test image and seed."""
     first, second = np.broadcast_arrays(tested[a]["all"], tested[b]["all"])
     difference = stats.paired_interval(first, second, seed)
     verb = compared(*difference[1:])

@@ -14,6 +14,7 @@ from lib.errors import UserError
 from lib.prepare import prepare
 from lib.sources import Sample, Source, open_source
 
+
 class Drawn:
     """Random images in memory, with all layers, larger than asked for; those in `bad` cannot be read.
 

@@ -1,0 +1,77 @@
+"""What several tests share: a small copy of the repository with quick notebooks of its own, to run the workflow in."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.paper import NOTEBOOKS
+from lib.paths import ROOT
+
+PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
+
+
+def notebook(cells: list[tuple[str, list[str], str]]) -> str:
+    """The JSON of a notebook of (kind, tags, source) cells."""
+    made = []
+    for number, (kind, tags, source) in enumerate(cells):
+        cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {"tags": tags}, "source": source}
+        made.append(cell | ({"execution_count": None, "outputs": []} if kind == "code" else {}))
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+def small_notebook(name: str, body: str) -> str:
+    """A notebook with the parameters, `body`, and the values that every notebook must leave."""
+    parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
+    end = (f"path = Path('reports') / run / 'values' / '{name}.json'\npath.parent.mkdir(parents=True, exist_ok=True)\n"
+           "path.write_text(json.dumps({'answer': f'{epochs} epochs'}))")
+    return notebook([("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
+                     ("code", ["parameters"], parameters), ("code", [], "import json\nfrom pathlib import Path\n" + body),
+                     ("code", [], end)])
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy of lib and the workflow whose five notebooks only touch the files that the Snakefile expects."""
+    for name in ("lib", "notebooks/profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    outputs = declared_outputs(tmp_path)
+    for name in NOTEBOOKS:
+        body = f"for file in {outputs[name]!r}:\n    path = Path(file.replace('RUN', run))\n"
+        body += "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))"
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(small_notebook(name, body))
+    return tmp_path
+
+
+def declared_outputs(root: Path) -> dict[str, list[str]]:
+    """Notebook -> figures, tables and other files that the Snakefile declares, read by running it with run=RUN."""
+    (root / "runs" / "RUN").mkdir(parents=True)
+    plan = {name: {"fingerprint": ""} for name in NOTEBOOKS}
+    (root / "runs" / "RUN" / "plan.json").write_text(json.dumps(plan))
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
+                           "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
+    notebook_of = {"data": "01_data", "unsupervised": "02_unsupervised", "vgg16": "03_vgg16",
+                   "augmentation": "04_augmentation", "results": "05_results"}
+    files: dict[str, list[str]] = {name: [] for name in NOTEBOOKS}
+    for line in done.stdout.splitlines()[1:]:
+        file, _, rule, *_ = line.split("\t")
+        name = notebook_of.get(rule)
+        if name and Path(file).stem != name:  # the runner itself writes what carries the notebook's name
+            files[name].append(file)
+    return files
+
+
+@pytest.fixture
+def make_paper(repository):
+    """Run `python -m lib.paper smoke ...` in the copy; returns the finished process."""
+    def run(*arguments: str, **options) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "lib.paper", "smoke", *arguments], cwd=repository,
+                              capture_output=True, text=True, **options)
+    run.root = repository
+    return run
