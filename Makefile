@@ -3,14 +3,15 @@ PROFILE ?= quick
 DATA ?=
 DATA_DIR ?=
 SET ?=
+SNAKEMAKE ?=
 CORES ?= 0
 PYTHON ?= python3
 UV = 0.13.8
 BIN = .venv/bin
 OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
-	$(if $(SET),--set $(SET))
+	$(if $(SET),--set $(SET)) $(if $(SNAKEMAKE),--snakemake "$(SNAKEMAKE)")
 
-.PHONY: paper status test nbval lab bench readme lock clean
+.PHONY: paper status test env lab bench readme lock clean
 
 paper: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS)
@@ -18,11 +19,12 @@ paper: .venv/ready
 status: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS) --status
 
-# nbval first: the tests then compare its tables with those of the workflow's run, byte for byte.
+# One pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
 test: .venv/ready
 	$(BIN)/python -m lib.prepared_notebooks smoke smoke-nbval build/nbval
-	$(BIN)/python -m pytest -q -p no:cacheprovider --nbval-lax --nbval-current-env build/nbval
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests build/nbval
+
+env: .venv/ready
 
 lab: .venv/ready
 	$(BIN)/jupyter lab notebooks
@@ -43,11 +45,13 @@ clean:
 	if [ "$$answer" = y ]; then rm -rf runs build .cache .snakemake; else echo 'kept'; fi
 
 .venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: expected Python 3.11 or newer, found $$($(PYTHON) -V); set PYTHON=/path/to/python3."; exit 2; }
-	@$(PYTHON) -m venv .venv || { echo "error: expected Python's venv module, found it incomplete;" \
-		"install it (Debian: apt install python3-venv)."; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: expected Python 3.11 or" \
+		"newer, found $$($(PYTHON) -V 2>&1 | tail -1); install it, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: expected Python's venv module, found it" \
+		"incomplete; install it (Debian: apt install python3-venv)" >&2; exit 2; }
+	@echo "set-up: the packages of requirements.lock into .venv (once; about a minute, 6 GB)"
+	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch .venv/ready

@@ -1,6 +1,7 @@
 # The paper as a graph of steps. `python -m lib.paper` writes runs/<run>/plan.json (parameters and fingerprints of
 # each notebook) and calls Snakemake; a step is stale when its fingerprint or a file it needs has changed.
 import json
+import shlex
 import sys
 
 run = config["run"]
@@ -26,8 +27,13 @@ def record(notebook):
     return f"runs/{run}/steps/{notebook}.json"
 
 
-NOTEBOOKS = ["01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_results"]
-COMMAND = f"{sys.executable} -m lib.run {{params.notebook}} --run {run} && : {{params.fingerprint}}"
+def needed(notebook):
+    return [record(other) for other in plan[notebook]["needs"]]
+
+
+# exec: the step is then a child of Snakemake itself and ends with it.
+PYTHON = shlex.quote(sys.executable)
+COMMAND = f"exec {PYTHON} -m lib.run {{params.notebook}} --run {run} --outputs {{output}}"
 
 
 rule data:
@@ -62,7 +68,7 @@ rule vgg16:
     params:
         notebook="03_vgg16",
         fingerprint=plan["03_vgg16"]["fingerprint"],
-    threads: workflow.cores
+    threads: workflow.cores or 8
     resources:
         gpu=1,
     shell:
@@ -71,7 +77,7 @@ rule vgg16:
 
 rule augmentation:
     input:
-        record("03_vgg16"),
+        needed("04_augmentation"),
     output:
         executed("04_augmentation"),
         figures("fig_augmentation_examples", "fig_augmentation_paired"),
@@ -79,7 +85,7 @@ rule augmentation:
     params:
         notebook="04_augmentation",
         fingerprint=plan["04_augmentation"]["fingerprint"],
-    threads: workflow.cores
+    threads: workflow.cores or 8
     resources:
         gpu=1,
     shell:
@@ -88,7 +94,7 @@ rule augmentation:
 
 rule results:
     input:
-        record("02_unsupervised"), record("03_vgg16"), record("04_augmentation"),
+        needed("05_results"),
     output:
         executed("05_results"),
         figures("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
@@ -104,11 +110,11 @@ rule results:
 
 rule collect:
     input:
-        [record(notebook) for notebook in NOTEBOOKS],
+        "lib/collect.py", [record(notebook) for notebook in plan],
     output:
         f"reports/{run}/run.json", f"reports/{run}/index.html",
     shell:
-        f"{sys.executable} -m lib.collect --run {run}"
+        f"exec {PYTHON} -m lib.collect --run {run}"
 
 
 # Every declared file, not only run.json: a figure that somebody removed is made again.

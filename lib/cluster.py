@@ -17,6 +17,7 @@ from lib.errors import UserError
 METHODS = ("kmeans", "gmm")
 DECISIONS = ("border", "trimap", "oracle")
 SAMPLE = 20_000  # pixels to fit on: more change the centres of a few clusters by less than the noise
+WORTH_A_POOL = 200_000  # pixels of all images: with fewer, starting processes takes longer than clustering
 
 
 def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, seed: int = 0) -> np.ndarray:
@@ -89,13 +90,14 @@ def gmm_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None
 
 
 def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2,
-               seed: int = 0, jobs: int = -1) -> dict[str, np.ndarray]:
+               seed: int = 0, jobs: int = 0) -> dict[str, np.ndarray]:
     """Every method with every decision: {"kmeans_border": (n,1,H,W) uint8, ...}, six entries.
 
     images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
-    processes (-1: all cores), from the seed `seed` + its position, so `jobs` changes no result.
+    processes (-1: all cores; 0: all where that pays), seeded by `seed` + position: `jobs` changes nothing.
     """
-    rows = Parallel(n_jobs=jobs)(
+    pixels = len(images) * images.shape[-2] * images.shape[-1]
+    rows = Parallel(n_jobs=jobs or (1 if pixels < WORTH_A_POOL else -1))(
         delayed(_one)(np.asarray(images[i]), np.asarray(alphas[i, 0]), trimaps[i, 0], clusters, seed + i)
         for i in range(len(images)))
     return {key: np.stack([row[key] for row in rows])[:, None] for key in rows[0]}

@@ -6,8 +6,8 @@ import json
 import os
 
 from lib import provenance
-from lib.paths import ROOT, figures_dir, reports_dir, runs_dir
-from lib.report import write_atomically
+from lib.paths import figures_dir, reports_dir, runs_dir
+from lib.files import write_atomically
 
 
 def run_record(run: str) -> dict:
@@ -41,8 +41,11 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     run = parser.parse_args().run
     write_atomically(reports_dir(run) / "index.html", index_page(run).encode())
-    content = json.dumps(run_record(run), indent=1, sort_keys=True)
-    write_atomically(reports_dir(run) / "run.json", (content.replace(str(ROOT), ".") + "\n").encode())
+    record = run_record(run)
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    for step in record["steps"].values():
+        text = provenance.anonymous(text, step["parameters"])
+    write_atomically(reports_dir(run) / "run.json", text.encode())
 
 
 if __name__ == "__main__":

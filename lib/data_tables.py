@@ -52,3 +52,22 @@ def split_sizes(groups: list[str], seed: int, test_fraction: float) -> pd.DataFr
                      "groups on both sides": len(both),
                      "test images of a group trained on": int(np.isin(names[test], sorted(both)).sum())})
     return pd.DataFrame(rows)
+
+
+def grouping(groups: list[str]) -> str:
+    """A sentence on what the groups can tell: nothing, where every image is one of its own."""
+    sizes = np.unique(groups, return_counts=True)[1]
+    if sizes.max() == 1:
+        return ("No image shares a group with another (every file is a group of its own), so a split by group is "
+                "just another random split, and leakage can't be measured.")
+    return f"A group holds {sizes.min()} to {sizes.max()} images, {sizes.mean():.1f} on average."
+
+
+def what_the_random_split_measures(leaked: float) -> str:
+    """A sentence for the share `leaked`, 0 to 1, of test images of whose group others were trained on."""
+    if leaked == 0:
+        return ("No test image shares a known group with training images; look-alikes that the groups don't name may "
+                "still be on both sides.")
+    return (f"With {leaked:.0%} of the test images sharing a group with training images, a random split measures how "
+            "well known people are matted in new pictures, not how well new people are; notebook 03 measures what "
+            "that is worth.")

@@ -79,7 +79,7 @@ def correlation_sentence(table: pd.DataFrame, method: str) -> str:
     parts = []
     for row in table[table.method == method].to_dict("records"):
         direction = {"lower": "falls", "higher": "rises"}.get(stats.verdict(row["rho low"], row["rho high"]))
-        outcome = f"{direction} with" if direction else "shows no dependence on"
+        outcome = f"{direction} with" if direction else "is not shown to depend on"
         interval = f"rho {row['rho']:.2f}, {row['rho low']:.2f} to {row['rho high']:.2f}"
         parts.append(f"{outcome} {row['difficulty']} ({interval})")
     return f"{method}: the error " + "; ".join(parts) + "."

@@ -1,147 +1,141 @@
-"""The whole paper, headless: `python -m lib.paper quick`. Checks everything first, then lets Snakemake do what is stale."""
+"""The whole paper, headless: `python -m lib.paper quick`. Checks all, then lets Snakemake run what is stale."""
 
 import argparse
-import difflib
+import ctypes
 import fcntl
-import hashlib
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
+import time
+from contextlib import contextmanager
 
-from lib import parameters, provenance
 from lib.errors import UserError
+from lib.files import write_atomically
 from lib.paths import ROOT, reports_dir, runs_dir
-from lib.sources import open_source
+from lib.plan import PATHS, forget_stale, is_collected, make_plan, parse_setting, record_path, stale_reasons
 
-PROFILES = ROOT / "notebooks" / "profiles"
-NOTEBOOKS = ("01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_results")
-
-
-def read_profile(name: str) -> dict:
-    """The tables of notebooks/profiles/<name>.toml; UserError that lists the known ones for another name."""
-    known = sorted(path.stem for path in PROFILES.glob("*.toml"))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {close[0]}?" if close else "choose one of them."
-        raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
-    return tomllib.loads((PROFILES / f"{name}.toml").read_text())
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PATIENCE = 15  # seconds that the remains of a killed run get to end
 
 
-def parse_setting(text: str) -> tuple[str, object]:
-    """"name=value" -> (name, value), the value read as TOML where it is TOML and as a plain word otherwise."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"SET: expected name=value, found {text!r}; write for example SET=\"epochs=20\".")
-    try:
-        return name.strip(), tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value.strip()
+def settings(arguments: argparse.Namespace) -> tuple[str, dict]:
+    """The name of the run, and the parameters given on the command line, with paths made absolute."""
+    overrides = dict(parse_setting(text) for text in arguments.set)
+    overrides |= {"data": arguments.data} if arguments.data else {}
+    overrides |= {"data_dir": arguments.data_dir} if arguments.data_dir else {}
+    for name in PATHS:
+        value = overrides.get(name)
+        if isinstance(value, str) and value not in ("", "imagenet"):
+            overrides[name] = os.path.abspath(os.path.expanduser(value))
+    data = overrides.get("data", "portraits")
+    name = arguments.profile if data == "portraits" else f"{arguments.profile}-{data}"
+    return overrides.setdefault("run", name), overrides
 
 
-def notebook_parameters(profile: dict, overrides: dict, notebook: str, declared: dict) -> dict:
-    """The values for one notebook: profile, its own table in the profile, overrides; only those it declares."""
-    values = {**profile.get("parameters", {}), **profile.get(notebook, {}), **overrides}
-    return {name: values[name] for name in sorted(declared) if name in values}
+@contextmanager
+def alone(run: str):
+    """Hold runs/<run>/.lock, which the kernel frees even after kill -9; UserError while another holds it."""
+    runs_dir(run).mkdir(parents=True, exist_ok=True)
+    with open(runs_dir(run) / ".lock", "w") as lock:
+        last = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > last:
+                    raise UserError(f"run {run}: expected no other `make paper` of this run, found one at "
+                                    "work; wait for it to end.") from error
+                time.sleep(0.2)
+        yield
 
 
-def make_plan(profile_name: str, overrides: dict) -> dict:
-    """For each notebook its parameters and the fingerprints that decide whether it is stale.
-
-    UserError for an unknown profile or parameter, a value out of range, or data that are not there.
-    """
-    profile = read_profile(profile_name)
-    settings = {**profile.get("parameters", {}), **overrides}
-    for name, value in settings.items():
-        parameters.check_one(name, value)
-    data = open_source(settings.get("data", "portraits"), settings.get("data_dir", ""),
-                       settings["images"], settings["seed"]).fingerprint
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
-    plan = {}
-    for notebook in NOTEBOOKS:
-        path = ROOT / "notebooks" / f"{notebook}.ipynb"
-        values = notebook_parameters(profile, overrides, notebook, provenance.declared_parameters(path))
-        for name, value in values.items():
-            parameters.check_one(name, value)
-        step = {"parameters": values, "data": data, "lock": lock, "code": provenance.code_fingerprint(path)}
-        step["fingerprint"] = hashlib.sha256(json.dumps(step, sort_keys=True).encode()).hexdigest()
-        plan[notebook] = step
-    return plan
-
-
-def stale_reasons(run: str, plan: dict) -> dict[str, list[str]]:
-    """For each notebook what differs from its last finished execution: parameters, code, data, lock; [] = fresh."""
-    reasons = {}
-    for notebook, step in plan.items():
-        record = runs_dir(run) / "steps" / f"{notebook}.json"
-        if not record.is_file():
-            reasons[notebook] = ["never finished here"]
-            continue
-        old = json.loads(record.read_text())
-        reasons[notebook] = [part for part in ("parameters", "code", "data", "lock") if old.get(part) != step[part]]
-    return reasons
-
-
-def make(run: str, cores: int) -> int:
+def snakemake(run: str, cores: int, more: str = "") -> int:
     """Let Snakemake run what is stale; its own log goes to runs/<run>/snakemake.log. Returns its exit status."""
-    lock_path = ROOT / "runs" / ".lock"
-    with open(lock_path, "w") as lock:
+    # --nolock: `alone` does that, and Snakemake's own lock would outlive a kill -9.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+               "--directory", str(ROOT), "--cores", str(cores), "--config", f"run={run}", "--resources", "gpu=1",
+               "--nolock", "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input",
+               "--scheduler", "greedy", *shlex.split(more)]
+    with open(runs_dir(run) / "snakemake.log", "a") as log:
+        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError("make paper: expected to be alone, found another one running in this folder; "
-                            "wait for it to end.") from error
-        # Our own lock is released by the kernel even after a kill -9, so Snakemake's, which is not, is not needed.
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
-                   str(ROOT), "--cores", str(cores), "--config", f"run={run}", "--resources", "gpu=1", "--nolock",
-                   "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input"]
-        with open(runs_dir(run) / "snakemake.log", "a") as log:
-            # The child inherits the lock: should only we be killed, nobody starts beside it.
-            return subprocess.run(command, stderr=log, pass_fds=[lock.fileno()], cwd=ROOT).returncode
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C reached Snakemake as well
+            raise
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent is killed, so that no half-dead run works on unseen."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def failures(run: str, plan: dict) -> list[str]:
+    """One sentence for each step that failed, and for each that did not run because of that."""
+    said = []
+    for notebook, step in plan.items():
+        error = record_path(run, notebook).with_suffix(".error")
+        if error.is_file():
+            said.append(f"{notebook} failed: {error.read_text()}")
+        elif not record_path(run, notebook).is_file():
+            missing = [need for need in step["needs"] if not record_path(run, need).is_file()]
+            said.append(f"{notebook} did not run" + (f", it needs {' and '.join(missing)}." if missing else "."))
+    return said
+
+
+def paper(arguments: argparse.Namespace) -> int:
+    """Bring a run up to date, or say what is stale. Returns the exit status."""
+    run, overrides = settings(arguments)
+    plan = make_plan(arguments.profile, overrides)
+    index = (reports_dir(run) / "index.html").relative_to(ROOT)
+    stale = stale_reasons(run, plan)
+    for notebook, reasons in stale.items():
+        print(f"{notebook}: {'stale (' + ', '.join(reasons) + ')' if reasons else 'up to date'}", flush=True)
+    if arguments.status:
+        return 0
+    if not any(stale.values()) and is_collected(run):  # Snakemake would say the same, some seconds later
+        print(f"The paper is in {index}.")
+        return 0
+    start = time.monotonic()
+    with alone(run):
+        forget_stale(run, plan)
+        for old in (runs_dir(run) / "steps").glob("*.error"):
+            old.unlink()
+        write_atomically(runs_dir(run) / "plan.json", json.dumps(plan, indent=1, sort_keys=True).encode())
+        status = snakemake(run, arguments.cores or os.cpu_count() or 1, arguments.snakemake)
+    if not status:
+        print(f"The paper is in {index} ({time.monotonic() - start:.0f} s).")
+        return 0
+    (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
+    log = (runs_dir(run) / "snakemake.log").relative_to(ROOT)
+    print("\n".join([*failures(run, plan), f"error: run {run} is not complete; the whole story is in {log}."]),
+          file=sys.stderr)
+    return 1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("profile", nargs="?", default="quick")
-    parser.add_argument("--data", default="")
-    parser.add_argument("--data-dir", default="")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("profile", nargs="?", default="quick", help="a file of notebooks/profiles, without .toml")
+    parser.add_argument("--data", default="", help="portraits, aisegment or folder")
+    parser.add_argument("--data-dir", default="", help="directory of the images")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any parameter of the notebooks")
     parser.add_argument("--cores", type=int, default=0, help="0 = all")
+    parser.add_argument("--snakemake", default="", metavar="OPTIONS", help='e.g. "--executor slurm --jobs 8"')
     parser.add_argument("--status", action="store_true", help="only say which steps are stale, and why")
-    arguments = parser.parse_args()
     try:
-        status = paper(arguments)
+        status = paper(parser.parse_args())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
+    except KeyboardInterrupt:
+        print("stopped; the next `make paper` goes on from the last finished step.", file=sys.stderr)
+        status = 130
     sys.exit(status)
-
-
-def paper(arguments: argparse.Namespace) -> int:
-    overrides = dict(parse_setting(text) for text in arguments.set)
-    overrides |= {"data": arguments.data} if arguments.data else {}
-    overrides |= {"data_dir": str(Path(arguments.data_dir).resolve())} if arguments.data_dir else {}
-    data = overrides.get("data", "portraits")
-    run = arguments.profile if data == "portraits" else f"{arguments.profile}-{data}"
-    plan = make_plan(arguments.profile, {**overrides, "run": run})
-    reasons = stale_reasons(run, plan)
-    for notebook, parts in reasons.items():
-        print(f"{notebook}: {'stale (' + ', '.join(parts) + ')' if parts else 'up to date'}", flush=True)
-    if arguments.status:
-        return 0
-    runs_dir(run).mkdir(parents=True, exist_ok=True)
-    (runs_dir(run) / "plan.json").write_text(json.dumps(plan, indent=1, sort_keys=True))
-    status = make(run, arguments.cores or os.cpu_count() or 1)
-    failures = sorted((runs_dir(run) / "steps").glob("*.error"))
-    for failure in failures:
-        print(f"{failure.stem} failed: {failure.read_text()}", file=sys.stderr)
-    if status and not failures:
-        print(f"error: Snakemake ended with status {status}; see {runs_dir(run) / 'snakemake.log'}.", file=sys.stderr)
-    if not status:
-        print(f"The paper is in {(reports_dir(run) / 'index.html').relative_to(ROOT)}.")
-    return 1 if status else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every parameter of the notebooks: type, range, meaning; and the check that refuses all others."""
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from lib.errors import UserError
@@ -75,6 +76,8 @@ def _check_word(name: str, value):
     choices, meaning = WORDS[name]
     if not isinstance(value, str):
         raise UserError(f"{name}: expected a word ({meaning}), found {value!r}; put it in quotes.")
+    if name == "run" and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise UserError(f"run: expected letters, digits, '.', '_' and '-' ({meaning}), found {value!r}; rename it.")
     if choices and value not in choices:
         raise UserError(f"{name}: expected one of {', '.join(choices)} ({meaning}), found {value!r}; choose one.")
     return value

@@ -25,7 +25,7 @@ def examples(rows: dict[str, dict[str, np.ndarray]], notes: dict[str, dict[str, 
             axis.imshow(pictures[title], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(notes[case].get(title, ""), fontsize=8)
-            axis.spines[:].set_visible(False)
+            axis.spines[:].set(visible=True, color="0.6", linewidth=0.5)  # white ends where the page begins
             if number == 0:
                 axis.set_title(title)
         line[0].set_ylabel(case)

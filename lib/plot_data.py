@@ -9,7 +9,8 @@ from lib.report import COLOURS, WIDTH
 
 
 def triple(image: np.ndarray, trimap: np.ndarray, alpha: np.ndarray) -> Figure:
-    """Figure 1: input (H,W,3) uint8, trimap and target (H,W) uint8 side by side; pixels enlarged, not smoothed."""
+    """Figure 1: input (H,W,3) uint8, trimap and target (H,W) uint8 side by side; pixels enlarged, not
+    smoothed."""
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH * 0.8, 2.1))
     for axis, picture, title in zip(axes, (image, trimap, alpha), ("input", "trimap", "target (alpha)")):
         _picture(axis, picture)
@@ -21,8 +22,12 @@ def wall(samples: list, columns: int = 8) -> Figure:
     """Many samples (lib.sources.Sample) at drawing size: the image, and its alpha beside it."""
     lines = -(-len(samples) // columns)
     height, width = samples[0].image.shape[:2]
-    figure, axes = plt.subplots(2 * lines, columns, figsize=(WIDTH, 2 * lines * WIDTH / columns * height / width * 1.03),
-                                squeeze=False)
+    figure, axes = plt.subplots(
+        2 * lines,
+        columns,
+        figsize=(WIDTH, 2 * lines * WIDTH / columns * height / width * 1.03),
+        squeeze=False,
+    )
     for number in range(lines * columns):
         top, bottom = (axes[2 * (number // columns) + below, number % columns] for below in (0, 1))
         for axis, layer in ((top, "image"), (bottom, "alpha")):
@@ -48,7 +53,9 @@ def group_sizes(groups: list[str]) -> Figure:
     """Images in each group, largest first."""
     sizes = np.sort(np.unique(groups, return_counts=True)[1])[::-1]
     figure, axis = plt.subplots(figsize=(WIDTH * 0.6, 2.3))
-    axis.bar(np.arange(1, len(sizes) + 1), sizes, width=1.0, color=COLOURS[0], edgecolor="white", linewidth=0.4)
+    axis.bar(
+        np.arange(1, len(sizes) + 1), sizes, width=1.0, color=COLOURS[0], edgecolor="white", linewidth=0.4
+    )
     axis.set(xlabel="group, largest first", ylabel="images in the group", xlim=(0.4, len(sizes) + 0.6))
     axis.set_title(f"{len(sizes)} groups; the largest holds {sizes[0] / sizes.sum():.1%} of the images")
     return figure
@@ -62,7 +69,13 @@ def alpha_histogram(alphas: np.ndarray, rules: dict[str, tuple[int, int]]) -> Fi
     axis.bar(np.arange(32) * 8 + 4, shares, width=8, color=COLOURS[0], edgecolor="white", linewidth=0.4)
     for (rule, thresholds), style in zip(rules.items(), ("-", "--")):
         for number, threshold in enumerate(thresholds):
-            axis.axvline(threshold, color="black", linestyle=style, linewidth=1, label=None if number else f"{rule} rule")
+            axis.axvline(
+                threshold,
+                color="black",
+                linestyle=style,
+                linewidth=1,
+                label=None if number else f"{rule} rule",
+            )
     axis.set(xlabel="alpha (0 ... 255)", ylabel="share of pixels", yscale="log", xlim=(-4, 260))
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axis.legend(loc="upper center")
@@ -72,7 +85,7 @@ def alpha_histogram(alphas: np.ndarray, rules: dict[str, tuple[int, int]]) -> Fi
 def trimap_rules(image: np.ndarray, alpha: np.ndarray, trimaps: dict[str, np.ndarray]) -> Figure:
     """One image with its alpha, and the trimap of each rule and radius; (H,W[,3]) uint8."""
     pictures = {"input": image, "alpha": alpha, **trimaps}
-    figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 1.75))
+    figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 1.65))
     for axis, (title, picture) in zip(axes, pictures.items()):
         _picture(axis, picture)
         axis.set_title(title, fontsize=8)

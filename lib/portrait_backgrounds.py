@@ -1,7 +1,6 @@
 """Backgrounds of the drawn portraits: seven kinds of scene, from a plain studio to a street.
 
-A scene is drawn on a grid of positions in units (one unit is one pixel of a 600x800 portrait), so that the same
-random numbers give the same picture at every resolution. Colours are RGB, float32, 0 to 255.
+A scene is drawn on a grid of positions in units (see lib.portrait_canvas). Colours: RGB, float32, 0 to 255.
 """
 
 import math
@@ -9,72 +8,7 @@ import math
 import cv2
 import numpy as np
 
-WIDTH, HEIGHT = 600, 800  # units
-
-
-class Grid:
-    """Positions of a canvas's pixels in the scene: x (1, W) and y (H, 1) float32 in units; `scale` pixels a unit.
-
-    shift (x, y) in units and zoom move the camera; two portraits of one scene differ in them alone.
-    """
-
-    def __init__(self, shape: tuple[int, int], scale: float, shift: tuple[float, float] = (0, 0), zoom: float = 1.0):
-        self.shape, self.scale, self.shift = shape, scale * zoom, shift
-        self.x = ((np.arange(shape[1], dtype=np.float32) + 0.5) / self.scale + shift[0])[None]
-        self.y = ((np.arange(shape[0], dtype=np.float32) + 0.5) / self.scale + shift[1])[:, None]
-
-    def crop(self, rows: slice, columns: slice) -> "Grid":
-        """The grid of a part of the canvas."""
-        shift = (self.shift[0] + columns.start / self.scale, self.shift[1] + rows.start / self.scale)
-        part = Grid.__new__(Grid)
-        part.scale, part.shift, part.x, part.y = self.scale, shift, self.x[:, columns], self.y[rows]
-        part.shape = (part.y.shape[0], part.x.shape[1])
-        return part
-
-    def noise(self, random: np.random.Generator, cell: float, stretch: float = 1.0) -> np.ndarray:
-        """Smooth noise (H, W) float32, mean 0, standard deviation about 1; `cell` units between the random values,
-        `stretch` times as many vertically."""
-        rows, columns = int(HEIGHT * 1.6 / (cell * stretch)) + 4, int(WIDTH * 1.6 / cell) + 4
-        values = random.standard_normal((rows, columns), dtype=np.float32)
-        # The random values lie on a fixed lattice in the scene; the canvas is cut out of it.
-        step_x, step_y = 1 / (self.scale * cell), 1 / (self.scale * cell * stretch)
-        start_x, start_y = (self.shift[0] + 0.2 * WIDTH) / cell, (self.shift[1] + 0.2 * HEIGHT) / (cell * stretch)
-        cut = np.float32([[step_x, 0, start_x], [0, step_y, start_y]])
-        size = (self.shape[1], self.shape[0])
-        return cv2.warpAffine(values, cut, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                              borderMode=cv2.BORDER_REFLECT_101) * 1.3
-
-    def pixels(self, points) -> np.ndarray:
-        """Points (..., 2) in units as cv2's fixed-point numbers with 4 fractional bits."""
-        points = (np.asarray(points, np.float32) - self.shift) * self.scale - 0.5
-        return np.round(points * 16).astype(np.int32)
-
-    def length(self, units: float) -> int:
-        """A length in cv2's fixed-point numbers."""
-        return max(1, round(units * self.scale * 16))
-
-
-def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur, `sigma` in pixels; large ones at a reduced scale, where they cost little."""
-    if sigma < 0.3:
-        return picture
-    factor = int(sigma / 4)
-    if factor < 2:
-        return cv2.GaussianBlur(picture, (0, 0), sigma)
-    height, width = picture.shape[:2]
-    small = cv2.resize(picture, (-(-width // factor), -(-height // factor)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / factor), (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def mix(weight: np.ndarray, low, high) -> np.ndarray:
-    """Colours (H, W, 3) float32 between two colours (or pictures), by weight (H, W) in [0, 1]."""
-    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
-    return low + np.asarray(weight, np.float32)[..., None] * (high - low)
-
-
-def wave(position: np.ndarray, softness: float) -> np.ndarray:
-    """Bars of period 1 in [0, 1]: an antialiased square wave whose edges are `softness` periods wide."""
-    return np.clip((0.25 - np.abs((position % 1) - 0.5)) / max(softness, 1e-3) + 0.5, 0, 1)
+from lib.portrait_canvas import HEIGHT, WIDTH, Grid, blur, mix, wave
 
 
 def random_palette(random: np.random.Generator, n: int = 4) -> np.ndarray:
@@ -97,7 +31,10 @@ def studio(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
 
 def stripes(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.ndarray:
     """Wallpaper, blinds or planks, at any angle."""
-    angle, period = (0.0, math.pi / 2, random.uniform(0, math.pi))[random.integers(3)], random.uniform(40, 150)
+    angle, period = (
+        (0.0, math.pi / 2, random.uniform(0, math.pi))[random.integers(3)],
+        random.uniform(40, 150),
+    )
     along = grid.x * math.cos(angle) + grid.y * math.sin(angle)
     picture = mix(wave(along / period, 1 / (grid.scale * period)), palette[0], palette[1])
     fine = wave(along / period * 2 + 0.25, 1 / (grid.scale * period))
@@ -113,8 +50,12 @@ def bricks(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
     shades = random.standard_normal((64, 64)).astype(np.float32)
     shade = shades[np.floor(row).astype(int) % 64, np.floor(column).astype(int) % 64]
     joint = 3.0 + 1 / grid.scale
-    edge = np.minimum(np.minimum(row % 1, 1 - row % 1) * height, np.minimum(column % 1, 1 - column % 1) * width)
-    stones = mix(np.clip(0.5 + 0.3 * shade, 0, 1), palette[0], palette[1]) + 6 * grid.noise(random, 9)[..., None]
+    edge = np.minimum(
+        np.minimum(row % 1, 1 - row % 1) * height, np.minimum(column % 1, 1 - column % 1) * width
+    )
+    stones = (
+        mix(np.clip(0.5 + 0.3 * shade, 0, 1), palette[0], palette[1]) + 6 * grid.noise(random, 9)[..., None]
+    )
     return mix(np.clip(edge / joint, 0, 1), palette[2], stones) * _light(grid, random)
 
 
@@ -129,8 +70,18 @@ def foliage(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.
         colours = np.clip(palette[random.integers(0, 4, 60)] * random.uniform(0.5, 1.2, (60, 1)), 0, 255)
         for centre, angle, size, colour in zip(grid.pixels(centres).tolist(), angles, sizes, colours.tolist(),
                                                strict=True):
-            cv2.ellipse(picture, centre, (grid.length(size), grid.length(size * 0.42)), angle, 0, 360, colour, -1,
-                        cv2.LINE_AA, 4)
+            cv2.ellipse(
+                picture,
+                centre,
+                (grid.length(size), grid.length(size * 0.42)),
+                angle,
+                0,
+                360,
+                colour,
+                -1,
+                cv2.LINE_AA,
+                4,
+            )
     return picture.astype(np.float32)
 
 
@@ -169,7 +120,9 @@ def lights(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
         glow = np.zeros_like(picture)
         centres, radii = random.uniform([-100, -100], [700, 700], (16, 2)), random.uniform(14, 62, 16)
         colours = np.clip(palette[random.integers(0, 4, 16)] * random.uniform(0.3, 0.8, (16, 1)), 0, 255)
-        for centre, radius, colour in zip(grid.pixels(centres).tolist(), radii, colours.tolist(), strict=True):
+        for centre, radius, colour in zip(
+            grid.pixels(centres).tolist(), radii, colours.tolist(), strict=True
+        ):
             cv2.circle(glow, centre, grid.length(radius), colour, -1, cv2.LINE_AA, 4)
         picture = cv2.add(picture, glow)
     return picture.astype(np.float32)

@@ -1,10 +1,10 @@
 """Drawn portraits: the embedded set, which needs no files and no network.
 
-This is a stand-in until rendered portraits take its place behind the same interface. The people are drawn with
-polygons, shading formulas and strands of hair; they are no photographs, and errors measured on them say how methods
-compare on this set, not how good they are on people. What they share with the portraits of the 2021 study: half-length,
-600x800, several pictures of a person, soft hair over varied backgrounds. What they have beyond them: exact alpha,
-foreground and background.
+This is a stand-in until rendered portraits take its place behind the same interface. The people are drawn
+with polygons, shading formulas and strands of hair; they are no photographs, and errors measured on them say
+how methods compare on this set, not how good they are on people. What they share with the portraits of the
+2021 study: half-length, 600x800, several pictures of a person, soft hair over varied backgrounds. What they
+have beyond them: exact alpha, foreground and background.
 """
 
 import hashlib
@@ -13,24 +13,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.portrait_backgrounds import Grid, blur, draw_background
-from lib.portrait_person import Canvas, outfit, paint_person, pose, traits
+from lib.portrait_backgrounds import draw_background
+from lib.portrait_canvas import HEIGHT, WIDTH, Canvas, Grid, blur
+from lib.portrait_face import pose
+from lib.portrait_person import outfit, paint_person, traits
 from lib.sources import Sample
 
-WIDTH, HEIGHT = 600, 800  # px of an original, as in the AISegment set
 PER_PERSON = 8  # pictures of one person, in one group
 PER_OCCASION = 4  # of these, pictures in the same clothes at the same place
 CAMOUFLAGE = 0.2  # share of the occasions whose background takes its colours from the person
-FILES = ("portraits.py", "portrait_person.py", "portrait_backgrounds.py")
 PERSON, OCCASION, PICTURE = range(3)  # kinds of random streams
 
 
 class Portraits:
     """A source (see lib.sources.Source) of drawn portraits.
 
-    images: how many. seed: another seed, other people. camouflage: share of the occasions (a person's four pictures in
-    the same clothes and place) whose background is painted in the colours of skin, hair and clothes.
-    Picture i depends on (seed, i, camouflage) alone: a larger set begins with the same pictures.
+    images: how many. seed: another seed, other people. camouflage: share of the occasions (a person's four
+    pictures in the same clothes and place) whose background is painted in the colours of skin, hair and
+    clothes. Picture i depends on (seed, i, camouflage) alone: a larger set begins with the same pictures.
     """
 
     name = "portraits"
@@ -46,14 +46,18 @@ class Portraits:
     def read(self, index: int, size: tuple[int, int] | None = None) -> Sample:
         """Draw picture `index` at `size` (height, width), without it at 800x600.
 
-        The drawing is at least 4 times finer than a small picture and 2 times finer than a large one; what comes back
-        is its area average, and image = alpha foreground + (1 - alpha) background holds to the rounding of uint8.
+        The drawing is at least 4 times finer than a small picture and 2 times finer than a large one; what
+        comes back is its area average, and image = alpha foreground + (1 - alpha) background holds to the
+        rounding of uint8.
         """
         height, width = size or (HEIGHT, WIDTH)
         scale = max(width / WIDTH, height / HEIGHT) * (4 if max(height, width) <= 256 else 2)
         shape = round(HEIGHT * scale), round(WIDTH * scale)
         occasion = index // PER_OCCASION
-        person_random, occasion_random = self._random(PERSON, index // PER_PERSON), self._random(OCCASION, occasion)
+        person_random, occasion_random = (
+            self._random(PERSON, index // PER_PERSON),
+            self._random(OCCASION, occasion),
+        )
         random = self._random(PICTURE, index)
 
         person, clothes = traits(person_random), outfit(occasion_random)
@@ -74,8 +78,8 @@ class Portraits:
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(f"{len(self.keys)} {self.seed} {self.camouflage}".encode())
-        for name in FILES:
-            digest.update(Path(__file__).with_name(name).read_bytes())
+        for file in sorted(Path(__file__).parent.glob("portrait*.py")):
+            digest.update(file.read_bytes())
         return digest.hexdigest()
 
 
@@ -92,8 +96,8 @@ def _own_colours(random: np.random.Generator, person: dict, clothes: dict) -> np
 
 
 def _extended(canvas: Canvas, scale: float) -> np.ndarray:
-    """The painted colours (H, W, 3) float32, continued into the surroundings where nothing is painted, so that the
-    foreground has a sensible colour wherever alpha is above 0."""
+    """The painted colours (H, W, 3) float32, continued into the surroundings where nothing is painted, so
+    that the foreground has a sensible colour wherever alpha is above 0."""
     painted = (canvas.painted > 0).astype(np.float32)
     size = 2 * round(8 * scale) + 3
     weight = cv2.blur(painted, (size, size))
@@ -103,7 +107,9 @@ def _extended(canvas: Canvas, scale: float) -> np.ndarray:
     return np.where(painted[..., None] > 0, canvas.colour, outside).astype(np.float32)
 
 
-def _average(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, size: tuple[int, int]) -> tuple:
+def _average(
+    alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, size: tuple[int, int]
+) -> tuple:
     """Area averages of the three layers at `size`, weighted by what they contribute to the image, so that
     compositing the averages is the same as averaging the composite."""
     def shrink(layer):
@@ -111,7 +117,9 @@ def _average(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, 
 
     def weighted(layer, weight, total):
         total = total[..., None]
-        return np.where(total > 1e-3, shrink(layer * weight[..., None]) / np.maximum(total, 1e-3), shrink(layer))
+        return np.where(
+            total > 1e-3, shrink(layer * weight[..., None]) / np.maximum(total, 1e-3), shrink(layer)
+        )
 
     small = shrink(alpha)
     return small, weighted(foreground, alpha, small), weighted(background, 1 - alpha, 1 - small)
@@ -119,17 +127,23 @@ def _average(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, 
 
 def _developed(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, random: np.random.Generator,
                occasion_random: np.random.Generator) -> Sample:
-    """The camera: white balance, exposure, grain (equal on both layers), then the image from the uint8 layers."""
+    """The camera: white balance, exposure, grain (equal on both layers), then the image from the uint8
+    layers."""
     tint = (occasion_random.normal(1, 0.025, 3) * random.uniform(0.88, 1.1)).astype(np.float32)
     height, width = alpha.shape
-    grain = random.uniform(0, 6) * min(1.0, np.sqrt(height * width / (HEIGHT * WIDTH)))  # finer pixels, more grain
+    grain = random.uniform(0, 6) * min(
+        1.0, np.sqrt(height * width / (HEIGHT * WIDTH))
+    )  # finer pixels, more grain
     noise = grain * random.standard_normal((height, width, 3), dtype=np.float32)
-    layers = [np.clip(np.round(layer * tint + noise), 0, 255).astype(np.uint8) for layer in (foreground, background)]
+    layers = [
+        np.clip(np.round(layer * tint + noise), 0, 255).astype(np.uint8) for layer in (foreground, background)
+    ]
     alpha = np.round(alpha * 255).astype(np.uint8)
     return Sample(composite(alpha, *layers), alpha, None, *layers)
 
 
 def composite(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """image = alpha F + (1 - alpha) B (Porter and Duff 1984), rounded: uint8 (H, W) and (H, W, 3) to (H, W, 3)."""
+    """image = alpha F + (1 - alpha) B (Porter and Duff 1984), rounded: uint8 (H, W) and (H, W, 3) to (H, W,
+    3)."""
     weight = alpha.astype(np.uint32)[..., None]
     return ((weight * foreground + (255 - weight) * background + 127) // 255).astype(np.uint8)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import papermill
 
-from lib.paper import NOTEBOOKS, make_plan
 from lib.paths import ROOT, figures_dir, reports_dir, runs_dir
+from lib.plan import NOTEBOOKS, make_plan
 
 
 def prepare_notebooks(profile: str, run: str, folder: Path) -> None:

@@ -51,17 +51,20 @@ def closure(target: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def code_fingerprint(target: str | Path) -> str:
-    """SHA-256 (hex) of a module's or a notebook's code and of all `lib` code that it imports.
+def code_parts(target: str | Path) -> dict[str, str]:
+    """SHA-256 (hex) of each part of the code of a module or a notebook: "cells", "lib/train.py" ...
 
     Of a notebook the code cells count, not its prose or outputs: a corrected sentence retrains nothing.
     """
-    digest = hashlib.sha256()
+    parts = {str(file.relative_to(ROOT)): hashlib.sha256(file.read_bytes()).hexdigest() for file in closure(target)}
     if Path(target).suffix == ".ipynb":
-        digest.update(notebook_code(Path(target)).encode())
-    for file in closure(target):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+        parts["cells"] = hashlib.sha256(notebook_code(Path(target)).encode()).hexdigest()
+    return parts
+
+
+def code_fingerprint(target: str | Path) -> str:
+    """SHA-256 (hex) of a module's or a notebook's code and of all `lib` code that it imports."""
+    return hashlib.sha256(json.dumps(code_parts(target), sort_keys=True).encode()).hexdigest()
 
 
 def declared_parameters(notebook: Path) -> set[str]:
@@ -73,13 +76,27 @@ def declared_parameters(notebook: Path) -> set[str]:
     return set()
 
 
+def commit() -> dict:
+    """The commit that is checked out, and whether what results depend on has no further changes."""
+    return {"commit": _git("rev-parse", "HEAD"), "tree_clean": not _git("status", "--porcelain", "--", *SOURCES)}
+
+
 def environment() -> dict:
-    """Commit (and whether the tree was clean), package versions, Python, processor, memory and GPU."""
-    return {"commit": _git("rev-parse", "HEAD"), "tree_clean": not _git("status", "--porcelain", "--", *SOURCES),
-            "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    """Commit, package versions, Python, processor, memory and GPU."""
+    return {**commit(), "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
             "python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count(),
             "processor": _processor(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "gpu": _gpu()}
+
+
+def anonymous(text: str, parameters: dict) -> str:
+    """JSON text without the directories of this machine: paths in the repository become relative to it, those that
+    parameters name keep their last part."""
+    for name in ("data_dir", "encoder_weights"):
+        path = parameters.get(name, "")
+        if os.path.isabs(path):
+            text = text.replace(path, os.path.basename(path))
+    return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
 
 SOURCES = ("lib", "notebooks", "Snakefile", "requirements.lock")  # what a result depends on
@@ -103,6 +120,10 @@ def _processor() -> str:
 
 
 def _gpu() -> str:
-    import torch  # here: the fingerprints are needed where loading PyTorch would take most of the time
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    """Names of the GPUs, asked of the driver's own tool: loading PyTorch would take seconds."""
+    try:
+        done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True,
+                              text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return ", ".join(done.stdout.split("\n")).strip(", ") or "none"

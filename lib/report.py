@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from lib.errors import UserError
+from lib.files import write_atomically
 from lib.paths import figures_dir, reports_dir
 
 WIDTH = 7.0  # inches: the text width of a page; wider figures would be shrunk and their labels with them
@@ -96,13 +96,6 @@ def read_values(run: str, notebook: str) -> dict:
         raise UserError(f"reports/{run}/values/{path.name}: expected the values of notebook {notebook} with "
                         f"run={run}, found no file; run that notebook first.")
     return json.loads(path.read_text())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.paper import NOTEBOOKS
+from lib.plan import NOTEBOOKS
 from lib.paths import ROOT
 
 PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
@@ -34,25 +34,33 @@ def small_notebook(name: str, body: str) -> str:
                      ("code", [], end)])
 
 
-@pytest.fixture
-def repository(tmp_path):
+@pytest.fixture(scope="session")
+def template(tmp_path_factory) -> Path:
     """A copy of lib and the workflow whose five notebooks only touch the files that the Snakefile expects."""
+    root = tmp_path_factory.mktemp("template")
     for name in ("lib", "notebooks/profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    outputs = declared_outputs(tmp_path)
-    for name in NOTEBOOKS:
-        body = f"for file in {outputs[name]!r}:\n    path = Path(file.replace('RUN', run))\n"
-        body += "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))"
-        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(small_notebook(name, body))
-    return tmp_path
+        shutil.copy(ROOT / name, root / name)
+    for name, files in declared_outputs(root).items():
+        body = (f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
+                "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))")
+        (root / "notebooks" / f"{name}.ipynb").write_text(small_notebook(name, body))
+    for made in ("runs", ".snakemake"):
+        shutil.rmtree(root / made)
+    return root
+
+
+@pytest.fixture
+def repository(template, tmp_path) -> Path:
+    """One's own copy of the template."""
+    return shutil.copytree(template, tmp_path / "copy")
 
 
 def declared_outputs(root: Path) -> dict[str, list[str]]:
     """Notebook -> figures, tables and other files that the Snakefile declares, read by running it with run=RUN."""
     (root / "runs" / "RUN").mkdir(parents=True)
-    plan = {name: {"fingerprint": ""} for name in NOTEBOOKS}
+    plan = {name: {"fingerprint": "", "needs": []} for name in NOTEBOOKS}
     (root / "runs" / "RUN" / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
                            "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
@@ -75,3 +83,8 @@ def make_paper(repository):
                               capture_output=True, text=True, **options)
     run.root = repository
     return run
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked `last` compare what all others, notebooks included, left behind."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)

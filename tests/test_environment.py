@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from lib.paths import ROOT
 
@@ -23,6 +24,17 @@ def test_every_direct_dependency_is_locked_with_hashes():
     locked = {normal(entry) for entry in entries if "==" in entry and "--hash=sha256:" in entry}
     extras = [name for group in PROJECT["optional-dependencies"].values() for name in group]
     assert {normal(name) for name in PROJECT["dependencies"] + extras} <= locked
+
+
+def test_lock_was_made_from_the_dependencies_of_today():
+    """Who asked for a package stands in the lock: pyproject.toml for the direct ones, in versions that it allows."""
+    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
+    direct = {normal(entry): entry for entry in entries if f"{PROJECT['name']} (pyproject.toml)" in entry}
+    wanted = [Requirement(text) for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+              for text in group]
+    assert set(direct) == {normal(one.name) for one in wanted}
+    for one in wanted:
+        assert one.specifier.contains(re.search(r"==([^\s;]+)", direct[normal(one.name)])[1])
 
 
 def test_lock_names_no_index_and_no_address():

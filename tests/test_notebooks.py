@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lib.paper import NOTEBOOKS, read_profile
+from lib.plan import NOTEBOOKS, read_profile
 from lib.parameters import check_one
 from lib.paths import ROOT
 

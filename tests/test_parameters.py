@@ -6,7 +6,7 @@ import pytest
 
 from lib import parameters
 from lib.errors import UserError
-from lib.paper import PROFILES, make_plan, parse_setting, read_profile
+from lib.plan import PROFILES, make_plan, parse_setting, read_profile
 
 
 def test_known_values_pass_and_whole_numbers_become_floats():

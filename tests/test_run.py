@@ -1,8 +1,12 @@
 """The strict runner: what papermill lets pass ends here in one sentence."""
 
+import errno
 import io
+import re
 
 import pytest
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
 
 from conftest import notebook, small_notebook
 from lib import run
@@ -34,10 +38,24 @@ def test_notebook_that_exits_early_is_a_failure(tmp_path):
         execute(tmp_path, source)
 
 
-def test_printed_lines_carry_the_notebooks_name():
-    out = io.StringIO()
-    run.Prefixed(out, "03_vgg16").write("epoch 1\n\nepoch 2\n")
-    assert out.getvalue() == "[03_vgg16] epoch 1\n[03_vgg16] epoch 2\n"
+def test_lines_carry_the_notebooks_name_and_the_cells_number(tmp_path):
+    out, path = io.StringIO(), tmp_path / "nb.ipynb"
+    path.write_text(notebook([("code", ["parameters"], "x = 1"), ("markdown", [], "why"),
+                              ("code", [], "print('epoch 1\\n\\nepoch 2')")]))
+    run.execute(path, tmp_path / "out.ipynb", {"x": 3}, out)
+    lines = [re.sub(r"\(\d+ s\)", "(0 s)", line) for line in out.getvalue().splitlines()]
+    assert lines == ["[nb] cell 1/3 cell-0 (0 s)", "[nb] cell 2/3 parameters of this run (0 s)",
+                     "[nb] cell 3/3 cell-2 (0 s)", "[nb] epoch 1", "[nb] epoch 2"]
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (OSError(errno.ENOSPC, "No space left on device", "x.npy"), "expected free disk space.*MATTING_CACHE"),
+    (DeadKernelError("Kernel died"), "expected its kernel to live"), (UserError("own words."), "^own words.$"),
+    (PapermillExecutionError(3, 4, "s", "OSError", "[Errno 28] No space left on device", []), "free disk space"),
+    (PapermillExecutionError(3, 4, "s", "KeyError", "'x'", []), r"^03, cell \[4\]: KeyError: 'x'$"),
+    (ValueError("odd"), "^03: ValueError: odd$")])
+def test_every_failure_is_one_sentence(error, said):
+    assert re.search(said, run.sentence(error, "03"))
 
 
 def test_executed_copy_holds_no_path_or_time_and_opens_with_the_answer(tmp_path):

@@ -1,0 +1,30 @@
+"""The benchmark end to end at its smallest, and that its ratios are ratios."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lib import bench
+
+
+def test_bench_writes_ratios(tmp_path, monkeypatch):
+    # in this process: starting a fresh one for each part takes longer than the parts
+    monkeypatch.setattr(bench, "_alone", lambda part, *arguments: bench._with_peak(part, arguments))
+    rates, memory = bench.bench(images=8, distinct=1, size=28, batch_size=4, epochs=2, side=(120, 90))
+    assert (rates["ours"] > 0).all() and (rates["reference"] > 0).all()
+    assert np.allclose(rates["ratio"], rates["ours"] / rates["reference"])
+    assert len(memory) == 5 and (memory["peak_mb"] > 100).all()
+    bench.write(rates, memory, {"images": 8, "size": 28, "batch_size": 4}, tmp_path / "bench")
+    record = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    assert record["rates"][0]["target"] == 3.0 and record["rates"][1]["target"] is None
+    assert record["rates"][0]["ratio"] == pytest.approx(rates["ratio"][0])
+    assert "ratio" in (tmp_path / "bench" / "bench.md").read_text()
+
+
+def test_too_small_a_bench_is_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        bench.main(["--images", "10"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == ("Error: bench: expected at least two batches of 64 images and two epochs, "
+                                       "found 10 images and 4 epochs; raise them.\n")
