@@ -11,9 +11,8 @@ from lib.errors import UserError
 def counts_table(counts: dict[str, int], left_out: list[tuple[str, str]], prepared: int) -> pd.DataFrame:
     """What was found, used and left out, by reason, and how many images were prepared."""
     reasons = pd.Series([reason for _, reason in left_out], dtype=object).value_counts()
-    rows = [*counts.items(), *((f"left out: {reason}", count) for reason, count in reasons.items()),
-            ("prepared", prepared)]
-    return pd.DataFrame(rows, columns=["what", "count"]).drop_duplicates()
+    uncounted = [(f"left out: {reason}", count) for reason, count in reasons.items() if reason not in counts]
+    return pd.DataFrame([*counts.items(), *uncounted, ("prepared", prepared)], columns=["what", "count"])
 
 
 def trimap_rules(alphas: np.ndarray, most: int = 500) -> pd.DataFrame:
@@ -36,7 +35,8 @@ def trimap_rules(alphas: np.ndarray, most: int = 500) -> pd.DataFrame:
 
 
 def split_sizes(groups: list[str], seed: int, test_fraction: float) -> pd.DataFrame:
-    """One row a split: images and groups on each side, groups on both, and the test images whose group was trained on."""
+    """One row a split: images and groups on each side, groups on both, and the test images whose group was
+    trained on."""
     names = np.asarray(groups)
     rows = []
     for split, side in (("random", lambda: splits.random_split(len(names), seed, test_fraction)),
@@ -58,16 +58,16 @@ def grouping(groups: list[str]) -> str:
     """A sentence on what the groups can tell: nothing, where every image is one of its own."""
     sizes = np.unique(groups, return_counts=True)[1]
     if sizes.max() == 1:
-        return ("No image shares a group with another (every file is a group of its own), so a split by group is "
-                "just another random split, and leakage can't be measured.")
+        return ("No image shares a group with another (every file is a group of its own): a split by group "
+                "is just another random split, and leakage can't be measured.")
     return f"A group holds {sizes.min()} to {sizes.max()} images, {sizes.mean():.1f} on average."
 
 
 def what_the_random_split_measures(leaked: float) -> str:
     """A sentence for the share `leaked`, 0 to 1, of test images of whose group others were trained on."""
     if leaked == 0:
-        return ("No test image shares a known group with training images; look-alikes that the groups don't name may "
-                "still be on both sides.")
-    return (f"With {leaked:.0%} of the test images sharing a group with training images, a random split measures how "
-            "well known people are matted in new pictures, not how well new people are; notebook 03 measures what "
-            "that is worth.")
+        return ("No test image shares a known group with training images; look-alikes that the groups don't "
+                "name may still be on both sides.")
+    return (f"With {leaked:.0%} of the test images sharing a group with training images, a random split "
+            "measures how well known people are matted in new pictures, not how well new people are; "
+            "notebook 03 measures what that is worth.")

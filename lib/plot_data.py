@@ -85,7 +85,7 @@ def alpha_histogram(alphas: np.ndarray, rules: dict[str, tuple[int, int]]) -> Fi
 def trimap_rules(image: np.ndarray, alpha: np.ndarray, trimaps: dict[str, np.ndarray]) -> Figure:
     """One image with its alpha, and the trimap of each rule and radius; (H,W[,3]) uint8."""
     pictures = {"input": image, "alpha": alpha, **trimaps}
-    figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 1.65))
+    figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 1.55))
     for axis, (title, picture) in zip(axes, pictures.items()):
         _picture(axis, picture)
         axis.set_title(title, fontsize=8)

@@ -123,7 +123,7 @@ class Canvas:
         mask = np.zeros(self.grid.shape, np.uint8)
         pixels = width * self.grid.scale
         thickness = max(1, int(pixels + 0.3))
-        # cv2's antialiased one-pixel line covers about two pixels; a thinner one gets the coverage it should have.
+        # cv2's antialiased line of one pixel covers about two; thinner ones get what they should cover.
         strength = round(255 * (min(1.0, 0.55 * pixels) if thickness == 1 else 1.0))
         cv2.polylines(mask, list(self.grid.pixels(curves)), False, strength, thickness, cv2.LINE_AA, 4)
         return mask
