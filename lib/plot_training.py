@@ -95,8 +95,9 @@ def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, 
                 rows = history[history.variant == variant]
                 _curve(axis, rows, f"{side}_{region}", variant, labels[variant])
             axis.axhline(study[side], color="0.25", linewidth=1, linestyle="--")
-            axis.text(0.98, study[side], f"study, final: {study[side]:.3f} ", fontsize=8, color="0.25",
-                      va="bottom", ha="right", transform=axis.get_yaxis_transform())
+            # Low and left: the corner that falling curves leave free.
+            axis.text(0.02, 0.03, f"dashed: the study's final {study[side]:.3f}", fontsize=8, color="0.25",
+                      va="bottom", ha="left", transform=axis.transAxes)
             axis.set_title(f"{'Training' if side == 'train' else 'Test'} loss, {region_name}", fontsize=9)
             axis.tick_params(labelsize=8)
         row[0].set_ylabel("alpha-prediction loss", fontsize=9)
