@@ -1,4 +1,4 @@
-"""Speed on this machine, each figure beside a plain reference measured in the same run: `python -m lib.bench`.
+"""Speed on this machine, each figure beside a plain reference of the same run: `python -m lib.bench`.
 
 The reference of training is the ancestor's way: files decoded at full size in every epoch, in fp32 and NCHW.
 Each part runs in a process of its own, so that its peak memory is its own too.
@@ -63,7 +63,8 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
             result, peak = _alone(part, Path(folder), size, batch_size, epochs)
             found |= result
             memory.append({"part": name, "peak_mb": peak})
-            print(f"{name}: " + ", ".join(f"{what} {rate:.1f} images/s" for what, rate in result.items()), flush=True)
+            measured = ", ".join(f"{what} {rate:.1f} images/s" for what, rate in result.items())
+            print(f"{name}: {measured}", flush=True)
     return _rates(found), pd.DataFrame(memory)
 
 
@@ -84,7 +85,7 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
 
 
 def lay_out(folder: Path, images: int, distinct: int, side: tuple[int, int]) -> None:
-    """`images` JPEGs and RGBA mattes in AISegment's layout: drawn portraits, each copied as often as needed."""
+    """`images` JPEGs and RGBA mattes in AISegment's layout: drawn portraits, copied as often as needed."""
     source = Portraits(distinct, seed=0)
     (folder / "clip_img/0/clip_00000000").mkdir(parents=True)
     (folder / "matting/0/matting_00000000").mkdir(parents=True)
@@ -114,8 +115,9 @@ def _alone(part: Callable, *arguments) -> tuple[dict[str, float], float]:
 
 def _with_peak(part: Callable, arguments: tuple) -> tuple[dict[str, float], float]:
     result = part(*arguments)
-    kilobytes = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return result, max(kilobytes) / (1024 if sys.platform != "darwin" else 1024**2)
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN  # the largest of its own worker processes
+    peak = max(resource.getrusage(which).ru_maxrss for which in who)
+    return result, peak / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 # ------------------------------------------------------------------------------------------------ preparation
@@ -155,7 +157,8 @@ def _train_ours(folder: Path, size: int, batch_size: int, epochs: int) -> dict[s
     started = time.perf_counter()
     source = open_source("aisegment", str(folder / "set"))
     prepared = prepare(source, size, cache=folder / "second-cache")
-    history = train(prepared, np.arange(len(prepared)), [], folder / "run", epochs=epochs, batch_size=batch_size)
+    everything = np.arange(len(prepared))
+    history = train(prepared, everything, [], folder / "run", epochs=epochs, batch_size=batch_size)
     whole = epochs * len(prepared) / (time.perf_counter() - started)
     return {"train_ours": history["images_per_second"].iloc[1:].median(), "train_whole": whole}
 
@@ -204,12 +207,13 @@ def _plain_batch(pairs: list[tuple[Path, Path]], size: int) -> tuple[np.ndarray,
 
 
 def _cluster(folder: Path, size: int, batch_size: int, epochs: int) -> dict[str, float]:
-    """Images/s of K-means and GMM: `size` px in parallel and one by one; full size from a sample and whole."""
+    """K-means and GMM: at `size` px in parallel and one by one; at full size from a sample and whole."""
     pairs, result = _pairs(folder), {}
     small = [_decode(*pair, size)[0][..., ::-1].copy() for pair in pairs[:batch_size]]
     full = cv2.imread(str(pairs[0][0]))[..., ::-1].copy()
-    plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=1).fit_predict(_pixels(full)),
-             "gmm": lambda: GaussianMixture(2, random_state=0).fit(_pixels(full)).predict_proba(_pixels(full))}
+    whole = _pixels(full)
+    plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=1).fit_predict(whole),
+             "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole)}
     Parallel(n_jobs=-1)(delayed(kmeans_alpha)(image, "border") for image in small[:4])  # starts the workers
     for name, alpha in MEASURES.items():
         result |= {f"{name}_small": _rate(_in_parallel, alpha, small, images=len(small)),
@@ -249,8 +253,8 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     write_text(folder / "bench.json", json.dumps(record, indent=1) + "\n")
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
-    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {settings['images']} drawn portraits of 600x800 px as JPEG "
-            f"and RGBA PNG, used at {settings['size']}x{settings['size']} px, batch {settings['batch_size']}.\n",
+    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {settings['images']} drawn portraits of 600x800 px (JPEG and "
+            f"RGBA PNG), used at {settings['size']}x{settings['size']}, batches of {settings['batch_size']}.\n",
             shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",
             memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
@@ -266,7 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--distinct", type=int, default=8, help="different portraits among them")
     parser.add_argument("--size", type=int, default=28, help="side of the prepared images in pixels")
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=4, help="epochs of our training; the first is not counted")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of our training, the first not counted")
     parser.add_argument("--out", type=Path, default=reports_dir("bench"), help="folder of the report")
     settings = vars(parser.parse_args(arguments))
     out = settings.pop("out")

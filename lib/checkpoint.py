@@ -58,7 +58,7 @@ class RunFolder:
 
     def read_history(self) -> pd.DataFrame:
         """One row an epoch, the floats exactly as they were written."""
-        table = pd.read_csv(self.folder / "history.csv", dtype=str)  # Python's float() then reads them exactly
+        table = pd.read_csv(self.folder / "history.csv", dtype=str)  # float() then reads them exactly
         return table.astype({name: int if name == "epoch" else float for name in COLUMNS})
 
     def checkpoint(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
