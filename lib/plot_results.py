@@ -97,7 +97,8 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
         axis.set_title(row.label, fontsize=9, loc="left")
         axis.tick_params(labelsize=8)
         axis.spines[["left", "top", "right"]].set_visible(False)
-    axes[-1, 0].set_xlabel("difference of the mean absolute error (negative: augmentation helps)", fontsize=9)
+    axes[-1, 0].set_xlabel("difference of the mean absolute error (negative: augmentation helps)\n"
+                           "grey: a test image; blue: a seed; orange: mean and 95 % interval", fontsize=9)
     return figure
 
 
