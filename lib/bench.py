@@ -253,8 +253,9 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     write_text(folder / "bench.json", json.dumps(record, indent=1) + "\n")
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
-    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {settings['images']} drawn portraits of 600x800 px (JPEG and "
-            f"RGBA PNG), used at {settings['size']}x{settings['size']}, batches of {settings['batch_size']}.\n",
+    images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
+    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} drawn portraits of 600x800 px (JPEG and RGBA PNG), "
+            f"used at {size}x{size} px, in batches of {batch_size}.\n",
             shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",
             memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
