@@ -254,7 +254,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
-    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} drawn portraits of 600x800 px (JPEG and RGBA PNG), "
+    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} drawn portraits, 600x800 JPEG and RGBA PNG, "
             f"used at {size}x{size} px, in batches of {batch_size}.\n",
             shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",
