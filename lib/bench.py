@@ -25,6 +25,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from lib.checkpoint import write_text
 from lib.cluster import gmm_alpha, kmeans_alpha
@@ -75,8 +76,8 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
             ("training with preparation and checkpoints / the same", "train_whole", "train_plain", None),
             ("training steps / the same without its decoding", "train_ours", "train_network", None),
             ("preparation / sequential full-size decode", "prepare_ours", "prepare_plain", None),
-            ("K-means, small: all cores / one after the other", "kmeans_small", "kmeans_small_plain", None),
-            ("GMM, small: all cores / one after the other", "gmm_small", "gmm_small_plain", None),
+            ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
+            ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
             ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
             ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None)]:
         rows.append({"what": what, "ours": found[ours], "reference": found[reference],
@@ -207,23 +208,24 @@ def _plain_batch(pairs: list[tuple[Path, Path]], size: int) -> tuple[np.ndarray,
 
 
 def _cluster(folder: Path, size: int, batch_size: int, epochs: int) -> dict[str, float]:
-    """K-means and GMM: at `size` px in parallel and one by one; at full size from a sample and whole."""
+    """K-means and GMM: at `size` px on one thread and with the libraries' own; at full size from a sample and whole."""
     pairs, result = _pairs(folder), {}
     small = [_decode(*pair, size)[0][..., ::-1].copy() for pair in pairs[:batch_size]]
     full = cv2.imread(str(pairs[0][0]))[..., ::-1].copy()
     whole = _pixels(full)
     plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=1).fit_predict(whole),
              "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole)}
-    Parallel(n_jobs=-1)(delayed(kmeans_alpha)(image, "border") for image in small[:4])  # starts the workers
     for name, alpha in MEASURES.items():
-        result |= {f"{name}_small": _rate(_in_parallel, alpha, small, images=len(small)),
+        result |= {f"{name}_small": _rate(_on_one_thread, alpha, small, images=len(small)),
                    f"{name}_small_plain": _rate(_one_by_one, alpha, small, images=len(small)),
                    f"{name}_full": _rate(alpha, full, "border"), f"{name}_full_plain": _rate(plain[name])}
     return result
 
 
-def _in_parallel(alpha: Callable, images: list[np.ndarray]) -> None:
-    Parallel(n_jobs=-1)(delayed(alpha)(image, "border") for image in images)
+def _on_one_thread(alpha: Callable, images: list[np.ndarray]) -> None:
+    """As lib.cluster.all_alphas clusters small images: threads of their own would only wait for each other."""
+    with threadpool_limits(1):
+        _one_by_one(alpha, images)
 
 
 def _one_by_one(alpha: Callable, images: list[np.ndarray]) -> None:
