@@ -27,9 +27,9 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from lib.checkpoint import write_text
 from lib.cluster import gmm_alpha, kmeans_alpha
 from lib.errors import UserError
+from lib.files import write_atomically
 from lib.loss import alpha_prediction_loss
 from lib.model import VGG16Matting
 from lib.paths import reports_dir
@@ -252,7 +252,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     machine = environment()
     record = {"settings": settings, "machine": machine, "memory": memory.to_dict("records"),
               "rates": rates.astype(object).where(rates.notna(), None).to_dict("records")}
-    write_text(folder / "bench.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / "bench.json", (json.dumps(record, indent=1) + "\n").encode())
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
@@ -262,7 +262,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
             "\n## Peak memory, each part in a process of its own\n",
             memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
             *(f"- {name}: {value}" for name, value in machine.items())]
-    write_text(folder / "bench.md", "\n".join(text) + "\n")
+    write_atomically(folder / "bench.md", ("\n".join(text) + "\n").encode())
 
 
 def main(arguments: list[str] | None = None) -> None:

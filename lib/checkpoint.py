@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LRScheduler
 
 from lib.errors import UserError
+from lib.files import write_atomically
 
 COLUMNS = ["epoch", "train_all", "train_unknown", "test_all", "test_unknown", "seconds", "images_per_second"]
 
@@ -51,7 +52,7 @@ class RunFolder:
             (self.folder / name).unlink(missing_ok=True)
         for leftover in self.folder.glob("epoch-*"):
             shutil.rmtree(leftover)
-        write_text(self.folder / "config.json", json.dumps(self.config, indent=1) + "\n")
+        write_atomically(self.folder / "config.json", (json.dumps(self.config, indent=1) + "\n").encode())
 
     def _result(self) -> Path:
         return self.folder / "model.safetensors"
@@ -80,7 +81,8 @@ class RunFolder:
         self._write_history(history)
 
     def _write_history(self, history: list[dict]) -> None:
-        write_text(self.folder / "history.csv", pd.DataFrame(history, columns=COLUMNS).to_csv(index=False))
+        table = pd.DataFrame(history, columns=COLUMNS).to_csv(index=False)
+        write_atomically(self.folder / "history.csv", table.encode())
 
     def _checkpoints(self) -> list[Path]:
         whole = [path for path in self.folder.glob("epoch-*") if path.suffix != ".part"]
@@ -121,13 +123,6 @@ def _read_json(path: Path) -> dict | None:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name in the same folder, then rename: never half a file."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
 
 
 def wait() -> None:

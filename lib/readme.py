@@ -1,12 +1,12 @@
 """Write the results block of README.md from the committed `quick` run: `python -m lib.readme [--check]`."""
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
 
 from lib.errors import UserError
+from lib.files import write_atomically
 from lib.paths import ROOT
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -52,9 +52,7 @@ def main(arguments: list[str]) -> None:
     if "--check" in arguments and new != old:
         raise UserError("README.md: its results block differs from reports/quick; run `make readme`.")
     if new != old:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(new)
-        os.replace(temporary, path)
+        write_atomically(path, new.encode())
 
 
 if __name__ == "__main__":
