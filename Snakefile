@@ -7,6 +7,9 @@ import sys
 run = config["run"]
 with open(f"runs/{run}/plan.json") as file:
     plan = json.load(file)
+# Code, text and claims of the article, listed by lib.plan.article_sources.
+with open(f"runs/{run}/sources.json") as file:
+    sources = json.load(file)
 
 
 def figures(*names):
@@ -110,11 +113,22 @@ rule results:
 
 rule collect:
     input:
-        "lib/collect.py", [record(notebook) for notebook in plan],
+        sources, [record(notebook) for notebook in plan],
     output:
         f"reports/{run}/run.json", f"reports/{run}/index.html",
     shell:
         f"exec {PYTHON} -m lib.collect --run {run}"
+
+
+# HTML and PDF from reports/article/paper.md and what all other steps wrote.
+rule article:
+    input:
+        f"reports/{run}/run.json",
+    output:
+        f"reports/{run}/paper.html", f"reports/{run}/paper.pdf", f"reports/{run}/abstract.md",
+        f"reports/{run}/tables/tab_claims.csv", f"reports/{run}/tables/tab_claims.md", figures("fig_workflow"),
+    shell:
+        f"exec {PYTHON} -m lib.article --run {run}"
 
 
 # Every declared file, not only run.json: a figure that somebody removed is made again.
@@ -122,4 +136,4 @@ rule all:
     default_target: True
     input:
         rules.data.output, rules.unsupervised.output, rules.vgg16.output, rules.augmentation.output,
-        rules.results.output, rules.collect.output,
+        rules.results.output, rules.collect.output, rules.article.output,

@@ -32,6 +32,7 @@ def index_page(run: str) -> str:
     style = "body{max-width:52em;margin:2em auto;padding:0 1em;font:16px/1.5 serif}img{max-width:100%}"
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>Image matting: {run}</title><style>{style}</style><h1>Image matting, run <em>{run}</em></h1>"
+            f'<p><a href="paper.html">The article</a> (<a href="paper.pdf">PDF</a>)</p>'
             f'<ul>{"".join(rows)}</ul><h2>Tables</h2><ul>{tables}</ul><h2>Figures</h2>{pictures}'
             f'<p><a href="run.json">run.json</a>: how each number was made.</p></html>\n')
 

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
 from lib import difficulty, stats
+from lib.values import interval
 
 DIFFICULTIES = {"colour_distance": "colour distance (delta E)",
                 "colour_overlap": "colours in common (share)",
@@ -72,6 +73,20 @@ def failure_table(errors: dict[str, pd.DataFrame], hardness: pd.DataFrame, seed:
                          "middle third": thirds[1], "highest third": thirds[2],
                          "rho": rho, "rho low": low, "rho high": high})
     return pd.DataFrame(rows)
+
+
+def method_values(table: pd.DataFrame) -> dict[str, dict]:
+    """test_all and test_unknown of a `method_table`: method -> number with its interval, for lib.values."""
+    rows = table.to_dict("records")
+    return {f"test_{region}": {row["method"]: interval(row[region], row[f"{region} low"], row[f"{region} high"])
+                               for row in rows} for region in ("all", "unknown")}
+
+
+def rho_values(table: pd.DataFrame) -> dict[str, dict]:
+    """Of a `failure_table`: method -> difficulty -> rank correlation with its interval, for lib.values."""
+    short = {label: name for name, label in DIFFICULTIES.items()}
+    return {method: {short[row["difficulty"]]: interval(row["rho"], row["rho low"], row["rho high"])
+                     for row in part.to_dict("records")} for method, part in table.groupby("method")}
 
 
 def correlation_sentence(table: pd.DataFrame, method: str) -> str:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from lib.errors import UserError
 from lib.files import write_atomically
 from lib.paths import ROOT, reports_dir, runs_dir
-from lib.plan import PATHS, forget_stale, is_collected, make_plan, parse_setting, record_path, stale_reasons
+from lib.plan import (PATHS, article_sources, forget_stale, is_complete, make_plan, parse_setting, record_path,
+                      stale_reasons)
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = 15  # seconds that the remains of a killed run get to end
@@ -85,21 +86,22 @@ def failures(run: str, plan: dict) -> list[str]:
         elif not record_path(run, notebook).is_file():
             missing = [need for need in step["needs"] if not record_path(run, need).is_file()]
             said.append(f"{notebook} did not run" + (f", it needs {' and '.join(missing)}." if missing else "."))
-    return said
+    error = runs_dir(run) / "steps" / "article.error"
+    return said + ([f"article failed: {error.read_text()}"] if error.is_file() else [])
 
 
 def paper(arguments: argparse.Namespace) -> int:
     """Bring a run up to date, or say what is stale. Returns the exit status."""
     run, overrides = settings(arguments)
     plan = make_plan(arguments.profile, overrides)
-    index = (reports_dir(run) / "index.html").relative_to(ROOT)
+    article = (reports_dir(run) / "paper.html").relative_to(ROOT)
     stale = stale_reasons(run, plan)
     for notebook, reasons in stale.items():
         print(f"{notebook}: {'stale (' + ', '.join(reasons) + ')' if reasons else 'up to date'}", flush=True)
     if arguments.status:
         return 0
-    if not any(stale.values()) and is_collected(run):  # Snakemake would say the same, some seconds later
-        print(f"The paper is in {index}.")
+    if not any(stale.values()) and is_complete(run):  # Snakemake would say the same, some seconds later
+        print(f"The paper is {article}, its PDF beside it; all pages: {article.with_name('index.html')}.")
         return 0
     start = time.monotonic()
     with alone(run):
@@ -107,11 +109,14 @@ def paper(arguments: argparse.Namespace) -> int:
         for old in (runs_dir(run) / "steps").glob("*.error"):
             old.unlink()
         write_atomically(runs_dir(run) / "plan.json", json.dumps(plan, indent=1, sort_keys=True).encode())
+        sources = [file.relative_to(ROOT).as_posix() for file in article_sources()]
+        write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
         status = snakemake(run, arguments.cores or os.cpu_count() or 1, arguments.snakemake)
     if not status:
-        print(f"The paper is in {index} ({time.monotonic() - start:.0f} s).")
+        print(f"The paper is {article}, its PDF beside it; all pages: {article.with_name('index.html')} ({time.monotonic() - start:.0f} s).")
         return 0
-    (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
+    if not all(record_path(run, notebook).is_file() for notebook in plan):
+        (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
     log = (runs_dir(run) / "snakemake.log").relative_to(ROOT)
     print("\n".join([*failures(run, plan), f"error: run {run} is not complete; the whole story is in {log}."]),
           file=sys.stderr)

@@ -97,12 +97,19 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
             record_path(run, notebook).unlink(missing_ok=True)
 
 
-def is_collected(run: str) -> bool:
-    """Whether run.json and index.html were written after the last step finished."""
-    made = [reports_dir(run) / name for name in ("run.json", "index.html")]
-    made_from = [ROOT / "lib" / "collect.py", *(record_path(run, notebook) for notebook in NOTEBOOKS)]
+def is_complete(run: str) -> bool:
+    """Whether run.json, the index and the article were written after the last step and the last edit of the text."""
+    made = [reports_dir(run) / name for name in ("run.json", "index.html", "paper.html", "paper.pdf", "abstract.md")]
+    made_from = [*article_sources(), *(record_path(run, notebook) for notebook in NOTEBOOKS)]
     return all(file.is_file() for file in made + made_from) and (
         min(file.stat().st_mtime_ns for file in made) >= max(file.stat().st_mtime_ns for file in made_from))
+
+
+def article_sources() -> list[Path]:
+    """The files that the article and the index are made from, but for the run's own."""
+    folder = ROOT / "reports" / "article"
+    modules = {*provenance.closure("lib.article"), *provenance.closure("lib.collect")}
+    return [ROOT / "reports" / "claims.yaml", *sorted(folder.glob("paper.*")), folder / "references.bib", *sorted(modules)]
 
 
 def record_path(run: str, notebook: str) -> Path:

@@ -1,7 +1,6 @@
-"""What a notebook leaves behind: figures, tables, values, and sentences made of numbers."""
+"""What a notebook leaves behind: figures, tables, and sentences made of numbers (its values: lib.values)."""
 
 import io
-import json
 import re
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from cycler import cycler
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from lib.errors import UserError
 from lib.files import write_atomically
 from lib.paths import figures_dir, reports_dir
 
@@ -79,23 +77,6 @@ def _latex_text(text: str) -> str:
 def say(markdown: str) -> None:
     """Show a sentence that quotes numbers from variables, as Markdown."""
     display(Markdown(markdown))
-
-
-def write_values(run: str, notebook: str, values: dict) -> None:
-    """Write reports/<run>/values/<notebook>.json: named numbers and, as "answer", the notebook's answer."""
-    folder = reports_dir(run) / "values"
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(values, indent=1, sort_keys=True, default=float, ensure_ascii=False)
-    write_atomically(folder / f"{notebook}.json", (text + "\n").encode())
-
-
-def read_values(run: str, notebook: str) -> dict:
-    """Read what `write_values` wrote; UserError that names the notebook to run if it is not there."""
-    path = reports_dir(run) / "values" / f"{notebook}.json"
-    if not path.is_file():
-        raise UserError(f"reports/{run}/values/{path.name}: expected the values of notebook {notebook} with "
-                        f"run={run}, found no file; run that notebook first.")
-    return json.loads(path.read_text())
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -18,10 +18,9 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
-from lib import provenance
+from lib import pages, provenance
 from lib.errors import UserError
 from lib.files import write_atomically
 from lib.paths import ROOT, reports_dir, runs_dir
@@ -140,7 +139,7 @@ def run(name: str, run_name: str, outputs: list[str]) -> None:
     if values.is_file():
         insert_answer(notebook, json.loads(values.read_text())["answer"])
     text = provenance.anonymous(nbformat.writes(notebook), step["parameters"])
-    page, _ = HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(nbformat.reads(text, 4))
+    page = pages.page(nbformat.reads(text, 4))
     write_atomically(target, text.encode())
     write_atomically(target.with_suffix(".html"), page.encode())
     missing = [file for file in outputs if not (ROOT / file).is_file() and ROOT / file != record]

@@ -17,15 +17,32 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, n: int = 2000,
     values = values[:, ~np.isnan(values).all(axis=0)]
     if values.size == 0:
         return (float("nan"),) * 3
-    seeds, images = values.shape
-    generator = np.random.default_rng(seed)
-    means = np.empty(n)
-    for i in range(n):
-        rows = generator.integers(seeds, size=seeds)
-        columns = generator.integers(images, size=images)
-        means[i] = np.nanmean(values[np.ix_(rows, columns)])
+    means = _resampled_means(values, np.random.default_rng(seed), n)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(np.nanmean(values)), float(low), float(high)
+
+
+def _resampled_means(values: np.ndarray, generator: np.random.Generator, n: int,
+                     rows: np.ndarray | None = None) -> np.ndarray:
+    """Means (n,) of resamples of (seeds, images) values, NaNs left out.
+
+    A resample is how often it holds each seed and each image: products of counts, no copies. rows: counts (n, seeds)
+    of seeds drawn before.
+    """
+    seeds, images = values.shape
+    if rows is None:
+        rows = draw_counts(generator, n, seeds)
+    present, filled = (~np.isnan(values)).astype(float), np.nan_to_num(values)
+    means = []
+    for some in np.array_split(rows, -(-n * images // 4_000_000)):  # at most 32 MB of counts at a time
+        columns = draw_counts(generator, len(some), images)
+        means.append(((some @ filled) * columns).sum(axis=1) / ((some @ present) * columns).sum(axis=1))
+    return np.concatenate(means)
+
+
+def draw_counts(generator: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """How often each of `size` things is in a draw of as many with replacement: (n, size), for n draws."""
+    return generator.multinomial(size, np.full(size, 1 / size), size=n).astype(float)
 
 
 def paired_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
@@ -38,6 +55,24 @@ def paired_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
     if a.shape != b.shape:
         raise ValueError(f"pairs need equal shapes, found {a.shape} and {b.shape}")
     return bootstrap_interval(a - b, seed, n, level)
+
+
+def gap_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
+                 level: float = 0.95) -> tuple[float, float, float]:
+    """Mean of a minus mean of b with its interval, where a and b (seeds, images) share seeds but not images."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if len(a) != len(b):
+        raise ValueError(f"a gap needs the same seeds, found {len(a)} and {len(b)}")
+    generator = np.random.default_rng(seed)
+    rows = draw_counts(generator, n, len(a))
+    gaps = _resampled_means(a, generator, n, rows) - _resampled_means(b, generator, n, rows)
+    low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
+    return float(np.nanmean(a) - np.nanmean(b)), float(low), float(high)
+
+
+def seed_deviation(values: np.ndarray) -> float | None:
+    """Standard deviation over seeds of the means of (seeds, n) values; None for one seed."""
+    return float(np.nanmean(values, axis=1).std(ddof=1)) if len(values) > 1 else None
 
 
 def verdict(low: float, high: float, better: str = "lower", worse: str = "higher") -> str:

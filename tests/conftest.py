@@ -27,8 +27,8 @@ def notebook(cells: list[tuple[str, list[str], str]]) -> str:
 def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
-    end = (f"path = Path('reports') / run / 'values' / '{name}.json'\npath.parent.mkdir(parents=True, exist_ok=True)\n"
-           "path.write_text(json.dumps({'answer': f'{epochs} epochs'}))")
+    end = (f"from lib import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
+           "             {'epochs': epochs})")
     return notebook([("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
                      ("code", ["parameters"], parameters), ("code", [], "import json\nfrom pathlib import Path\n" + body),
                      ("code", [], end)])
@@ -46,9 +46,21 @@ def template(tmp_path_factory) -> Path:
         body = (f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
                 "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))")
         (root / "notebooks" / f"{name}.ipynb").write_text(small_notebook(name, body))
+    small_article(root)
     for made in ("runs", ".snakemake"):
         shutil.rmtree(root / made)
     return root
+
+
+def small_article(root: Path) -> None:
+    """An article of one sentence and one claim, in the real one's looks."""
+    shutil.copytree(ROOT / "reports" / "article", root / "reports" / "article")
+    (root / "reports/article/paper.md").write_text(
+        "---\ntitle: Small\nsubtitle: one\n---\n\n# Abstract\n\nTrained for {{ n('05_results.epochs', '.0f') }} epochs "
+        "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n")
+    (root / "reports/claims.yaml").write_text(
+        "- {id: short, claim: It is short., source: this paper, rests_on: [05_results.epochs],\n"
+        "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n")
 
 
 @pytest.fixture
@@ -62,6 +74,7 @@ def declared_outputs(root: Path) -> dict[str, list[str]]:
     (root / "runs" / "RUN").mkdir(parents=True)
     plan = {name: {"fingerprint": "", "needs": []} for name in NOTEBOOKS}
     (root / "runs" / "RUN" / "plan.json").write_text(json.dumps(plan))
+    (root / "runs" / "RUN" / "sources.json").write_text("[]")
     done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
                            "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
     notebook_of = {"data": "01_data", "unsupervised": "02_unsupervised", "vgg16": "03_vgg16",
@@ -75,14 +88,34 @@ def declared_outputs(root: Path) -> dict[str, list[str]]:
     return files
 
 
+def command(root: Path):
+    """A function that runs `python -m lib.paper smoke ...` in `root` and returns the finished process."""
+    def run(*arguments: str, **options) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "lib.paper", "smoke", *arguments], cwd=root,
+                              capture_output=True, text=True, **options)
+    run.root = root
+    return run
+
+
 @pytest.fixture
 def make_paper(repository):
-    """Run `python -m lib.paper smoke ...` in the copy; returns the finished process."""
-    def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "lib.paper", "smoke", *arguments], cwd=repository,
-                              capture_output=True, text=True, **options)
-    run.root = repository
-    return run
+    """`command` in a fresh copy, where nothing has run."""
+    return command(repository)
+
+
+@pytest.fixture(scope="session")
+def built(template, tmp_path_factory):
+    """A copy in which the whole paper has run once, and what that run printed."""
+    root = shutil.copytree(template, tmp_path_factory.mktemp("built") / "copy")
+    done = command(root)()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root, done
+
+
+@pytest.fixture
+def built_paper(built, tmp_path):
+    """`command` in one's own copy of a finished run; times are kept, so nothing is stale."""
+    return command(shutil.copytree(built[0], tmp_path / "copy"))
 
 
 def pytest_collection_modifyitems(items):

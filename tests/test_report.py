@@ -121,18 +121,6 @@ def test_table_is_shown_formatted(monkeypatch):
     assert "Errors of two methods." in shown[1].data
 
 
-def test_values_come_back_with_sorted_keys(elsewhere):
-    report.write_values("smoke", "02_x", {"b": np.float64(0.1), "answer": "α is 0.1", "a": np.float32(0.5)})
-    path = elsewhere / "reports" / "smoke" / "values" / "02_x.json"
-    assert list(json.loads(path.read_text())) == ["a", "answer", "b"]
-    assert report.read_values("smoke", "02_x") == {"a": 0.5, "answer": "α is 0.1", "b": 0.1}
-
-
-def test_missing_values_name_the_notebook_to_run():
-    with pytest.raises(UserError, match="expected the values of notebook 03_vgg16 with run=smoke, found no"):
-        report.read_values("smoke", "03_vgg16")
-
-
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "kept.csv"
     report.write_atomically(path, b"old")

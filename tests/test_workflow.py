@@ -25,10 +25,8 @@ def ran(root, before):
     return {name for name, when in records(root).items() if before.get(name) != when}
 
 
-def test_stale_steps_run_and_others_do_not(make_paper):
-    root = make_paper.root
-    done = make_paper()
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_first_run_makes_everything(built):
+    root, done = built
     assert (root / "figures/smoke/fig01_example.png").read_text() == "1"
     assert (root / "reports/smoke/03_vgg16.html").is_file()
     assert "[03_vgg16] cell 3/4 cell-2" in done.stdout and "[03_vgg16] done in" in done.stdout
@@ -36,7 +34,13 @@ def test_stale_steps_run_and_others_do_not(make_paper):
     text = (root / "reports/smoke/run.json").read_text()
     assert set(json.loads(text)["steps"]) == {"01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_results"}
     assert str(root) not in text
+    article = (root / "reports/smoke/paper.html").read_text()
+    assert "Trained for 1 epochs" in article and "<strong>holds</strong>" in article and str(root) not in article
+    assert (root / "reports/smoke/paper.pdf").read_bytes().startswith(b"%PDF")
 
+
+def test_stale_steps_run_and_others_do_not(built_paper):
+    root, make_paper = built_paper.root, built_paper
     before, start = records(root), time.monotonic()
     again = make_paper()
     assert again.returncode == 0 and ran(root, before) == set()
@@ -62,10 +66,32 @@ def test_stale_steps_run_and_others_do_not(make_paper):
     assert (root / "figures/smoke/fig01_example.png").read_text() == "7"
     assert "**Answer.** 7 epochs" in (root / "reports/smoke/05_results.ipynb").read_text()
     assert "03_vgg16: stale (epochs 7 -> 1)" in make_paper("--status").stdout
+    article = (root / "reports/smoke/paper.html").read_text()
+    assert "Trained for 7 epochs" in article and "<strong>refuted</strong>" in article
 
 
-def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(make_paper):
-    root = make_paper.root
+def test_a_value_that_is_gone_fails_the_article_and_is_named(built_paper):
+    root = built_paper.root
+    path, article = root / "notebooks/05_results.ipynb", root / "reports/article/paper.md"
+    path.write_text(path.read_text().replace("{'epochs': epochs})", "{'other': epochs})"))
+    assert "'other'" in path.read_text()
+    done = built_paper()
+    assert done.returncode == 1
+    said = done.stderr.splitlines()
+    assert said[0].startswith("article failed: ") and "05_results.epochs" in said[0] and len(said) == 2
+    assert len(records(root)) == 5 and not (root / "reports/smoke/paper.html").exists()
+
+    before = records(root)
+    article.write_text(article.read_text().replace("05_results.epochs", "05_results.other"))
+    claims = root / "reports/claims.yaml"
+    claims.write_text(claims.read_text().replace("05_results.epochs", "05_results.other"))
+    assert built_paper().returncode == 0
+    assert ran(root, before) == set()  # an edited text builds the article alone
+    assert "Trained for 1 epochs" in (root / "reports/smoke/paper.html").read_text()
+
+
+def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_paper):
+    root, make_paper = built_paper.root, built_paper
     path = root / "notebooks/03_vgg16.ipynb"
     working = path.read_text()
     path.write_text(small_notebook("03_vgg16", "from lib.errors import UserError\nraise UserError('lr: too high.')"))
