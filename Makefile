@@ -8,16 +8,29 @@ CORES ?= 0
 PYTHON ?= python3
 UV = 0.13.8
 BIN = .venv/bin
+RUN = $(PROFILE)$(addprefix -,$(filter-out portraits,$(DATA)))
 OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
 	$(if $(SET),--set $(SET)) $(if $(SNAKEMAKE),--snakemake "$(SNAKEMAKE)")
 
-.PHONY: paper status test env lab bench readme lock clean
+.PHONY: paper status verify publish compare test env lab bench readme lock clean
 
 paper: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS)
 
 status: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS) --status
+
+# Reruns what is stale, then says of each claim whether it stands as published.
+verify: paper
+	@$(BIN)/python -m lib.verify $(RUN)
+
+# Makes the values of this run the published ones, which `make verify` compares with.
+publish: paper
+	@$(BIN)/python -m lib.verify $(RUN) --publish
+
+compare: .venv/ready
+	@$(BIN)/python -m lib.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/h200)) \
+		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/h200))
 
 # One pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
 test: .venv/ready

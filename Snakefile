@@ -34,6 +34,9 @@ def needed(notebook):
     return [record(other) for other in plan[notebook]["needs"]]
 
 
+# What a training may use: the parameter `threads`, or all cores; two that take all cores at once only wait for each other.
+wanted = plan["03_vgg16"].get("parameters", {}).get("threads") or workflow.cores or 8
+
 # exec: the step is then a child of Snakemake itself and ends with it.
 PYTHON = shlex.quote(sys.executable)
 COMMAND = f"exec {PYTHON} -m lib.run {{params.notebook}} --run {run} --outputs {{output}}"
@@ -71,7 +74,8 @@ rule vgg16:
     params:
         notebook="03_vgg16",
         fingerprint=plan["03_vgg16"]["fingerprint"],
-    threads: workflow.cores or 8
+    priority: 1  # the longest chain hangs on it
+    threads: wanted
     resources:
         gpu=1,
     shell:
@@ -88,7 +92,7 @@ rule augmentation:
     params:
         notebook="04_augmentation",
         fingerprint=plan["04_augmentation"]["fingerprint"],
-    threads: workflow.cores or 8
+    threads: wanted
     resources:
         gpu=1,
     shell:

@@ -27,7 +27,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from lib.cluster import gmm_alpha, kmeans_alpha
+from lib.cluster import STARTS, gmm_alpha, kmeans_alpha
 from lib.errors import UserError
 from lib.files import write_atomically
 from lib.loss import alpha_prediction_loss
@@ -213,7 +213,7 @@ def _cluster(folder: Path, size: int, batch_size: int, epochs: int) -> dict[str,
     small = [_decode(*pair, size)[0][..., ::-1].copy() for pair in pairs[:batch_size]]
     full = cv2.imread(str(pairs[0][0]))[..., ::-1].copy()
     whole = _pixels(full)
-    plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=1).fit_predict(whole),
+    plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=STARTS).fit_predict(whole),
              "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole)}
     for name, alpha in MEASURES.items():
         result |= {f"{name}_small": _rate(_on_one_thread, alpha, small, images=len(small)),

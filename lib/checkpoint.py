@@ -108,13 +108,15 @@ class RunFolder:
             print(f"{self.folder.name}: going on after epoch {state['epoch']}", flush=True)
         return state["history"]
 
-    def finish(self, history: list[dict]) -> None:
-        """The last checkpoint's weights become the result; its optimiser state has served its purpose."""
+    def finish(self, model: torch.nn.Module, history: list[dict]) -> None:
+        """Write the result, then drop the last checkpoint: the optimiser's state has served its purpose."""
         if self.rank == 0:
-            last = self._checkpoints()[-1]
-            self._write_history(history)  # again: a kill may have come between the checkpoint and its history
-            os.replace(last / "model.safetensors", self._result())
-            shutil.rmtree(last)
+            self._write_history(history)
+            part = self._result().with_suffix(".part")
+            save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
+            os.replace(part, self._result())
+            for old in self._checkpoints():
+                shutil.rmtree(old)
         wait()
 
 

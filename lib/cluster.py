@@ -17,6 +17,7 @@ from lib.errors import UserError
 METHODS = ("kmeans", "gmm")
 DECISIONS = ("border", "trimap", "oracle")
 SAMPLE = 20_000  # pixels to fit on: more change the centres of a few clusters by less than the noise
+STARTS = 4  # K-means from as many random starts, the best kept
 WORTH_A_POOL = 200_000  # pixels of all images: with fewer, starting processes takes longer than clustering
 
 
@@ -30,7 +31,7 @@ def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, se
     if method not in METHODS:
         raise UserError(f"method: expected one of {', '.join(METHODS)}, found {method!r}; choose one.")
     pixels = image.reshape(-1, 3).astype(np.float64) / 255
-    k = min(clusters, len(np.unique(image.reshape(-1, 3), axis=0)))
+    k = min(clusters, len(np.unique(image.reshape(-1, 3) @ np.array([65536, 256, 1]))))  # colours as one integer each
     if k == 1:  # one colour is one cluster; scikit-learn would warn and invent a second
         return np.ones((*image.shape[:2], 1), np.float32)
     sample = pixels
@@ -38,7 +39,7 @@ def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, se
         sample = pixels[np.random.default_rng(seed).choice(len(pixels), SAMPLE, replace=False)]
         k = min(k, len(np.unique(sample, axis=0)))
     if method == "kmeans":
-        labels = KMeans(k, n_init=4, random_state=seed).fit(sample).predict(pixels)
+        labels = KMeans(k, n_init=STARTS, random_state=seed).fit(sample).predict(pixels)
         shares = np.eye(k)[labels]
     else:
         # The floor under the variances is half a grey level: flat areas would otherwise have none at all.

@@ -30,6 +30,8 @@ STUDY = {"optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "augme
          "epochs": "epochs", "lr": "lr"}
 RECIPE = {"optimizer": "adamw", "schedule": "onecycle", "weight_decay": 1e-4, "augment": False, "split": "",
           "epochs": "recipe_epochs", "lr": "recipe_lr"}
+STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
+FEWEST = 8  # batch norm has little to go by with fewer
 VARIANTS = {
     "sgd": {**STUDY, "label": "VGG-16, SGD"},
     "sgd-da": {**STUDY, "label": "VGG-16 DA, SGD", "augment": True},
@@ -86,11 +88,22 @@ def leakage_splits(prepared: Prepared, p: dict) -> dict[str, Split]:
 # ---------------------------------------------------------------------------------------------- training
 
 
-def arguments(variant: str, p: dict) -> dict:
-    """Keyword arguments of `lib.train.train` for a variant, but for the seed."""
+def batch_size(variant: str, p: dict, images: int) -> int:
+    """Images a step for `images` training images: the parameter's; for the recipe fewer, where that makes STEPS steps.
+
+    A few steps an epoch teach nothing on a small set; the study's protocol keeps its batches, whatever comes of it.
+    """
+    if VARIANTS[variant]["optimizer"] != RECIPE["optimizer"]:
+        return p["batch_size"]
+    return min(p["batch_size"], max(FEWEST, images // STEPS))
+
+
+def arguments(variant: str, p: dict, images: int) -> dict:
+    """Keyword arguments of `lib.train.train` for a variant on `images` training images, but for the seed."""
     chosen = VARIANTS[variant]
     own = {name: chosen[name] for name in ("optimizer", "schedule", "weight_decay", "augment")}
-    shared = ("batch_size", "loss_region", "encoder_weights", "trimap_rule", "device", "precision", "threads")
+    own["batch_size"] = batch_size(variant, p, images)
+    shared = ("loss_region", "encoder_weights", "trimap_rule", "device", "precision", "threads")
     return {"epochs": p[chosen["epochs"]], "lr": p[chosen["lr"]], **own, **{name: p[name] for name in shared}}
 
 
@@ -102,7 +115,7 @@ def variant_dir(run: str, variant: str, seed: int) -> Path:
 def run_variant(prepared: Prepared, split: Split, variant: str, seed: int, p: dict) -> pd.DataFrame:
     """Train a variant with one seed, or find it done; its history, with columns variant and seed in front."""
     folder = variant_dir(p["run"], variant, seed)
-    history = train.train(prepared, *split, folder, seed=seed, **arguments(variant, p))
+    history = train.train(prepared, *split, folder, seed=seed, **arguments(variant, p, len(split[0])))
     history.insert(0, "seed", seed)
     history.insert(0, "variant", variant)
     return history
@@ -125,7 +138,7 @@ def run_pooling(prepared: Prepared, split: Split, pooling: str, p: dict) -> dict
     small = {"epochs": 1, "batch_size": max(2, min(p["batch_size"], few // 4)), "pooling": pooling}
     history = train.train(prepared, split[0][:few], split[1][: few // 2],
                           runs_dir(p["run"]) / "train" / f"pooling-{pooling}", seed=p["seed"],
-                          **arguments("sgd", p) | small)
+                          **arguments("sgd", p, few) | small)
     return history.iloc[-1].to_dict()
 
 

@@ -1,7 +1,7 @@
 """The network of section 2.4.1: stage 1 of Deep Image Matting (Xu et al. 2017), as the 2021 study cut it.
 
-A head convolution takes image and trimap (4 channels) to 3; torchvision's own 13 VGG-16 convolutions with
-four max-poolings encode; six convolutions with four unpoolings, which put each value back where its maximum
+A head convolution takes image and trimap (4 channels) to 3; the 13 convolutions of VGG-16 (the tests compare them with
+torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which put each value back where its maximum
 was found, decode; a last convolution predicts alpha.
 """
 
@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import VGG16_BN_Weights, VGG16_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from lib.errors import UserError
 
+# VGG-16 (Simonyan and Zisserman 2014, configuration D): channels of the convolutions between the poolings. Written out,
+# since importing torchvision takes longer than importing PyTorch.
+VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 SMALLEST = 16  # four halvings leave one pixel
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -83,14 +84,17 @@ class VGG16Matting(nn.Module):
 
 
 def _vgg16_blocks(batch_norm: bool) -> list[nn.Sequential]:
-    """torchvision's VGG-16 feature layers ("D"), cut at the five poolings, which are left out."""
-    blocks = [[]]
-    for layer in make_layers(cfgs["D"], batch_norm=batch_norm):
-        if isinstance(layer, nn.MaxPool2d):
-            blocks.append([])
-        else:
-            blocks[-1].append(layer)
-    return [nn.Sequential(*block) for block in blocks if block]
+    """VGG-16's convolutions, 3x3 with padding, in the order and with the layers of torchvision's features."""
+    blocks, inputs = [], 3
+    for widths in VGG16:
+        layers: list[nn.Module] = []
+        for outputs in widths:
+            layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
+            layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
+            layers.append(nn.ReLU(inplace=True))
+            inputs = outputs
+        blocks.append(nn.Sequential(*layers))
+    return blocks
 
 
 class SamePadConv2d(nn.Conv2d):
@@ -157,6 +161,8 @@ def _has_norm(model: VGG16Matting) -> bool:
 
 
 def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
+    from torchvision.models import VGG16_BN_Weights, VGG16_Weights
+
     choice = (VGG16_BN_Weights if batch_norm else VGG16_Weights).IMAGENET1K_V1
     try:
         return choice.get_state_dict(progress=False, check_hash=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lib import stats, study
-from lib.experiments import REGIONS, VARIANTS, Errors, Split, run_pooling
+from lib.experiments import REGIONS, STEPS, VARIANTS, Errors, Split, run_pooling
 from lib.model import POOLING, VGG16Matting, summary
 from lib.prepare import Prepared
 from lib.trimap import default_radius
@@ -22,7 +22,8 @@ def hyperparameters(p: dict) -> pd.DataFrame:
     published = study.HYPERPARAMETERS
     rows = [
         ("epochs", published["num_epochs"], p["epochs"], p["recipe_epochs"]),
-        ("batch size", published["batch_size"], p["batch_size"], p["batch_size"]),
+        ("batch size", published["batch_size"], p["batch_size"],
+         f"{p['batch_size']}, fewer for {STEPS} steps an epoch"),
         ("learning rate", published["learning_rate"], p["lr"], f"{p['recipe_lr']:g} at its peak"),
         ("image size (px)", study.SIZE, p["size"], p["size"]),
         ("pooling", "size 2, stride 1, padding 1", "2x2, stride 2", "2x2, stride 2"),

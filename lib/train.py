@@ -132,10 +132,11 @@ def _fit(prepared: Prepared, train_index: np.ndarray, test_index: np.ndarray, ru
             tested = _test(model, prepared, test_index, settings, device)
             speed = len(train_index) / seconds
             history.append(dict(zip(COLUMNS, [epoch, *losses, *tested, seconds, speed], strict=True)))
-            run.checkpoint(model, optimizer, scheduler, history)
+            if epoch < settings["epochs"]:
+                run.checkpoint(model, optimizer, scheduler, history)
             _tell(bar, run.folder.name, history[-1], settings["epochs"])
     bar.close()
-    run.finish(history)
+    run.finish(model, history)
 
 
 def _epoch(network: torch.nn.Module, optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None,

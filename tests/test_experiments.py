@@ -29,18 +29,24 @@ def discs(n: int, groups: list[str] | None = None) -> Prepared:
     return Prepared(image, alpha, None, None, None, [str(i) for i in range(n)], groups, {}, [], "discs")
 
 
+@pytest.mark.parametrize(("variant", "images", "batch"), [
+    ("recipe", 28_426, 64), ("recipe", 640, 64), ("recipe", 160, 16), ("recipe-da", 18, 8), ("sgd", 160, 64)])
+def test_recipe_takes_ten_steps_an_epoch_where_the_study_keeps_its_batches(variant, images, batch):
+    assert experiments.batch_size(variant, P | {"batch_size": 64}, images) == batch
+
+
 def test_every_variant_gives_train_arguments_it_takes():
     known = inspect.signature(train).parameters
     for variant in experiments.VARIANTS:
-        assert set(experiments.arguments(variant, P)) <= set(known)
+        assert set(experiments.arguments(variant, P, 100)) <= set(known)
     for variant, expected in {"sgd": ("sgd", 0.01, 1, False), "recipe-da": ("adamw", 0.001, 2, True)}.items():
-        chosen = experiments.arguments(variant, P)
+        chosen = experiments.arguments(variant, P, 100)
         assert tuple(chosen[name] for name in ("optimizer", "lr", "epochs", "augment")) == expected
 
 
 def test_a_pair_differs_in_the_augmentation_alone():
     for plain, augmented in {"sgd": "sgd-da", "recipe": "recipe-da"}.items():
-        assert experiments.arguments(plain, P) | {"augment": True} == experiments.arguments(augmented, P)
+        assert experiments.arguments(plain, P, 100) | {"augment": True} == experiments.arguments(augmented, P, 100)
 
 
 def test_leakage_splits_hold_groups_apart_and_train_on_no_more_images():
