@@ -27,10 +27,12 @@ test_trimaps.__test__ = False  # pytest collects what is called test_*, wherever
 
 
 def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trimap_rule: str = "tolerant",
-            batch_size: int = 256, device: str = "auto", precision: str = "auto") -> np.ndarray:
+            batch_size: int = 256, device: str = "auto", precision: str = "auto", mirror: bool = False,
+            keep_known: bool = False) -> np.ndarray:
     """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
 
-    The model is moved to the device, runs in evaluation mode and gets its own mode back. At large sizes
+    mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
+    says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the device, runs in evaluation mode and gets its own mode back. At large sizes
     choose a smaller batch_size. UserError for a device or precision that is not there.
     """
     where = resolve_device(device)
@@ -40,11 +42,19 @@ def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trima
     model.eval()
     try:
         with torch.inference_mode(), cast:
-            parts = [model(*_inputs(prepared, part, trimap_rule, where)).cpu().numpy()
+            parts = [_alpha(model, *_inputs(prepared, part, trimap_rule, where), mirror, keep_known).cpu().numpy()
                      for part in chunks(index, batch_size)]
     finally:
         model.train(was_training)
     return np.concatenate(parts)
+
+
+def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: bool,
+           keep_known: bool) -> torch.Tensor:
+    alpha = model(image, trimap)
+    if mirror:
+        alpha = (alpha + model(image.flip(-1), trimap.flip(-1)).flip(-1)) / 2
+    return torch.where(trimap == 0.5, alpha, trimap) if keep_known else alpha
 
 
 def _inputs(prepared: Prepared, index: np.ndarray, rule: str,

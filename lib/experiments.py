@@ -38,6 +38,8 @@ VARIANTS = {
     "adam": {**STUDY, "label": "VGG-16, Adam", "optimizer": "adam"},
     "recipe": {**RECIPE, "label": "VGG-16, recipe"},
     "recipe-da": {**RECIPE, "label": "VGG-16 DA, recipe", "augment": True},
+    # Not trained: the models of recipe-da, used as one would use them (lib.evaluate.predict: mirror, keep_known).
+    "recipe-da-used": {**RECIPE, "label": "VGG-16 DA, recipe, as used", "augment": True, "model": "recipe-da"},
     # For the leak: the split (by image or by group) that the run itself doesn't use.
     "recipe-group": {**RECIPE, "label": "recipe, split by group", "split": "group"},
     "recipe-random": {**RECIPE, "label": "recipe, split by image", "split": "random"},
@@ -108,8 +110,8 @@ def arguments(variant: str, p: dict, images: int) -> dict:
 
 
 def variant_dir(run: str, variant: str, seed: int) -> Path:
-    """Where one training keeps its checkpoints, history and model."""
-    return runs_dir(run) / "train" / f"{variant}-seed{seed}"
+    """Where the training that a variant goes back to keeps its checkpoints, history and model."""
+    return runs_dir(run) / "train" / f"{VARIANTS[variant].get('model', variant)}-seed{seed}"
 
 
 def run_variant(prepared: Prepared, split: Split, variant: str, seed: int, p: dict) -> pd.DataFrame:
@@ -161,7 +163,7 @@ def load_variant(prepared: Prepared, variant: str, seed: int, p: dict):
 
 def predict_variant(prepared: Prepared, index: np.ndarray, variant: str, seed: int, p: dict) -> np.ndarray:
     """Alpha (n, 1, H, W) float32 in [0, 1] that the variant's model predicts for `index`."""
-    return _predict(load_variant(prepared, variant, seed, p), prepared, index, p)
+    return _predict(load_variant(prepared, variant, seed, p), prepared, index, p, "model" in VARIANTS[variant])
 
 
 def variant_errors(prepared: Prepared, index: np.ndarray, variant: str, p: dict, part: int = 2048) -> Errors:
@@ -172,7 +174,7 @@ def variant_errors(prepared: Prepared, index: np.ndarray, variant: str, p: dict,
     frames = []
     for seed in seeds_of(p):
         model = load_variant(prepared, variant, seed, p)
-        parts = [image_errors(_predict(model, prepared, some, p), prepared, some, p)
+        parts = [image_errors(_predict(model, prepared, some, p, "model" in VARIANTS[variant]), prepared, some, p)
                  for some in chunks(index, part)]
         frames.append(pd.concat(parts, ignore_index=True))
     return {region: np.stack([frame[region] for frame in frames]) for region in REGIONS}
@@ -197,10 +199,10 @@ def control_errors(prepared: Prepared, index: np.ndarray, p: dict) -> dict[str, 
     return {name: seedless_errors(alpha, prepared, index, p) for name, alpha in alphas.items()}
 
 
-def _predict(model, prepared: Prepared, index: np.ndarray, p: dict) -> np.ndarray:
+def _predict(model, prepared: Prepared, index: np.ndarray, p: dict, as_used: bool) -> np.ndarray:
     with cpu_threads(p["threads"]):
         return predict(model, prepared, index, trimap_rule=p["trimap_rule"], device=p["device"],
-                       precision=p["precision"])
+                       precision=p["precision"], mirror=as_used, keep_known=as_used)
 
 
 def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -102,3 +102,26 @@ def test_bf16_prediction_is_close_to_fp32():
     full = predict(model, prepared, [0, 1], device="cpu", precision="fp32")
     assert half.dtype == np.float32
     assert np.abs(half - full).mean() < 0.02
+
+
+def ramp(image, trimap):
+    """A model that takes the column for alpha: 0 at the left, 1 at the right."""
+    return torch.linspace(0, 1, image.shape[-1]).expand_as(trimap).clone()
+
+
+def test_mirrored_prediction_is_the_mean_of_both_and_known_pixels_are_kept():
+    alpha = np.zeros((2, 1, 28, 28), np.uint8)
+    alpha[..., 8:20, 8:20] = 255
+    prepared = Prepared(np.zeros((2, 3, 28, 28), np.uint8), alpha, None, None, None, ["a", "b"], ["a", "b"], {}, [], "x")
+
+    class Ramp(torch.nn.Module):
+        forward = staticmethod(ramp)
+
+    plain, mirrored, kept = (predict(Ramp(), prepared, [0, 1], device="cpu", precision="fp32", **options)
+                             for options in ({}, {"mirror": True}, {"keep_known": True}))
+    np.testing.assert_allclose(plain[0, 0, 3], np.linspace(0, 1, 28), atol=1e-6)
+    np.testing.assert_allclose(mirrored, 0.5, atol=1e-6)
+    trimap = test_trimaps(prepared, [0, 1])
+    assert {0, 128, 255} == set(np.unique(trimap))
+    np.testing.assert_array_equal(kept[trimap == 128], plain[trimap == 128])
+    np.testing.assert_array_equal(kept[trimap != 128], (trimap == 255)[trimap != 128])
