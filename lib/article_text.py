@@ -1,6 +1,5 @@
 """What the placeholders of the article's text mean: numbers, tables, figures and claims of one run, by name."""
 
-import io
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ import jinja2
 import pandas as pd
 
 from lib import claims, stats, study, values
+from lib.article_tables import compact, pipe_table
 from lib.errors import UserError
 from lib.paths import ROOT, figures_dir, reports_dir
 
@@ -52,8 +52,9 @@ class Placeholders:
 
     def names(self) -> dict:
         """Name in the text -> function or value."""
-        return {"run": self.run, "p": values.parameters(self.report), "n": self.n, "ci": self.ci, "pct": self.pct, "text": self.word,
-                "says": self.says, "ref": self.ref, "figure": self.figure, "table": self.table, "fact": self.fact, "fact_sd": self.fact_sd,
+        return {"run": self.run, "p": values.parameters(self.report), "n": self.n, "ci": self.ci, "pct": self.pct,
+                "text": self.word, "says": self.says, "fact": self.fact, "fact_sd": self.fact_sd, "ref": self.ref,
+                "figure": self.figure, "table": self.table,
                 "claims_table": self.claims_table, "claims_count": self.claims_count, "appendix": self.appendix,
                 "steps_table": self.steps_table, "machine_table": self.machine_table,
                 "parameters_table": self.parameters_table}
@@ -142,7 +143,7 @@ class Placeholders:
             frame = frame.set_index(frame.columns[0], drop=False).loc[rows]
         frame = frame[columns] if columns else frame
         caption = f"**Table {self.numbers['table'][name]}.** {_one_line(caption or self._caption(name))} "
-        return _table(frame, name, caption + self._origin(name))
+        return pipe_table(frame, name, caption + self._origin(name))
 
     def _csv(self, name: str) -> pd.DataFrame:
         path = self.report / "tables" / f"{name}.csv"
@@ -178,9 +179,12 @@ class Placeholders:
         frame = claims.judged(self.run)
         shown = frame[claims.SHOWN].copy()
         shown["outcome"] = [f"**{outcome}**" for outcome in shown.outcome]
-        number = self.numbers["table"].get("tab_claims", 1)
-        return _table(shown, "tab_claims", f"**Table {number}.** Claims of the study and of this paper, judged on run "
-                      f"`{self.run}` by the rules of `reports/claims.yaml`.")
+        return self._own_table(shown, "tab_claims", "Claims of the study and of this paper, judged on run "
+                               f"`{self.run}` by the rules of `reports/claims.yaml`.")
+
+    def _own_table(self, frame: pd.DataFrame, name: str, caption: str) -> str:
+        """A table that the article itself makes, with its number."""
+        return pipe_table(frame, name, f"**Table {self.numbers['table'].get(name, '')}.** {caption}")
 
     def claims_count(self, outcome: str, source: str = "") -> int:
         """How many claims have this outcome; source "study" counts the study's only, "ours" ours."""
@@ -195,8 +199,7 @@ class Placeholders:
                  "peak memory (MiB)": f"{step['peak_memory_bytes'] / 2**20:.0f}", "commit": step["commit"][:10],
                  "tree": "clean" if step["tree_clean"] else "with changes", "data": step["data"][:12]}
                 for name, step in self.record["steps"].items()]
-        number = self.numbers["table"].get("tab_steps", "")
-        return _table(pd.DataFrame(rows), "tab_steps", f"**Table {number}.** What each step took, and what it ran.")
+        return self._own_table(pd.DataFrame(rows), "tab_steps", "What each step took, and what it ran.")
 
     def machine_table(self) -> str:
         """Machine and packages, one row each."""
@@ -205,8 +208,7 @@ class Placeholders:
                 "memory": f"{record['memory_bytes'] / 2**30:.0f} GiB", "system": record["system"],
                 "Python": record["python"], **record["packages"]}
         frame = pd.DataFrame([{"what": what, "found": str(found)} for what, found in rows.items()])
-        return _table(frame, "tab_machine", f"**Table {self.numbers['table'].get('tab_machine', '')}.** The machine and "
-                      "the versions.")
+        return self._own_table(frame, "tab_machine", "The machine and the versions.")
 
     def parameters_table(self) -> str:
         """Every parameter and the notebooks that it went into."""
@@ -216,68 +218,16 @@ class Placeholders:
                 used.setdefault((parameter, f"`{json.dumps(value)}`"), []).append(name[:2])
         frame = pd.DataFrame([{"parameter": parameter, "value": value, "notebooks": ", ".join(names)}
                               for (parameter, value), names in sorted(used.items())])
-        return _table(frame, "tab_parameters", f"**Table {self.numbers['table'].get('tab_parameters', '')}.** Parameters "
-                      "of the run.")
+        return self._own_table(frame, "tab_parameters", "Parameters of the run.")
 
     def appendix(self) -> str:
         """Every table of the run that the text does not show, with its caption."""
         names = sorted(path.stem for path in (self.report / "tables").glob("*.csv"))
         left = [name for name in names if name not in self.numbers["table"] and name != "tab_claims"]
         return "\n\n".join(
-            _table(compact(self._csv(name), 3), name,
+            pipe_table(compact(self._csv(name), 3), name,
                    f"**Table A{number}** (`{name}`)**.** {self._caption(name)} {self._origin(name)}")
             for number, name in enumerate(left, 1))
-
-
-def compact(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
-    """Text cells; "x", "x sd", "x low", "x high" become one column "x": mean ± sd [low, high]."""
-    parts = {}
-    for column in frame.columns:
-        base = re.sub(r" (sd|low|high)$", "", column)
-        if base != column and base in frame.columns:
-            continue
-        cells = [_cell(value, digits) for value in frame[column]]
-        if f"{column} sd" in frame.columns:
-            cells = [f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
-                     for cell, sd in zip(cells, frame[f"{column} sd"], strict=True)]
-        if {f"{column} low", f"{column} high"} <= set(frame.columns):
-            ends = zip(frame[f"{column} low"], frame[f"{column} high"], strict=True)
-            cells = [f"{cell} [{_cell(low, digits)}, {_cell(high, digits)}]" if _cell(low, digits) else cell
-                     for cell, (low, high) in zip(cells, ends, strict=True)]
-        parts[column] = cells
-    shown = pd.DataFrame(parts)
-    return _fold_plain_interval(shown)
-
-
-def _fold_plain_interval(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns named only "low" and "high" belong to "mean" or "difference"."""
-    base = next((name for name in ("difference", "mean") if name in frame.columns), None)
-    if base is None or not {"low", "high"} <= set(frame.columns):
-        return frame
-    frame[base] = [f"{value} [{low}, {high}]" if low else value
-                   for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)]
-    return frame.drop(columns=["low", "high"])
-
-
-def _cell(value, digits: int) -> str:
-    if isinstance(value, float):
-        if pd.isna(value):
-            return ""
-        return f"{int(value)}" if value.is_integer() and abs(value) > 1 else f"{value:.{digits}f}"
-    return str(value)
-
-
-def _table(frame: pd.DataFrame, name: str, caption: str) -> str:
-    """A pipe table with a caption and an anchor; columns of numbers are set to the right."""
-    text = frame.astype(str).map(lambda cell: cell.replace("|", "/").replace("\n", " "))
-    numeric = [all(re.match(r"^[-+\N{MINUS SIGN}\d.±\[\], %]*$", cell) for cell in text[column]) for column in text]
-    buffer = io.StringIO()
-    buffer.write("| " + " | ".join(text.columns) + " |\n")
-    buffer.write("|" + "|".join("---:" if right else ":---" for right in numeric) + "|\n")
-    for row in text.itertuples(index=False):
-        buffer.write("| " + " | ".join(row) + " |\n")
-    # The div scrolls by itself on a narrow screen; the anchor stands on it.
-    return f"::: {{.table #{name}}}\n{buffer.getvalue()}\n: {caption}\n:::\n"
 
 
 def _in_order(text: str, kind: str) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The claims of reports/claims.yaml, judged by the values of a run: holds, refuted, not shown, or not tested.
 
 A claim is data: a sentence, the values it rests on, and one condition on one of them. A difference with an interval
-holds or is refuted only when the whole 95 % interval lies on one side; in between, nothing is shown.
+holds or is refuted only when the whole 95 % interval lies on one side; in between, or without one, nothing is shown.
 """
 
 import math
@@ -59,7 +59,9 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     number = values.number(leaf)
     if number is None:
         return NOT_TESTED
-    low, high = _ends(leaf, number)
+    if isinstance(leaf, dict) and leaf.get("low") is None:
+        return NOT_SHOWN  # an estimate without an interval
+    low, high = (leaf["low"], leaf["high"]) if isinstance(leaf, dict) else (number, number)
     if "equal" in condition:
         return HOLDS if math.isclose(number, _bound(condition["equal"], known), rel_tol=1e-9) else REFUTED
     if "between" in condition:
@@ -109,12 +111,6 @@ def write_table(run: str) -> None:
     shown = frame[SHOWN].to_markdown(index=False, disable_numparse=True)
     caption = f"Claims of the study and of this paper, judged on run {run} by the rules of reports/claims.yaml."
     write_atomically(folder / "tab_claims.md", f"{shown}\n\n*{caption}*\n".encode())
-
-
-def _ends(leaf: values.Leaf, number: float) -> tuple[float, float]:
-    if isinstance(leaf, dict) and leaf.get("low") is not None:
-        return leaf["low"], leaf["high"]
-    return number, number
 
 
 def _bound(bound: float | str, known: dict[str, values.Leaf]) -> float:

@@ -74,8 +74,8 @@ def write(a: Path, b: Path) -> pd.DataFrame:
     stem = b / f"compare-{a.name}"
     changes = parameter_changes(a, b)
     head = f"# {b.name} (B) beside {a.name} (A)\n\nParameters that differ: {', '.join(changes) or 'none'}.\n\n"
-    notes = (f"\n\nspread: standard deviation over seeds (else a quarter of the 95 % interval) of the difference B - A. "
-             f"moved: by more than {MOVED:g} spreads, or at all where a value has none.\n")
+    notes = ("\n\nspread: standard deviation over seeds (else a quarter of the 95 % interval) of the difference "
+             f"B - A. moved: by more than {MOVED:g} spreads, or at all where a value has none.\n")
     shown = frame.to_markdown(index=False, floatfmt=".4g", missingval="")
     write_atomically(stem.with_suffix(".csv"), frame.to_csv(index=False, lineterminator="\n").encode())
     write_atomically(stem.with_suffix(".md"), (head + shown + notes).encode())

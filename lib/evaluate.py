@@ -32,7 +32,8 @@ def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trima
     """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
 
     mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
-    says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the device, runs in evaluation mode and gets its own mode back. At large sizes
+    says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the
+    device, runs in evaluation mode and gets its own mode back. At large sizes
     choose a smaller batch_size. UserError for a device or precision that is not there.
     """
     where = resolve_device(device)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lib.experiments import REGIONS, TRIMAP_CONTROL, Errors
+from lib.tables import FEWEST_GROUPS
 from lib.values import difference, estimate, gap, interval
 
 
@@ -53,11 +54,15 @@ def results(trained: dict[str, Errors], tested: dict[str, Errors], rivals: dict[
 
 
 def leakage(shared: dict) -> dict:
-    """The paired row of `lib.tables.shared_images`, or counts of 0 where no image is shared."""
+    """The paired row of `lib.tables.shared_images`, or counts of 0 where no image is shared.
+
+    Fewer than FEWEST_GROUPS groups give no interval: their bootstrap hardly leaves the extremes.
+    """
     if not shared:
         return {"difference": None, "images": 0, "groups": 0}
-    return {"difference": interval(shared["mean"], shared["low"], shared["high"]),
-            "images": shared["test images"], "groups": shared["groups"]}
+    ends = (shared["low"], shared["high"]) if shared["groups"] >= FEWEST_GROUPS else (None, None)
+    return {"difference": interval(shared["mean"], *ends), "images": shared["test images"],
+            "groups": shared["groups"]}
 
 
 def test_errors(tested: dict[str, Errors], seed: int) -> dict:

@@ -1,8 +1,8 @@
 """The network of section 2.4.1: stage 1 of Deep Image Matting (Xu et al. 2017), as the 2021 study cut it.
 
 A head convolution takes image and trimap (4 channels) to 3; the 13 convolutions of VGG-16 (the tests compare them with
-torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which put each value back where its maximum
-was found, decode; a last convolution predicts alpha.
+torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which put
+each value back where its maximum was found, decode; a last convolution predicts alpha.
 """
 
 import urllib.error

@@ -113,7 +113,8 @@ def paper(arguments: argparse.Namespace) -> int:
         write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
         status = snakemake(run, arguments.cores or os.cpu_count() or 1, arguments.snakemake)
     if not status:
-        print(f"The paper is {article}, its PDF beside it; all pages: {article.with_name('index.html')} ({time.monotonic() - start:.0f} s).")
+        print(f"The paper is {article}, its PDF beside it; all pages: {article.with_name('index.html')} "
+              f"({time.monotonic() - start:.0f} s).")
         return 0
     if not all(record_path(run, notebook).is_file() for notebook in plan):
         (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there

@@ -109,7 +109,8 @@ def article_sources() -> list[Path]:
     """The files that the article and the index are made from, but for the run's own."""
     folder = ROOT / "reports" / "article"
     modules = {*provenance.closure("lib.article"), *provenance.closure("lib.collect")}
-    return [ROOT / "reports" / "claims.yaml", *sorted(folder.glob("paper.*")), folder / "references.bib", *sorted(modules)]
+    texts = [ROOT / "reports" / "claims.yaml", *sorted(folder.glob("paper.*")), folder / "references.bib"]
+    return texts + sorted(modules)
 
 
 def record_path(run: str, notebook: str) -> Path:

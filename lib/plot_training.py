@@ -95,10 +95,9 @@ def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, 
                 rows = history[history.variant == variant]
                 _curve(axis, rows, f"{side}_{region}", variant, labels[variant])
             axis.axhline(study[side], color="0.25", linewidth=1, linestyle="--")
-            # Low and left: the corner that falling curves leave free.
-            axis.text(0.02, 0.03, f"dashed: the study's final {study[side]:.3f}", fontsize=8, color="0.25",
-                      va="bottom", ha="left", transform=axis.transAxes)
-            axis.set_title(f"{'Training' if side == 'train' else 'Test'} loss, {region_name}", fontsize=9)
+            # In the title, since no corner of a panel is free of curves in every run.
+            axis.set_title(f"{'Training' if side == 'train' else 'Test'} loss, {region_name}\n"
+                           f"(dashed: the study's final {study[side]:.3f})", fontsize=9)
             axis.tick_params(labelsize=8)
         row[0].set_ylabel("alpha-prediction loss", fontsize=9)
         row[0].set_ylim(bottom=0)
@@ -119,7 +118,7 @@ def _curve(axis, rows: pd.DataFrame, column: str, variant: str, label: str) -> N
         axis.plot(table.index, table[seed], color=colour, linewidth=0.7, alpha=0.6,
                   marker=".", markersize=2)
     axis.plot(table.index, table.mean(axis=1), color=colour, linewidth=2, marker=MARKERS.get(variant, "o"),
-              markersize=4, label=label)
+              markersize=4, markevery=max(1, len(table) // 10), label=label)
 
 
 def augmentation_examples(examples: list[dict]) -> Figure:

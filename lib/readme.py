@@ -1,23 +1,28 @@
 """Write the results block of README.md from the committed `quick` run: `python -m lib.readme [--check]`."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from lib.article_text import compact
+from lib.article_tables import compact
 from lib.errors import UserError
 from lib.files import write_atomically
 from lib.paths import ROOT
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 RUN = "quick"
-TABLE = ("Mean absolute error of alpha: mean ± standard deviation over seeds, [95 % interval over seeds and test images]. "
-         "The study does not say over which pixels it took its loss, and its images were others.")
+TABLE = ("Mean absolute error of alpha: mean ± standard deviation over seeds, [95 % interval over seeds and test "
+         "images]. The study does not say over which pixels it took its loss, and its images were others.")
+PHOTOS = {"plain": "random", "vgg": "VGG-16 of ImageNet"}  # reports/portraits200/<name>.csv -> initial weights
+PHOTOS_TEXT = """**On photographs.** The same notebooks on {images} real portraits laid out like AISegment, of which {test}
+to test on, profile `gpu` with one seed: 28x28 px, the recipe's {epochs} epochs at a rate up to {lr}. The photographs are
+not in this repository; tables and run records are in [reports/portraits200](reports/portraits200)."""
 FIGURES = {
-    "fig03_loss_curves": "Figure 3. Training and test loss by epoch.",
-    "fig05_comparison": "Figure 5. The test image at the median rank of the error.",
+    "fig03_loss_curves": "Training and test loss by epoch.",
+    "fig05_comparison": "The test image at the median rank of the error of the augmented network (SGD).",
 }
 
 
@@ -30,7 +35,29 @@ def results_block(root: Path = ROOT) -> str:
              f"*{TABLE}*"]
     for name, caption in FIGURES.items():
         lines += ["", f"![{caption}](figures/{RUN}/{name}.png)", "", f"*{caption}*"]
+    lines += photos_block(root / "reports" / "portraits200")
     return "\n".join(lines)
+
+
+def photos_block(folder: Path) -> list[str]:
+    """Lines on the runs on real portraits whose tables are kept; [] where there are none."""
+    parts = []
+    for name, weights in PHOTOS.items():
+        if (folder / f"{name}.csv").is_file():
+            frame = pd.read_csv(folder / f"{name}.csv")
+            trained = frame["train all"].notna() & ~frame.method.str.startswith("study")
+            kept = frame[trained | ((name == "plain") & frame.method.str.contains("border|trimap as alpha"))]
+            start = pd.Series(weights, index=kept.index).where(trained[kept.index], "")
+            shown = compact(kept, digits=4)[["method", "test all", "test unknown"]]
+            shown.insert(1, "initial weights", start.to_numpy())
+            parts.append(shown)
+    if not parts:
+        return []
+    record = json.loads((folder / "plain.json").read_text())["steps"]["03_vgg16"]["parameters"]
+    values = json.loads((folder / "values.json").read_text())
+    text = PHOTOS_TEXT.format(images=values["training_images"] + values["test_images"], test=values["test_images"],
+                              epochs=record["recipe_epochs"], lr=record["recipe_lr"])
+    return ["", text, "", pd.concat(parts).to_markdown(index=False, disable_numparse=True)]
 
 
 def _read(path: Path) -> str:

@@ -16,9 +16,14 @@ SPREAD = ("sd", "low", "high")  # what may stand beside "value" in a number with
 
 
 def estimate(errors: np.ndarray, seed: int) -> dict:
-    """Mean of (seeds, n) values with `sd` over seeds (None for one) and the 95 % interval `low` to `high`."""
+    """Mean of (seeds, n) values with `sd` over seeds (None for one) and the 95 % interval `low` to `high`.
+
+    A single number has no interval: low and high are None.
+    """
     errors = np.atleast_2d(errors)
     mean, low, high = stats.bootstrap_interval(errors, seed)
+    if errors.size == 1:  # nothing to resample
+        low = high = None
     return {"value": mean, "sd": stats.seed_deviation(errors), "low": low, "high": high,
             "seeds": errors.shape[0], "n": errors.shape[1]}
 

@@ -50,8 +50,8 @@ def verdicts(run: str) -> pd.DataFrame:
     before, after = published["parameters"], values.parameters(reports_dir(run))
     changes = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     if changes:
-        raise UserError(f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; run "
-                        "it without SET, or compare with `make compare`.")
+        raise UserError(f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; "
+                        "run it without SET, or compare with `make compare`.")
     then, now = (study.values() | known for known in (published["values"], values.load(reports_dir(run))))
     same = published["machine"] == _machine(provenance.environment())
     rows = []
@@ -86,7 +86,8 @@ def told(frame: pd.DataFrame) -> str:
         notes += [f"drifted: {row['drift']}"] if row["drift"] else []
         lines.append(f"{row['outcome']:<10} {row['claim']}" + (f"\n{'':<11}{'; '.join(notes)}" if notes else ""))
     bad = int((~frame.ok).sum())
-    summary = "every claim stands as published" if not bad else f"{bad} of {len(frame)} claims differ from what is published"
+    summary = (f"{bad} of {len(frame)} claims differ from what is published" if bad
+               else "every claim stands as published")
     return "\n".join([*lines, f"{len(frame)} claims: {summary}."])
 
 

@@ -23,6 +23,7 @@ def claim(**holds_if):
     ({"value": 0.0, "low": -0.01, "high": 0.01}, {"between": [-0.02, 0.02]}, "holds"),
     ({"value": 0.0, "low": -0.03, "high": 0.01}, {"between": [-0.02, 0.02]}, "not shown"),
     ({"value": 0.1, "low": 0.05, "high": 0.2}, {"between": [-0.02, 0.02]}, "refuted"),
+    ({"value": 0.1, "low": None, "high": None}, {"above": 0}, "not shown"),
     (34_426, {"equal": 34_427}, "refuted"), (3, {"equal": 3}, "holds"), (0.6, {"above": "y"}, "holds"),
     (0.4, {"above": "y"}, "refuted"), (None, {"above": 0}, "not tested")])
 def test_outcomes(leaf, condition, outcome):

@@ -20,5 +20,20 @@ def test_block_is_put_between_the_markers_literally():
 def test_missing_marker_and_missing_run_are_named(tmp_path):
     with pytest.raises(UserError, match="markers"):
         readme.with_results("no markers", "block")
-    with pytest.raises(UserError, match="tab02_results.md.*make paper"):
+    with pytest.raises(UserError, match="tab02_results.csv.*make paper"):
         readme.results_block(tmp_path)
+
+
+def test_photographs_are_told_with_their_weights_and_nothing_where_there_are_none(tmp_path):
+    assert readme.photos_block(tmp_path) == []
+    header = "method,train all,test all,test unknown\n"
+    (tmp_path / "plain.csv").write_text(
+        header + "study: VGG-16,0.1,0.3,\nVGG-16 recipe,0.02,0.04,0.14\ncontrol: trimap as alpha,,0.1,0.4\nGMM oracle,,0.2,0.3\n")
+    (tmp_path / "vgg.csv").write_text(header + "VGG-16 recipe,0.02,0.035,0.13\ncontrol: trimap as alpha,,0.1,0.4\n")
+    (tmp_path / "plain.json").write_text('{"steps": {"03_vgg16": {"parameters": {"recipe_epochs": 60, "recipe_lr": 0.003}}}}')
+    (tmp_path / "values.json").write_text('{"training_images": 160, "test_images": 40}')
+    _, text, _, table = readme.photos_block(tmp_path)
+    assert "on 200 real portraits" in text and "of which 40\nto test on" in text and "60 epochs" in text
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert rows == [["VGG-16 recipe", "random", "0.0400", "0.1400"], ["control: trimap as alpha", "", "0.1000", "0.4000"],
+                    ["VGG-16 recipe", "VGG-16 of ImageNet", "0.0350", "0.1300"]]

@@ -35,6 +35,10 @@ def test_sd_is_over_seeds_and_a_paired_difference_forgets_what_both_share():
     assert found["low"] == pytest.approx(0.1) and found["high"] == pytest.approx(0.3)
 
 
+def test_a_single_number_has_no_interval():
+    assert values.estimate(np.array([[0.5]]), 0) == {"value": 0.5, "sd": None, "low": None, "high": None, "seeds": 1, "n": 1}
+
+
 def test_gap_is_paired_by_seed_but_not_by_image():
     tested, trained = np.full((2, 7), 0.5), np.stack([np.full(30, 0.2), np.full(30, 0.4)])
     found = values.gap(tested, trained, 0)

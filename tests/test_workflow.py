@@ -16,6 +16,7 @@ import pytest
 from conftest import small_notebook
 from lib import values, verify
 from lib.paths import ROOT, reports_dir
+from lib.plan import NOTEBOOKS, make_plan
 
 
 def records(root):
@@ -165,6 +166,13 @@ def test_unknown_profile_lists_the_known_ones(repository):
     done = subprocess.run([sys.executable, "-m", "lib.paper", "quikc"], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
     assert "gpu, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
+
+
+@pytest.mark.parametrize(("change", "touched"), [
+    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"seed": 1}, set(NOTEBOOKS))])
+def test_a_parameter_changes_what_declares_it_and_nothing_else(change, touched):
+    before, after = make_plan("smoke", {}), make_plan("smoke", change)
+    assert {name for name in NOTEBOOKS if before[name]["fingerprint"] != after[name]["fingerprint"]} == touched
 
 
 def test_smoke_profile_runs_all_real_notebooks():

@@ -1,0 +1,57 @@
+"""Tables for the article and the README: means, deviations and intervals in one cell, and Pandoc's pipe tables."""
+
+import io
+import re
+
+import pandas as pd
+
+
+def compact(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """Text cells; "x", "x sd", "x low", "x high" become one column "x": mean ± sd [low, high]."""
+    parts = {}
+    for column in frame.columns:
+        base = re.sub(r" (sd|low|high)$", "", column)
+        if base != column and base in frame.columns:
+            continue
+        cells = [_cell(value, digits) for value in frame[column]]
+        if f"{column} sd" in frame.columns:
+            cells = [f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
+                     for cell, sd in zip(cells, frame[f"{column} sd"], strict=True)]
+        if {f"{column} low", f"{column} high"} <= set(frame.columns):
+            ends = zip(frame[f"{column} low"], frame[f"{column} high"], strict=True)
+            cells = [f"{cell} [{_cell(low, digits)}, {_cell(high, digits)}]" if _cell(low, digits) else cell
+                     for cell, (low, high) in zip(cells, ends, strict=True)]
+        parts[column] = cells
+    shown = pd.DataFrame(parts)
+    return _fold_plain_interval(shown)
+
+
+def _fold_plain_interval(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns named only "low" and "high" belong to "mean" or "difference"."""
+    base = next((name for name in ("difference", "mean") if name in frame.columns), None)
+    if base is None or not {"low", "high"} <= set(frame.columns):
+        return frame
+    frame[base] = [f"{value} [{low}, {high}]" if low else value
+                   for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)]
+    return frame.drop(columns=["low", "high"])
+
+
+def _cell(value, digits: int) -> str:
+    if isinstance(value, float):
+        if pd.isna(value):
+            return ""
+        return f"{int(value)}" if value.is_integer() and abs(value) > 1 else f"{value:.{digits}f}"
+    return str(value)
+
+
+def pipe_table(frame: pd.DataFrame, name: str, caption: str) -> str:
+    """A pipe table with a caption and an anchor; columns of numbers are set to the right."""
+    text = frame.astype(str).map(lambda cell: cell.replace("|", "/").replace("\n", " "))
+    numeric = [all(re.match(r"^[-+\N{MINUS SIGN}\d.±\[\], %]*$", cell) for cell in text[column]) for column in text]
+    buffer = io.StringIO()
+    buffer.write("| " + " | ".join(text.columns) + " |\n")
+    buffer.write("|" + "|".join("---:" if right else ":---" for right in numeric) + "|\n")
+    for row in text.itertuples(index=False):
+        buffer.write("| " + " | ".join(row) + " |\n")
+    # The div scrolls by itself on a narrow screen; the anchor stands on it.
+    return f"::: {{.table #{name}}}\n{buffer.getvalue()}\n: {caption}\n:::\n"
