@@ -105,7 +105,7 @@ rule results:
     output:
         executed("05_results"),
         figures("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
-        tables("tab02_results"),
+        tables("tab02_results", "tab_metrics"),
     params:
         notebook="05_results",
         fingerprint=plan["05_results"]["fingerprint"],

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lib import experiment_values as recorded
+from lib import metric_table
 from lib.experiments import TRIMAP_CONTROL
 
 
@@ -59,3 +60,19 @@ def test_few_groups_give_no_interval():
     assert recorded.leakage(shared)["difference"] == {"value": 0.01, "low": None, "high": None}
     assert recorded.leakage(shared | {"groups": 5})["difference"]["low"] == 0.01
     assert recorded.leakage({}) == {"difference": None, "images": 0, "groups": 0}
+
+
+def test_metric_table_pastes_the_known_pixels_and_sums_by_hand():
+    alpha = np.zeros((2, 1, 8, 8), np.uint8)
+    alpha[..., 4:] = 255
+    trimap = np.zeros_like(alpha)
+    trimap[..., 3:5], trimap[..., 5:] = 128, 255
+    half = np.full(alpha.shape, 0.5, np.float32)  # wrong everywhere; after pasting, on the 16 unknown pixels alone
+    measured = metric_table.method_metrics({"half": [half, half], "true": [alpha]}, alpha, trimap)
+    assert measured["half"]["sad"] == pytest.approx(np.full((2, 2), 16 * 0.5 / 1000))
+    assert measured["half"]["mse"] == pytest.approx(np.full((2, 2), 0.25))
+    assert all((measured["true"][name] == 0).all() for name in metric_table.FOUR)
+    table = metric_table.table(measured, 0).set_index("method")
+    assert table.loc["half", "SAD (sum/1000)"] == pytest.approx(0.008) and table.loc["true", "Conn (sum/1000)"] == 0
+    assert set(metric_table.ranks(measured).values()) == {"true"}
+    assert metric_table.estimates(measured, 0)["mse"]["half"]["sd"] == 0
