@@ -202,13 +202,13 @@ class Placeholders:
         return self._own_table(pd.DataFrame(rows), "tab_steps", "What each step took, and what it ran.")
 
     def machine_table(self) -> str:
-        """Machine and packages, one row each."""
+        """Counts of images, machine and packages, one row each."""
         record = self.record
-        rows = {"processor": record["processor"], "cores": record["cores"], "GPU": record["gpu"],
+        rows = {**record["counts"], "processor": record["processor"], "cores": record["cores"], "GPU": record["gpu"],
                 "memory": f"{record['memory_bytes'] / 2**30:.0f} GiB", "system": record["system"],
                 "Python": record["python"], **record["packages"]}
         frame = pd.DataFrame([{"what": what, "found": str(found)} for what, found in rows.items()])
-        return self._own_table(frame, "tab_machine", "The machine and the versions.")
+        return self._own_table(frame, "tab_machine", "Images, machine and versions.")
 
     def parameters_table(self) -> str:
         """Every parameter and the notebooks that it went into."""

@@ -27,6 +27,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from lib import bench_metrics
 from lib.cluster import STARTS, gmm_alpha, kmeans_alpha
 from lib.errors import UserError
 from lib.files import write_atomically
@@ -66,7 +67,8 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
             memory.append({"part": name, "peak_mb": peak})
             measured = ", ".join(f"{what} {rate:.1f} images/s" for what, rate in result.items())
             print(f"{name}: {measured}", flush=True)
-    return _rates(found), pd.DataFrame(memory)
+    field = pd.DataFrame(bench_metrics.rates(images=distinct, distinct=distinct, side=side))
+    return pd.concat([_rates(found), field], ignore_index=True), pd.DataFrame(memory)
 
 
 def _rates(found: dict[str, float]) -> pd.DataFrame:

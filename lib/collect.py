@@ -5,15 +5,20 @@ import html
 import json
 import os
 
-from lib import provenance
+from lib import provenance, values
 from lib.paths import figures_dir, reports_dir, runs_dir
 from lib.files import write_atomically
 
+COUNTS = {"images": "01_data.images", "left out": "01_data.left_out", "groups": "01_data.groups",
+          "training images": "05_results.training_images", "test images": "05_results.test_images"}
+
 
 def run_record(run: str) -> dict:
-    """Parameters, fingerprints, wall time and memory of each step, with the commit, packages and hardware."""
+    """Parameters, fingerprints, wall time and memory of each step, counts, the commit, packages and hardware."""
     steps = {path.stem: json.loads(path.read_text()) for path in sorted((runs_dir(run) / "steps").glob("*.json"))}
-    return {"run": run, "steps": steps, **provenance.environment()}
+    known = values.load(reports_dir(run))
+    counts = {name: known[value] for name, value in COUNTS.items() if value in known}
+    return {"run": run, "steps": steps, "counts": counts, **provenance.environment()}
 
 
 def index_page(run: str) -> str:

@@ -14,7 +14,7 @@ STEPS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation"
          "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"]}
 RECORD = {"steps": {name: {"needs": needs, "wall_seconds": 12.3, "peak_memory_bytes": 2**20, "commit": "c" * 40,
                            "tree_clean": True, "data": "d" * 64, "parameters": {"epochs": 3}}
-                    for name, needs in STEPS.items()}}
+                    for name, needs in STEPS.items()}, "counts": {"images": 3}}
 
 
 @pytest.fixture
