@@ -12,7 +12,7 @@ RUN = $(PROFILE)$(addprefix -,$(filter-out portraits,$(DATA)))
 OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
 	$(if $(SET),--set $(SET)) $(if $(SNAKEMAKE),--snakemake "$(SNAKEMAKE)")
 
-.PHONY: paper status verify publish compare test env lab bench readme lock clean
+.PHONY: paper status verify publish compare test env lab bench readme lock render clean
 
 paper: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS)
@@ -52,6 +52,17 @@ readme: .venv/ready
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+# data/portraits again, from the seeds: people whose file is missing. Blender's module wants Python 3.11 and an older
+# NumPy than the paper, so it has an environment of its own; the paper runs without it.
+render: build/render/ready
+	build/render/bin/python -m lib.render
+
+build/render/ready: Makefile
+	@$(PYTHON) -m venv build/render
+	@build/render/bin/python -m pip install --quiet bpy==5.0.1 anny==0.6.2 "numpy<2" "opencv-python-headless<4.12" \
+		scipy pillow
+	@touch build/render/ready
 
 clean:
 	@printf 'Remove runs/, build/, .cache/ and .snakemake/ (trainings included)? [y/N] '; read answer; \
