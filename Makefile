@@ -56,6 +56,7 @@ lock: .venv/ready
 # data/portraits again, from the seeds: people whose file is missing. Blender's module wants Python 3.11 and an older
 # NumPy than the paper, so it has an environment of its own; the paper runs without it.
 render: build/render/ready
+	build/render/bin/python -m lib.render_backgrounds
 	build/render/bin/python -m lib.render
 
 build/render/ready: Makefile

@@ -19,6 +19,7 @@ BACKGROUNDS = ROOT / "data/backgrounds"
 PANORAMAS = {"train": ("city", "courtyard", "forest", "interior", "studio", "sunrise"), "test": ("night", "sunset")}
 COUNT = {"train": 90, "test": 30}
 WIDTH, HEIGHT = 300, 400
+SUN = 60.0  # linear; brighter lamps are cut to this, or one sun would fill the picture
 COLUMNS = ("id", "split", "sha256", "panorama", "azimuth", "height", "field", "focus")
 
 
@@ -59,7 +60,7 @@ def look(panorama: np.ndarray, azimuth: float, height: float, field: float) -> n
     u = (longitude / (2 * np.pi) % 1) * columns
     v = (0.5 - latitude / np.pi) * rows - 0.5
     return cv2.remap(np.hstack([panorama, panorama[:, :2]]), u.astype(np.float32), v.astype(np.float32),
-                     cv2.INTER_CUBIC)
+                     cv2.INTER_LINEAR)
 
 
 def blurred(light: np.ndarray, radius: float) -> np.ndarray:
@@ -67,7 +68,7 @@ def blurred(light: np.ndarray, radius: float) -> np.ndarray:
     size = 2 * int(np.ceil(radius)) + 1
     y, x = np.mgrid[:size, :size] - size // 2
     disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
-    return cv2.filter2D(np.minimum(light, 60), -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT_101)
+    return cv2.filter2D(np.minimum(light, SUN), -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT_101)
 
 
 def develop(light: np.ndarray, random: np.random.Generator) -> np.ndarray:
