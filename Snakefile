@@ -115,6 +115,21 @@ rule results:
         COMMAND
 
 
+rule refinement:
+    output:
+        executed("06_refinement"),
+        figures("fig_refinement_losses", "fig_refinement_hair"),
+        tables("tab_refinement", "tab_refinement_effects"),
+    params:
+        notebook="06_refinement",
+        fingerprint=plan["06_refinement"]["fingerprint"],
+    threads: wanted
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
 rule collect:
     input:
         sources, [record(notebook) for notebook in plan],
@@ -140,4 +155,4 @@ rule all:
     default_target: True
     input:
         rules.data.output, rules.unsupervised.output, rules.vgg16.output, rules.augmentation.output,
-        rules.results.output, rules.collect.output, rules.article.output,
+        rules.results.output, rules.refinement.output, rules.collect.output, rules.article.output,

@@ -78,7 +78,8 @@ def declared_outputs(root: Path) -> dict[str, list[str]]:
     done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
                            "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
     notebook_of = {"data": "01_data", "unsupervised": "02_unsupervised", "vgg16": "03_vgg16",
-                   "augmentation": "04_augmentation", "results": "05_results"}
+                   "augmentation": "04_augmentation", "results": "05_results",
+                   "refinement": "06_refinement"}
     files: dict[str, list[str]] = {name: [] for name in NOTEBOOKS}
     for line in done.stdout.splitlines()[1:]:
         file, _, rule, *_ = line.split("\t")
