@@ -53,12 +53,12 @@ def hair(cases: dict[str, dict[str, np.ndarray]]) -> Figure:
     columns = len(next(iter(cases.values())))
     figure, axes = plt.subplots(len(cases), columns, figsize=(WIDTH, len(cases) * (WIDTH / columns + 0.1) + 0.3),
                                 layout="constrained", squeeze=False)
-    for row, (case, pictures) in zip(axes, cases.items(), strict=True):
+    for number, (row, (case, pictures)) in enumerate(zip(axes, cases.items(), strict=True)):
         for axis, (title, picture) in zip(row, pictures.items(), strict=True):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-            if row is axes[0]:
+            if number == 0:
                 axis.set_title(title, fontsize=8)
         row[0].set_ylabel(case, fontsize=8)
     return figure

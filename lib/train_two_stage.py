@@ -112,6 +112,7 @@ def _fit(rows: Crops, test_index: np.ndarray, run: RunFolder, start: Path | str,
         started = time.perf_counter()
         model.eval()
         learning.train()
+        fresh_statistics(learning)
         losses = []
         for batch in _stream(rows, epoch, steps, settings, device, workers):
             losses.append(_step(model, optimizer, batch, settings, device))
@@ -128,6 +129,17 @@ def _fit(rows: Crops, test_index: np.ndarray, run: RunFolder, start: Path | str,
         _tell(bar, run.folder.name, history[-1], settings["epochs"])
     bar.close()
     run.finish(model, history)
+
+
+def fresh_statistics(network: torch.nn.Module) -> None:
+    """Let every batch norm average all batches of the coming epoch alike, and forget those before.
+
+    PyTorch's default, a moving average over some ten batches, is noise where batches are a few crops.
+    """
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None
+            layer.reset_running_stats()
 
 
 def _stream(rows: Crops, epoch: int, steps: int, settings: dict, device: torch.device,
@@ -157,8 +169,8 @@ def _step(model: TwoStage, optimizer: torch.optim.Optimizer, batch: tuple[torch.
             predicted = model.stage1(image, trimap)
         else:
             predicted = model(image, trimap)
-    alpha_loss = alpha_prediction_loss(predicted, alpha, unknown)
-    composition_loss = compositional_loss(predicted, image, foreground, background, unknown)
+    alpha_loss = alpha_prediction_loss(predicted, alpha, unknown, by_image=True)
+    composition_loss = compositional_loss(predicted, image, foreground, background, unknown, by_image=True)
     share = settings["composition"] if settings["step"] == "stage1" else 0.0
     optimizer.zero_grad(set_to_none=True)
     ((1 - share) * alpha_loss + share * composition_loss).backward()

@@ -85,3 +85,14 @@ def test_compositional_loss_in_closed_form():
     first = torch.tensor([True, False]).view(2, 1, 1, 1)
     assert compositional_loss(predicted, image, foreground, background, first).item() == pytest.approx(0.15, rel=1e-5)
     assert compositional_loss(alpha, image, foreground, background).item() < 1e-5
+
+
+def test_batch_norm_averages_the_whole_epoch():
+    norm, random = torch.nn.BatchNorm2d(1), torch.Generator().manual_seed(0)
+    for _ in range(2):  # the first epoch is forgotten
+        train_two_stage.fresh_statistics(norm)
+        batches = [torch.randn(4, 1, 3, 3, generator=random) + shift for shift in range(6)]
+        for batch in batches:
+            norm(batch)
+    assert norm.running_mean.item() == pytest.approx(torch.stack(batches).mean().item(), abs=1e-5)
+    assert norm.running_var.item() == pytest.approx(sum(b.var().item() for b in batches) / 6, rel=1e-4)
