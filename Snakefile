@@ -130,6 +130,23 @@ rule refinement:
         COMMAND
 
 
+rule benchmarks:
+    input:
+        needed("07_benchmarks"),
+    output:
+        executed("07_benchmarks"),
+        figures("fig_benchmarks"),
+        tables("tab_benchmarks", "tab_benchmarks_ranks"),
+    params:
+        notebook="07_benchmarks",
+        fingerprint=plan["07_benchmarks"]["fingerprint"],
+    threads: wanted
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
 rule collect:
     input:
         sources, [record(notebook) for notebook in plan],
@@ -155,4 +172,5 @@ rule all:
     default_target: True
     input:
         rules.data.output, rules.unsupervised.output, rules.vgg16.output, rules.augmentation.output,
-        rules.results.output, rules.refinement.output, rules.collect.output, rules.article.output,
+        rules.results.output, rules.refinement.output,
+        rules.benchmarks.output, rules.collect.output, rules.article.output,

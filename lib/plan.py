@@ -13,10 +13,11 @@ from lib.sources import open_source
 
 PROFILES = ROOT / "notebooks" / "profiles"
 NEEDS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
-         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"], "06_refinement": []}
+         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"], "06_refinement": [],
+         "07_benchmarks": ["06_refinement"]}
 NOTEBOOKS = tuple(NEEDS)
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
-PATHS = ("data_dir", "encoder_weights")  # parameters that may name something on this machine
+PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
 
 
 def read_profile(name: str) -> dict:
@@ -61,9 +62,11 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         values = profile.get("parameters", {}) | profile.get(notebook, {}) | overrides
         declared = provenance.declared_parameters(path)
         values = {name: values[name] for name in sorted(declared) if name in values}
-        opened = " ".join(data[name] for name in COUNTS if name in values)
+        opened = [data[name] for name in COUNTS if name in values]
+        if values.get("benchmark_dir"):
+            opened.append(open_source("folder", values["benchmark_dir"]).fingerprint)
         step = {"needs": NEEDS[notebook], "parameters": values, "code": provenance.code_parts(path),
-                "data": opened, "weights": weights if "encoder_weights" in values else "", "lock": lock}
+                "data": " ".join(opened), "weights": weights if "encoder_weights" in values else "", "lock": lock}
         plan[notebook] = step | {"fingerprint": _sha256(step)}
     return plan
 
