@@ -30,6 +30,7 @@ NUMBERS = {
     "full_lr": (float, 1e-8, 100.0, "largest learning rate of stage 1 at full size"),
     "full_width": (int, 1, 512, "channels of the two-stage network's first block; 64 is VGG-16"),
     "full_seeds": (int, 1, 100, "trainings of each kind at full size"),
+    "benchmark_images": (int, 2, 1_000_000, "test images to judge at full size"),
     "pooling_images": (int, 0, 1_000_000, "images for the second reading of the pooling; 0 skips it"),
     "bad_limit": (float, 0.0, 1.0, "largest share of unusable files"),
 }
@@ -37,6 +38,7 @@ WORDS = {
     "run": (None, "name of the folders under figures/, reports/ and runs/"),
     "data": (("portraits", "aisegment", "folder"), "source of the images"),
     "data_dir": (None, "directory of the images, for aisegment and folder"),
+    "benchmark_dir": (None, "directory of further pictures with alphas; empty skips them"),
     "split": (("random", "group"), "split by image (the study's) or by group"),
     "trimap_rule": (("strict", "tolerant"), "alpha thresholds 0/255 or 12/242"),
     "loss_region": (("all", "unknown"), "pixels that the training loss sees"),

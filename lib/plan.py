@@ -14,7 +14,7 @@ from lib.sources import open_source
 PROFILES = ROOT / "notebooks" / "profiles"
 NEEDS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
          "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"], "06_refinement": [],
-         "07_benchmarks": ["06_refinement"]}
+         "07_benchmarks": ["03_vgg16", "06_refinement"]}
 NOTEBOOKS = tuple(NEEDS)
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine

@@ -102,8 +102,9 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     assert done.stderr.splitlines() == [
         "03_vgg16 failed: lr: too high.", "04_augmentation did not run, it needs 03_vgg16.",
         "05_results did not run, it needs 03_vgg16 and 04_augmentation.",
+        "07_benchmarks did not run, it needs 03_vgg16.",
         "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log."]
-    assert set(records(root)) == {"01_data", "02_unsupervised", "06_refinement", "07_benchmarks"}
+    assert set(records(root)) == {"01_data", "02_unsupervised", "06_refinement"}
     assert not (root / "reports/smoke/run.json").exists()
 
     before = records(root)
@@ -120,7 +121,7 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     path.write_text(working)
     done = make_paper()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ran(root, before) == {"03_vgg16", "04_augmentation", "05_results"}
+    assert ran(root, before) == {"03_vgg16", "04_augmentation", "05_results", "07_benchmarks"}
 
 
 def wait_for(condition, limit: float = 60):
@@ -169,7 +170,7 @@ def test_unknown_profile_lists_the_known_ones(repository):
 
 
 @pytest.mark.parametrize(("change", "touched"), [
-    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"seed": 1}, set(NOTEBOOKS))])
+    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"full_lr": 0.1}, {"06_refinement"}), ({"seed": 1}, set(NOTEBOOKS))])
 def test_a_parameter_changes_what_declares_it_and_nothing_else(change, touched):
     before, after = make_plan("smoke", {}), make_plan("smoke", change)
     assert {name for name in NOTEBOOKS if before[name]["fingerprint"] != after[name]["fingerprint"]} == touched
@@ -206,7 +207,7 @@ def test_workflow_and_nbval_made_the_same_tables(request):
     if not request.config.getoption("nbval_lax", False):
         pytest.skip("needs the notebooks under nbval, as in `make test`")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
-    assert len(tables) == 13
+    assert len(tables) == 17
     for name in tables:
         one, other = ((reports_dir(run) / "tables" / name).read_bytes() for run in ("smoke", "smoke-nbval"))
         assert one == other, name
