@@ -4,6 +4,7 @@
 goes through the steps of `lib.train_two_stage`, one behind the other. Measures are name -> (seeds, images) float64.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib import controls, train_two_stage, whole_image
+from lib.device import resolve_device
 from lib.errors import UserError
 from lib.evaluate import test_trimaps
 from lib.metric_table import FOUR, image_metrics
@@ -102,8 +104,13 @@ def run_one(prepared: Prepared, sides: Split, arm: str, step: str, seed: int, p:
         prepared, *sides, folder(p["run"], arm, step, seed), step=kind,
         start=folder(p["run"], arm, start, seed) if start else "", epochs=max(1, round(p["full_epochs"] * epochs)),
         lr=p["full_lr"] * rate, crops=p["full_crops"], side=p["full_side"], batch_size=p["full_batch"],
-        width=p["full_width"], encoder_weights=encoder(p)[0], augment=arm == "da", seed=seed,
+        width=p["full_width"], encoder_weights=encoder(p)[0], augment=arm == "da", seed=seed, workers=workers(p),
         **{name: p[name] for name in shared})
+
+
+def workers(p: dict) -> int:
+    """Processes that cut crops: on a GPU, which they would else keep waiting; a CPU has its hands full with training."""
+    return min(16, os.cpu_count() or 1) if resolve_device(p["device"]).type == "cuda" else 0
 
 
 def load(arm: str, step: str, seed: int, p: dict):
