@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib import controls, train_two_stage, whole_image
-from lib.device import resolve_device
+from lib.device import cpu_threads, resolve_device
 from lib.errors import UserError
 from lib.evaluate import test_trimaps
 from lib.metric_table import FOUR, image_metrics
@@ -124,8 +124,9 @@ def load(arm: str, step: str, seed: int, p: dict):
 
 def predict(prepared: Prepared, index: np.ndarray, arm: str, step: str, seed: int, p: dict) -> np.ndarray:
     """Alphas (n,1,H,W) float32 in [0,1] of the whole test images, known pixels kept."""
-    found = train_two_stage.predictions(load(arm, step, seed, p), prepared, index, p["trimap_rule"], p["precision"])
-    return np.stack([alpha[None] for _, _, alpha in found])
+    with cpu_threads(p["threads"]):
+        found = train_two_stage.predictions(load(arm, step, seed, p), prepared, index, p["trimap_rule"], p["precision"])
+        return np.stack([alpha[None] for _, _, alpha in found])
 
 
 def measure(prepared: Prepared, index: np.ndarray, p: dict) -> dict[str, Measures]:
