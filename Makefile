@@ -74,9 +74,10 @@ clean:
 		"newer, found $$($(PYTHON) -V 2>&1 | tail -1); install it, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: expected Python's venv module, found it" \
 		"incomplete; install it (Debian: apt install python3-venv)" >&2; exit 2; }
-	@echo "set-up: the packages of requirements.lock into .venv (once; about a minute, 6 GB)"
+	@echo "set-up: the packages of requirements.lock into .venv (once; about two minutes, 6 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import pymatting'  # compiles its solvers, once; else the first notebook that needs them would
 	@touch .venv/ready

@@ -115,6 +115,38 @@ rule results:
         COMMAND
 
 
+rule refinement:
+    output:
+        executed("06_refinement"),
+        figures("fig_refinement_losses", "fig_refinement_hair"),
+        tables("tab_refinement", "tab_refinement_effects"),
+    params:
+        notebook="06_refinement",
+        fingerprint=plan["06_refinement"]["fingerprint"],
+    threads: wanted
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
+rule benchmarks:
+    input:
+        needed("07_benchmarks"),
+    output:
+        executed("07_benchmarks"),
+        figures("fig_benchmarks"),
+        tables("tab_benchmarks", "tab_benchmarks_ranks"),
+    params:
+        notebook="07_benchmarks",
+        fingerprint=plan["07_benchmarks"]["fingerprint"],
+    threads: wanted
+    resources:
+        gpu=1,
+    shell:
+        COMMAND
+
+
 rule collect:
     input:
         sources, [record(notebook) for notebook in plan],
@@ -140,4 +172,5 @@ rule all:
     default_target: True
     input:
         rules.data.output, rules.unsupervised.output, rules.vgg16.output, rules.augmentation.output,
-        rules.results.output, rules.collect.output, rules.article.output,
+        rules.results.output, rules.refinement.output,
+        rules.benchmarks.output, rules.collect.output, rules.article.output,

@@ -27,7 +27,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from lib import bench_metrics
+from lib import bench_metrics, bench_whole_image
 from lib.cluster import STARTS, gmm_alpha, kmeans_alpha
 from lib.errors import UserError
 from lib.files import write_atomically
@@ -60,7 +60,9 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
         found, memory = {}, []
         parts = {"preparation, ours": _prepare_ours, "preparation, sequential full size": _prepare_plain,
                  "training, ours": _train_ours, "training, decoding each epoch": _train_plain,
-                 "clustering": _cluster}
+                 "clustering": _cluster, "a whole picture, network": bench_whole_image.network,
+                 "a whole picture, closed form": bench_whole_image.closed_form,
+                 f"a picture of {bench_whole_image.LARGER:g} times the side, in tiles": bench_whole_image.large}
         for name, part in parts.items():
             result, peak = _alone(part, Path(folder), size, batch_size, epochs)
             found |= result
@@ -81,7 +83,8 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
             ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
             ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
             ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
-            ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None)]:
+            ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None),
+            ("a whole picture, two-stage network / pymatting's closed form", "whole_network", "whole_closed_form", None)]:
         rows.append({"what": what, "ours": found[ours], "reference": found[reference],
                      "ratio": found[ours] / found[reference], "target": target})
     return pd.DataFrame(rows)

@@ -16,19 +16,21 @@ from torch.optim.lr_scheduler import LRScheduler
 from lib.errors import UserError
 from lib.files import write_atomically
 
-COLUMNS = ["epoch", "train_all", "train_unknown", "test_all", "test_unknown", "seconds", "images_per_second"]
+COLUMNS = ("epoch", "train_all", "train_unknown", "test_all", "test_unknown", "seconds", "images_per_second")
 
 
 @dataclass
 class RunFolder:
     """config.json, history.csv, model.safetensors when finished; until then epoch-NNN/ of the last epoch.
 
-    Only the process of rank 0 writes. Everything is written under a temporary name and renamed.
+    Only the process of rank 0 writes. Everything is written under a temporary name and renamed. columns: of the
+    history, of which `epoch` is a whole number.
     """
 
     folder: Path
     config: dict
     rank: int = 0
+    columns: tuple[str, ...] = COLUMNS
 
     def finished(self) -> bool:
         """True when the folder holds the finished training of this very config."""
@@ -60,7 +62,7 @@ class RunFolder:
     def read_history(self) -> pd.DataFrame:
         """One row an epoch, the floats exactly as they were written."""
         table = pd.read_csv(self.folder / "history.csv", dtype=str)  # float() then reads them exactly
-        return table.astype({name: int if name == "epoch" else float for name in COLUMNS})
+        return table.astype({name: int if name == "epoch" else float for name in self.columns})
 
     def checkpoint(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
                    scheduler: LRScheduler | None, history: list[dict]) -> None:
@@ -81,7 +83,7 @@ class RunFolder:
         self._write_history(history)
 
     def _write_history(self, history: list[dict]) -> None:
-        table = pd.DataFrame(history, columns=COLUMNS).to_csv(index=False)
+        table = pd.DataFrame(history, columns=list(self.columns)).to_csv(index=False)
         write_atomically(self.folder / "history.csv", table.encode())
 
     def _checkpoints(self) -> list[Path]:

@@ -3,6 +3,9 @@
 A head convolution takes image and trimap (4 channels) to 3; the 13 convolutions of VGG-16 (the tests compare them with
 torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which put
 each value back where its maximum was found, decode; a last convolution predicts alpha.
+
+What the study left out of the paper's stage 1 are options: the fifth pooling, the fourteenth convolution (conv6) and
+the trimap as a fourth channel of VGG-16's first convolution (see `deep_image_matting` in lib.two_stage).
 """
 
 import urllib.error
@@ -20,7 +23,6 @@ from lib.errors import UserError
 # VGG-16 (Simonyan and Zisserman 2014, configuration D): channels of the convolutions between the poolings. Written out,
 # since importing torchvision takes longer than importing PyTorch.
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-SMALLEST = 16  # four halvings leave one pixel
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # (kernel size, stride, padding). The study writes "size two, one stride, one padding": such a pooling makes
@@ -37,58 +39,71 @@ class VGG16Matting(nn.Module):
     pooling: "halving" (2x2, stride 2, as in VGG and DIM) or "as_written" (2x2, stride 1, padding 1: the
     study's sentence taken literally). MaxUnpool2d lets one of several overlapping values win: on the CPU the
     last, on a GPU any. So only "halving", whose windows never overlap, is bit-reproducible on a GPU.
+    pools: 4 (the study) or 5 (VGG-16, DIM), each with its unpooling. conv6_kernel: odd kernel size of a 14th
+    convolution after the last pooling, 0 for none. four_channels: the trimap goes into VGG-16's first
+    convolution as a fourth channel, without a head. width: channels of the first block; 64 is VGG-16, another
+    one scales all layers alike.
     """
 
     def __init__(self, batch_norm: bool = True, head_kernel: int = 3, decoder_kernel: int = 5,
-                 pooling: str = "halving"):
+                 pooling: str = "halving", pools: int = 4, conv6_kernel: int = 0, four_channels: bool = False,
+                 width: int = 64):
         super().__init__()
         if pooling not in POOLING:
             raise UserError(f"pooling: expected one of {', '.join(POOLING)}, found {pooling!r}; choose one.")
+        if pools not in (4, 5):
+            raise UserError(f"pools: expected 4 or 5, found {pools!r}; choose one.")
         self.window = dict(zip(("kernel_size", "stride", "padding"), POOLING[pooling], strict=True))
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.head = nn.Conv2d(4, 3, head_kernel, padding=head_kernel // 2)
-        self.encoder = nn.ModuleList(_vgg16_blocks(batch_norm))
-        widths = [(512, 512, 1), (512, 512, decoder_kernel), (512, 256, decoder_kernel),
-                  (256, 128, decoder_kernel), (128, 64, decoder_kernel), (64, 64, decoder_kernel)]
-        self.decoder = nn.ModuleList(_convolution(*width, batch_norm) for width in widths)
-        self.alpha = SamePadConv2d(64, 1, decoder_kernel)
+        self.pools, w = pools, width
+        self.head = nn.Identity() if four_channels else nn.Conv2d(4, 3, head_kernel, padding=head_kernel // 2)
+        self.encoder = nn.ModuleList(_vgg16_blocks(batch_norm, 4 if four_channels else 3, w))
+        self.conv6 = _convolution(8 * w, 8 * w, conv6_kernel, batch_norm) if conv6_kernel else nn.Identity()
+        widths = [(8 * w, 8 * w, 1), (8 * w, 8 * w, decoder_kernel), (8 * w, 4 * w, decoder_kernel),
+                  (4 * w, 2 * w, decoder_kernel), (2 * w, w, decoder_kernel), (w, w, decoder_kernel)]
+        self.decoder = nn.ModuleList(_convolution(*each, batch_norm) for each in widths)
+        self.alpha = SamePadConv2d(w, 1, decoder_kernel)
         initialise(self)
 
     def logits(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """Alpha before the sigmoid, (N,1,H,W); same inputs as forward."""
-        if min(image.shape[-2:]) < SMALLEST:
-            raise UserError(f"size: expected at least {SMALLEST}x{SMALLEST} px (four poolings), found "
+        smallest = 2**self.pools  # what the halvings take to one pixel
+        if min(image.shape[-2:]) < smallest:
+            raise UserError(f"size: expected at least {smallest}x{smallest} px ({self.pools} poolings), found "
                             f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size.")
         x = self.head(torch.cat([(image - self.mean) / self.std, trimap], dim=1))
         pooled = []
         for number, block in enumerate(self.encoder):
             x = block(x)
-            if number < 4:  # the fifth pooling of VGG-16 would leave 0 pixels of 28
+            if number < self.pools:  # the fifth pooling of VGG-16 would leave 0 pixels of 28
                 size = x.shape[-2:]
                 x, indices = F.max_pool2d(x, **self.window, return_indices=True)
                 pooled.append((indices, size))
-        x = self.decoder[1](self.decoder[0](x))
-        for block in self.decoder[2:]:
-            indices, size = pooled.pop()
-            # output_size, since an odd side is not twice its half: 28 -> 14 -> 7 -> 3 -> 1
-            x = block(F.max_unpool2d(x, indices, **self.window, output_size=size))
+        x = self.conv6(x)
+        for number, block in enumerate(self.decoder):
+            if number >= len(self.decoder) - self.pools:
+                indices, size = pooled.pop()
+                # output_size, since an odd side is not twice its half: 28 -> 14 -> 7 -> 3 -> 1
+                x = F.max_unpool2d(x, indices, **self.window, output_size=size)
+            x = block(x)
         return self.alpha(x)
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
 
-        The image is normalised with ImageNet's mean and standard deviation here. Any size from 16x16 up.
+        The image is normalised with ImageNet's mean and standard deviation here. Any size from 16x16 up (32x32
+        with five poolings).
         """
         return self.logits(image, trimap).float().sigmoid()
 
 
-def _vgg16_blocks(batch_norm: bool) -> list[nn.Sequential]:
+def _vgg16_blocks(batch_norm: bool, inputs: int = 3, width: int = 64) -> list[nn.Sequential]:
     """VGG-16's convolutions, 3x3 with padding, in the order and with the layers of torchvision's features."""
-    blocks, inputs = [], 3
+    blocks = []
     for widths in VGG16:
         layers: list[nn.Module] = []
-        for outputs in widths:
+        for outputs in (width * each // 64 for each in widths):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
             layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
             layers.append(nn.ReLU(inplace=True))
@@ -141,13 +156,16 @@ def load_encoder(model: VGG16Matting, weights: str = "") -> None:
     torchvision's names (`features.0.weight` ...), of vgg16 or vgg16_bn, fp16 or fp32; its classifier is not
     needed. A vgg16 file in a model with batch norm fills the convolutions and leaves the norms new: batch
     norm sets each channel's scale itself, only the filters are taken over.
-    With weights the head starts as the identity on RGB and zero on the trimap, so that the encoder sees what
-    it was trained on. UserError when the file is missing, unreadable, or of another model.
+    With weights the head starts as the identity on RGB and zero on the trimap (without a head: the fourth
+    channel's weights are zero), so that the encoder sees what it was trained on. UserError when the file is
+    missing, unreadable, or of another model.
     """
     if not weights:
         return
     state = _imagenet_state(_has_norm(model)) if weights == "imagenet" else _read_state(Path(weights))
     _fill(model, state, weights)
+    if isinstance(model.head, nn.Identity):
+        return
     with torch.no_grad():
         nn.init.zeros_(model.head.bias)
         nn.init.zeros_(model.head.weight)
@@ -210,6 +228,8 @@ def _fill(model: VGG16Matting, state: dict[str, torch.Tensor], name: str) -> Non
               for key, tensor in layer.state_dict().items() if key != "num_batches_tracked"}
     problems = [f"{key} missing" for key in wanted if key not in found]
     problems += [f"{key} unexpected" for key in found if key not in wanted]
+    first = next(iter(wanted))  # of the first convolution; a fourth input channel is the trimap's, not VGG-16's
+    trimap, wanted[first] = wanted[first][:, 3:], wanted[first][:, :3]
     problems += [f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
                  for key, tensor in wanted.items() if key in found and found[key].shape != tensor.shape]
     if problems:
@@ -219,6 +239,7 @@ def _fill(model: VGG16Matting, state: dict[str, torch.Tensor], name: str) -> Non
     with torch.no_grad():
         for key, tensor in wanted.items():
             tensor.copy_(found[key])  # state_dict tensors share memory with the layer; copy_ casts fp16
+        trimap.zero_()
 
 
 def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFrame:
@@ -229,8 +250,8 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
     """
     height, width = (size, size) if isinstance(size, int) else size
     device = next(model.parameters()).device
-    rows, blocks = [], {id(block): number for number, block in enumerate(model.encoder, 1)}
-    decoders = {id(block): number for number, block in enumerate(model.decoder)}
+    rows, blocks = [], {id(block): number for number, block in enumerate((*model.encoder, model.conv6), 1)}
+    unpools = {id(block): number for number, block in enumerate(reversed(model.decoder), 1)}
 
     def add(name: str, kind: str, shape: torch.Size, parameters: int = 0) -> None:
         rows.append({"layer": name, "kind": kind, "channels": shape[1], "height": shape[2], "width": shape[3],
@@ -242,16 +263,16 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
             sum(p.numel() for p in layer.parameters()))
 
     def unpooled(block, inputs):
-        if decoders[id(block)] >= 2:
-            add(f"unpool{6 - decoders[id(block)]}", "MaxUnpool2d", inputs[0].shape)
+        if unpools[id(block)] <= model.pools:
+            add(f"unpool{unpools[id(block)]}", "MaxUnpool2d", inputs[0].shape)
 
     def pooled(block, inputs):
-        if blocks[id(block)] >= 2:
+        if 2 <= blocks[id(block)] <= model.pools + 1:
             add(f"pool{blocks[id(block)] - 1}", "MaxPool2d", inputs[0].shape)
 
     handles = [layer.register_forward_hook(leaf(name)) for name, layer in model.named_modules()
-               if not list(layer.children())]
-    handles += [block.register_forward_pre_hook(pooled) for block in model.encoder]
+               if not list(layer.children()) and not isinstance(layer, nn.Identity)]
+    handles += [block.register_forward_pre_hook(pooled) for block in (*model.encoder, model.conv6)]
     handles += [block.register_forward_pre_hook(unpooled) for block in model.decoder]
     training = model.training
     try:

@@ -13,9 +13,11 @@ from lib.sources import open_source
 
 PROFILES = ROOT / "notebooks" / "profiles"
 NEEDS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
-         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"]}
+         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"], "06_refinement": [],
+         "07_benchmarks": ["03_vgg16", "06_refinement"]}
 NOTEBOOKS = tuple(NEEDS)
-PATHS = ("data_dir", "encoder_weights")  # parameters that may name something on this machine
+COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
+PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
 
 
 def read_profile(name: str) -> dict:
@@ -50,8 +52,8 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     for table in (shared, *(profile.get(notebook, {}) for notebook in NOTEBOOKS)):
         for name, value in table.items():
             parameters.check_one(name, value)
-    data = open_source(shared.get("data", "portraits"), shared.get("data_dir", ""), shared["images"],
-                       shared["seed"]).fingerprint
+    data = {name: open_source(shared.get("data", "portraits"), shared.get("data_dir", ""), shared[name],
+                              shared["seed"]).fingerprint for name in COUNTS}
     weights = weights_fingerprint(shared.get("encoder_weights", ""))
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     plan = {}
@@ -60,8 +62,11 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         values = profile.get("parameters", {}) | profile.get(notebook, {}) | overrides
         declared = provenance.declared_parameters(path)
         values = {name: values[name] for name in sorted(declared) if name in values}
+        opened = [data[name] for name in COUNTS if name in values]
+        if values.get("benchmark_dir"):
+            opened.append(open_source("folder", values["benchmark_dir"]).fingerprint)
         step = {"needs": NEEDS[notebook], "parameters": values, "code": provenance.code_parts(path),
-                "data": data, "weights": weights if "encoder_weights" in values else "", "lock": lock}
+                "data": " ".join(opened), "weights": weights if "encoder_weights" in values else "", "lock": lock}
         plan[notebook] = step | {"fingerprint": _sha256(step)}
     return plan
 

@@ -92,7 +92,7 @@ def environment() -> dict:
 def anonymous(text: str, parameters: dict) -> str:
     """JSON text without the directories of this machine: paths in the repository become relative to it, those that
     parameters name keep their last part."""
-    for name in ("data_dir", "encoder_weights"):
+    for name in ("data_dir", "encoder_weights", "benchmark_dir"):
         path = parameters.get(name, "")
         if os.path.isabs(path):
             text = text.replace(path, os.path.basename(path))

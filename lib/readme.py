@@ -20,6 +20,9 @@ PHOTOS = {"plain": "random", "vgg": "VGG-16 of ImageNet"}  # reports/portraits20
 PHOTOS_TEXT = """**On photographs.** The same notebooks on {images} real portraits laid out like AISegment, of which {test}
 to test on, profile `gpu` with one seed: 28x28 px, the recipe's {epochs} epochs at a rate up to {lr}. The photographs are
 not in this repository; tables and run records are in [reports/portraits200](reports/portraits200)."""
+SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps.
+The networks were trained on {portraits} drawn portraits of {height} px and nothing else ({width} channels in the first block,
+one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
     "fig03_loss_curves": "Training and test loss by epoch.",
     "fig05_comparison": "The test image at the median rank of the error of the augmented network (SGD).",
@@ -36,6 +39,7 @@ def results_block(root: Path = ROOT) -> str:
     for name, caption in FIGURES.items():
         lines += ["", f"![{caption}](figures/{RUN}/{name}.png)", "", f"*{caption}*"]
     lines += photos_block(root / "reports" / "portraits200")
+    lines += soft_block(root / "reports" / "alphamatting15")
     return "\n".join(lines)
 
 
@@ -58,6 +62,19 @@ def photos_block(folder: Path) -> list[str]:
     text = PHOTOS_TEXT.format(images=values["training_images"] + values["test_images"], test=values["test_images"],
                               epochs=record["recipe_epochs"], lr=record["recipe_lr"])
     return ["", text, "", pd.concat(parts).to_markdown(index=False, disable_numparse=True)]
+
+
+def soft_block(folder: Path) -> list[str]:
+    """Lines on the benchmark with true soft alpha whose tables are kept; [] where there are none."""
+    if not (folder / "tab_benchmarks_folder.csv").is_file():
+        return []
+    benchmark, training = (json.loads((folder / name).read_text())
+                           for name in ("07_benchmarks.json", "06_refinement.json"))
+    text = SOFT_TEXT.format(pictures=benchmark["values"]["07_benchmarks.pictures.folder"],
+                            portraits=training["values"]["06_refinement.training_images"],
+                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"])
+    table = compact(pd.read_csv(folder / "tab_benchmarks_folder.csv"), digits=3)
+    return ["", text, "", table.to_markdown(index=False, disable_numparse=True)]
 
 
 def _read(path: Path) -> str:

@@ -5,7 +5,6 @@
 
 import argparse
 import contextlib
-import hashlib
 import inspect
 import json
 import math
@@ -16,15 +15,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, when CUDA starts
-
 import numpy as np
 import pandas as pd
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from lib.augment import draw, flip_rotate
@@ -35,6 +32,7 @@ from lib.errors import UserError
 from lib.evaluate import alpha_errors, chunks, predict, test_trimaps, trimap_levels
 from lib.loss import alpha_prediction_loss
 from lib.model import POOLING, VGG16Matting, initialise, load_encoder
+from lib.optimize import deterministic, file_digest, index_digest, make_optimizer, make_scheduler
 from lib.paths import cache_dir
 from lib.prepare import Prepared, prepare
 from lib.provenance import code_fingerprint
@@ -81,14 +79,14 @@ def train(prepared: Prepared, train_index: Sequence[int], test_index: Sequence[i
     given = locals()
     settings = {name: given[name] for name in SETTINGS}
     _check(settings, len(train_index))
-    with processes(device) as (where, rank, world), cpu_threads(threads), _deterministic():
+    with processes(device) as (where, rank, world), cpu_threads(threads), deterministic():
         if min(batch_size, len(train_index)) < 2 * world:
             raise UserError(f"batch_size: expected 2 images a process (for batch norm), found batches of "
                             f"{min(batch_size, len(train_index))} for {world} process(es); use more images.")
         settings |= {"device": where.type, "precision": resolve_precision(precision, where),
                      "processes": world, "torch": torch.__version__, "data": prepared.fingerprint,
-                     "code": code_fingerprint("lib.train"), "encoder_sha256": _file_digest(encoder_weights),
-                     "train_index": _digest(train_index), "test_index": _digest(test_index)}
+                     "code": code_fingerprint("lib.train"), "encoder_sha256": file_digest(encoder_weights),
+                     "train_index": index_digest(train_index), "test_index": index_digest(test_index)}
         run = RunFolder(Path(run_dir), settings, rank)
         if not run.finished():
             _fit(prepared, np.asarray(train_index), np.asarray(test_index), run, where, world)
@@ -116,8 +114,8 @@ def _fit(prepared: Prepared, train_index: np.ndarray, test_index: np.ndarray, ru
     run.open()  # only now: a wrong weights file must not cost an earlier result
     model = model.to(device, memory_format=torch.channels_last)
     steps = len(batches(train_index, settings["batch_size"], world))
-    optimizer = _optimizer(model, settings)
-    scheduler = _scheduler(optimizer, settings, steps)
+    optimizer = make_optimizer(model.parameters(), settings)
+    scheduler = make_scheduler(optimizer, settings, steps)
     history = run.resume(model, optimizer, scheduler)
     network = model if world == 1 else DistributedDataParallel(
         model, device_ids=[device.index] if device.type == "cuda" else None)
@@ -213,22 +211,6 @@ def _test(model: VGG16Matting, prepared: Prepared, index: np.ndarray, settings: 
     return float(mean["all"]), float(mean["unknown"])
 
 
-def _optimizer(model: VGG16Matting, settings: dict) -> torch.optim.Optimizer:
-    options = {"lr": settings["lr"], "weight_decay": settings["weight_decay"],
-               "fused": settings["device"] == "cuda"}
-    if settings["optimizer"] == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=settings["momentum"], **options)
-    kind = torch.optim.Adam if settings["optimizer"] == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), **options)
-
-
-def _scheduler(optimizer: torch.optim.Optimizer, settings: dict, steps: int) -> OneCycleLR | None:
-    if settings["schedule"] == "constant":
-        return None
-    return OneCycleLR(optimizer, settings["lr"], epochs=settings["epochs"], steps_per_epoch=steps,
-                      cycle_momentum=False)
-
-
 def _tell(bar: tqdm, name: str, row: dict, epochs: int) -> None:
     """One line an epoch where nobody watches; in a live terminal the bar carries the numbers."""
     if not bar.disable:
@@ -260,21 +242,6 @@ def processes(device: str) -> Iterator[tuple[torch.device, int, int]]:
             dist.destroy_process_group()
 
 
-@contextlib.contextmanager
-def _deterministic() -> Iterator[None]:
-    """cuDNN's deterministic convolutions inside the block, the caller's choice after it.
-
-    With cuBLAS (see the top) they are all that would vary here. torch.use_deterministic_algorithms would add
-    nothing but warnings about the poolings, which vary only where windows overlap.
-    """
-    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
-
-
 def _check(settings: dict, images: int) -> None:
     for name, choices in CHOICES.items():
         if settings[name] not in choices:
@@ -287,17 +254,6 @@ def _check(settings: dict, images: int) -> None:
         raise UserError(f"lr: expected a positive number, found {settings['lr']}; change it.")
     if images < 2:
         raise UserError(f"train_index: expected at least 2 images, found {images}; use more images.")
-
-
-def _digest(index: Sequence[int]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(index, dtype=np.int64).tobytes()).hexdigest()
-
-
-def _file_digest(weights: str) -> str:
-    if not Path(weights).is_file():
-        return ""
-    with open(weights, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

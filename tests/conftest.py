@@ -36,7 +36,7 @@ def small_notebook(name: str, body: str) -> str:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory) -> Path:
-    """A copy of lib and the workflow whose five notebooks only touch the files that the Snakefile expects."""
+    """A copy of lib and the workflow whose notebooks only touch the files that the Snakefile expects."""
     root = tmp_path_factory.mktemp("template")
     for name in ("lib", "notebooks/profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -78,7 +78,8 @@ def declared_outputs(root: Path) -> dict[str, list[str]]:
     done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
                            "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
     notebook_of = {"data": "01_data", "unsupervised": "02_unsupervised", "vgg16": "03_vgg16",
-                   "augmentation": "04_augmentation", "results": "05_results"}
+                   "augmentation": "04_augmentation", "results": "05_results",
+                   "refinement": "06_refinement", "benchmarks": "07_benchmarks"}
     files: dict[str, list[str]] = {name: [] for name in NOTEBOOKS}
     for line in done.stdout.splitlines()[1:]:
         file, _, rule, *_ = line.split("\t")

@@ -37,6 +37,15 @@ def test_empty_region_is_zero_with_zero_gradient():
     assert torch.equal(predicted.grad, torch.zeros_like(predicted))
 
 
+def test_by_image_a_thin_band_counts_as_much_as_a_wide_one():
+    predicted, alpha = torch.zeros(3, 1, 2, 2), torch.tensor([0.2, 0.8, 0.9]).view(3, 1, 1, 1).expand(3, 1, 2, 2)
+    region = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=torch.bool).view(3, 1, 2, 2)
+    assert alpha_prediction_loss(predicted, alpha, region).item() == pytest.approx((4 * 0.2 + 0.8) / 5, rel=1e-5)
+    assert alpha_prediction_loss(predicted, alpha, region, by_image=True).item() == pytest.approx(0.5, rel=1e-5)
+    nothing = torch.zeros_like(region)
+    assert alpha_prediction_loss(predicted, alpha, nothing, by_image=True).item() == 0
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradient_equals_finite_differences(masked):
     generator = torch.Generator().manual_seed(1)

@@ -34,7 +34,7 @@ def test_a_first_run_makes_everything(built):
     assert "[03_vgg16] cell 3/4 cell-2" in done.stdout and "[03_vgg16] done in" in done.stdout
     assert "rule" not in done.stdout + done.stderr  # nothing of Snakemake's own report
     text = (root / "reports/smoke/run.json").read_text()
-    assert set(json.loads(text)["steps"]) == {"01_data", "02_unsupervised", "03_vgg16", "04_augmentation", "05_results"}
+    assert set(json.loads(text)["steps"]) == set(NOTEBOOKS)
     assert str(root) not in text
     article = (root / "reports/smoke/paper.html").read_text()
     assert "Trained for 1 epochs" in article and "<strong>holds</strong>" in article and str(root) not in article
@@ -81,7 +81,7 @@ def test_a_value_that_is_gone_fails_the_article_and_is_named(built_paper):
     assert done.returncode == 1
     said = done.stderr.splitlines()
     assert said[0].startswith("article failed: ") and "05_results.epochs" in said[0] and len(said) == 2
-    assert len(records(root)) == 5 and not (root / "reports/smoke/paper.html").exists()
+    assert len(records(root)) == len(NOTEBOOKS) and not (root / "reports/smoke/paper.html").exists()
 
     before = records(root)
     article.write_text(article.read_text().replace("05_results.epochs", "05_results.other"))
@@ -102,8 +102,9 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     assert done.stderr.splitlines() == [
         "03_vgg16 failed: lr: too high.", "04_augmentation did not run, it needs 03_vgg16.",
         "05_results did not run, it needs 03_vgg16 and 04_augmentation.",
+        "07_benchmarks did not run, it needs 03_vgg16.",
         "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log."]
-    assert set(records(root)) == {"01_data", "02_unsupervised"}
+    assert set(records(root)) == {"01_data", "02_unsupervised", "06_refinement"}
     assert not (root / "reports/smoke/run.json").exists()
 
     before = records(root)
@@ -120,7 +121,7 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     path.write_text(working)
     done = make_paper()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ran(root, before) == {"03_vgg16", "04_augmentation", "05_results"}
+    assert ran(root, before) == {"03_vgg16", "04_augmentation", "05_results", "07_benchmarks"}
 
 
 def wait_for(condition, limit: float = 60):
@@ -169,7 +170,7 @@ def test_unknown_profile_lists_the_known_ones(repository):
 
 
 @pytest.mark.parametrize(("change", "touched"), [
-    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"seed": 1}, set(NOTEBOOKS))])
+    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"full_lr": 0.1}, {"06_refinement"}), ({"seed": 1}, set(NOTEBOOKS))])
 def test_a_parameter_changes_what_declares_it_and_nothing_else(change, touched):
     before, after = make_plan("smoke", {}), make_plan("smoke", change)
     assert {name for name in NOTEBOOKS if before[name]["fingerprint"] != after[name]["fingerprint"]} == touched
@@ -186,7 +187,8 @@ def test_smoke_profile_runs_all_real_notebooks():
 
 # How far a value of the smoke run may lie from the published one on another machine, by notebook: counting is exact;
 # clustering may name another cluster in one of six images; networks after one epoch on 18 images differ by machine.
-SMOKE_TOLERANCE = {"01_data": 1e-6, "02_unsupervised": 0.1, "03_vgg16": 0.25, "04_augmentation": 0.25, "05_results": 0.25}
+SMOKE_TOLERANCE = {"01_data": 1e-6, "02_unsupervised": 0.1, "03_vgg16": 0.25, "04_augmentation": 0.25, "05_results": 0.25,
+                   "06_refinement": 0.5, "07_benchmarks": 0.5}
 
 
 def test_smoke_values_are_the_published_ones_within_tolerance():
@@ -205,7 +207,7 @@ def test_workflow_and_nbval_made_the_same_tables(request):
     if not request.config.getoption("nbval_lax", False):
         pytest.skip("needs the notebooks under nbval, as in `make test`")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
-    assert len(tables) == 13
+    assert len(tables) == 17
     for name in tables:
         one, other = ((reports_dir(run) / "tables" / name).read_bytes() for run in ("smoke", "smoke-nbval"))
         assert one == other, name
