@@ -48,10 +48,10 @@ def _hat(body: Body, person: dict) -> None:
     template = render_body.template()[:13380]
     faces = render_body.groups()["body"][0]
     normals = render_body.normals(body.vertices, faces)
-    line = 0.935 - 0.22 * (template[:, 1] + 0.05)
+    line = 0.916 - 0.22 * (template[:, 1] + 0.05)
     kept = faces[(template[faces, 2] > line[faces]).all(1)]
     used, local = np.unique(kept, return_inverse=True)
-    height = (template[used, 2] - line[used]) / 0.07
+    height = (template[used, 2] - line[used]) / 0.08
     rim = np.where(height < 0.35, 0.004, 0)
     points = body.vertices[used] + normals[used] * (HAT + rim + 0.012 * np.clip(height, 0, 1))[:, None]
     clothes = person["clothes"] | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}

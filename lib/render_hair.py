@@ -110,6 +110,7 @@ def add_hair(body: Body, person: dict, clothes: list) -> Hair:
     curves("lashes", *_lashes(body, person, random), _colour({"melanin": 1.0, "redness": 0.2, "grey": 0, "dye": None}))
     if hair["beard"]:
         curves("beard", *_beard(body, normals, person, random), brown)
+    top += 0.03 * person["extras"]["hat"]
     return Hair(shade, float(top), float(wide))
 
 
@@ -166,14 +167,14 @@ def _head_of_hair(body: Body, normals, scalp, person, obstacle, random) -> tuple
     side = np.interp(template[:, 2], [0.85, 0.90, 0.945, 0.97], [style.fade * 0.6, style.fade, 0.8, 1])
     length *= side if style.fade < 1 else 1.0
     fringe = _fringe(hair, template)
-    length[fringe] = 0.075 + 0.012 * random.random(fringe.sum())
+    length[fringe] = 0.046 + 0.014 * random.random(fringe.sum())
     layer = style.layer * random.random(style.count) ** 1.3 + 0.0005
     aim = None
     if style.comb == "target":
         aim = body.from_head(np.array(TARGETS[hair["style"]][hair["length"] > 0.5]) + body.origin
                              - JOINT)
         length = np.linalg.norm(aim - place, axis=1) * 1.17
-        length[fringe] = 0.08
+        length[fringe] = 0.052
     comb = _comb(body, style.comb, hair, template, place, normal, fringe, aim)
     points = _march(body, place, normal, comb, length, style, layer, fringe, hair, obstacle, aim, random)
     points = _clumped(points, place, style, random)

@@ -92,9 +92,9 @@ def _skin(skin: dict, hair: dict):
     spot = {name: node(tree, "ShaderNodeAttribute", attribute_name=name).outputs["Fac"]
             for name in ("blush", "dark", "shade")}
     warm = base * [1.05, 0.72, 0.62]
-    colour = mix(tree, ramp(tree, _noise(tree, place, 45, 5), 0.35, 0.7, 0, 0.45 * skin["mottle"]), base, warm)
+    colour = mix(tree, ramp(tree, _noise(tree, place, 45, 3), 0.35, 0.7, 0, 0.45 * skin["mottle"]), base, warm)
     colour = mix(tree, ramp(tree, _noise(tree, place, 14, 2), 0.4, 0.7, 0, 0.25), colour, base * [0.92, 0.9, 0.8])
-    blotch = ramp(tree, _noise(tree, place, 60, 4), 0.25, 0.75, 0.5, 1.0)
+    blotch = ramp(tree, _noise(tree, place, 60, 2), 0.25, 0.75, 0.5, 1.0)
     colour = mix(tree, math(tree, "MULTIPLY", math(tree, "MULTIPLY", spot["blush"], blotch), 0.62 * skin["blush"]),
                  colour, base * [1.0, 0.52, 0.46])
     colour = mix(tree, math(tree, "MULTIPLY", spot["dark"], 0.45), colour, base * [0.62, 0.5, 0.5])
@@ -108,12 +108,12 @@ def _skin(skin: dict, hair: dict):
     shadow = np.array(hair_tint(hair)) * 0.8 + base * 0.06
     colour = mix(tree, math(tree, "MULTIPLY", spot["shade"], 0.92), colour, shadow)
 
-    pores = math(tree, "ADD", _noise(tree, place, 900, 2), math(tree, "MULTIPLY", _noise(tree, place, 260, 3), 0.8))
+    pores = math(tree, "ADD", _noise(tree, place, 900, 2), math(tree, "MULTIPLY", _noise(tree, place, 260, 2), 0.8))
     relief = node(tree, "ShaderNodeBump", {"Strength": 0.22, "Distance": 0.0006, "Height": pores}).outputs[0]
     lines = node(tree, "ShaderNodeMapping", {"Vector": place, "Scale": (0.5, 1, 2.6)}).outputs[0]
     relief = node(tree, "ShaderNodeBump", {"Strength": 0.25 + 0.5 * skin["wrinkles"], "Distance": 0.0018,
-                                           "Height": _noise(tree, lines, 75, 4), "Normal": relief}).outputs[0]
-    rough = ramp(tree, _noise(tree, place, 120, 3), 0.3, 0.7, 0.56 - 0.3 * skin["oil"], 0.68 - 0.25 * skin["oil"])
+                                           "Height": _noise(tree, lines, 75, 3), "Normal": relief}).outputs[0]
+    rough = ramp(tree, _noise(tree, place, 120, 1), 0.3, 0.7, 0.56 - 0.3 * skin["oil"], 0.68 - 0.25 * skin["oil"])
     rough = math(tree, "SUBTRACT", rough, math(tree, "MULTIPLY", lips, 0.12))
     surface = node(tree, "ShaderNodeBsdfPrincipled", {
         "Base Color": colour, "Roughness": rough, "Normal": relief, "IOR": 1.42, "Subsurface Weight": 0.85,
@@ -144,8 +144,8 @@ def _eye(skin: dict, look: np.ndarray):
     colour = mix(tree, ramp(tree, angle, 12, 18), mix(tree, 0.5, iris * 1.6 + 0.02, (0.22, 0.13, 0.05)), colour)
     colour = mix(tree, ramp(tree, angle, 23.5, 27.5), colour, iris * 0.18)  # the dark ring
     veins = ramp(tree, _noise(tree, unit, 12, 6, 0.75), 0.55, 0.8, 0, 0.35)
-    white = mix(tree, veins, (0.74, 0.70, 0.66), (0.6, 0.28, 0.22))
-    white = mix(tree, ramp(tree, angle, 38, 75), white, (0.55, 0.36, 0.31))
+    white = mix(tree, veins, (0.52, 0.49, 0.46), (0.45, 0.22, 0.18))
+    white = mix(tree, ramp(tree, angle, 38, 75), white, (0.34, 0.22, 0.19))
     colour = mix(tree, ramp(tree, angle, 27.0, 29.0), colour, white)
     colour = mix(tree, ramp(tree, angle, 10.0, 11.2), (0.002, 0.002, 0.002), colour)
     surface = node(tree, "ShaderNodeBsdfPrincipled", {

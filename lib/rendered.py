@@ -219,6 +219,8 @@ def _matched(colour: np.ndarray, alpha: np.ndarray, background: np.ndarray, shar
     weight = max(float(alpha.sum()), 1.0)
     own = np.array([(colour[..., c] * alpha).sum() / weight for c in range(3)])
     gain = (np.maximum(background.mean((0, 1)), 20) / np.maximum(own, 20)) ** share
+    bright = gain.mean()
+    gain = bright * (gain / bright) ** 0.35  # hue follows less: eyes and cameras adapt to the light's colour
     return colour * np.clip(gain, 0.75, 1.3).astype(np.float32)
 
 
