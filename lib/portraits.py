@@ -27,7 +27,7 @@ from lib.sources import Sample
 
 FOLDER = ROOT / "data/portraits"
 SCENES = ROOT / "data/backgrounds"
-PER_OCCASION = 4  # pictures in a row of one person at one place
+PER_OCCASION = 2  # pictures in a row of one person at one place
 TEST_EVERY = 5  # one occasion of so many shows a person to test on: the study's fifth
 CAMOUFLAGE = 0.2  # share of the occasions whose background is drawn in colours of the person
 PHOTOS = 0.55  # share of the other occasions with a background of SCENES or of scikit-learn's two photographs
@@ -75,18 +75,18 @@ class Portraits:
 
         colour, alpha = _placed(file, shape, scale, random)
         background = self._background(occasion, random, shape, scale, file, person["split"])
-        colour = _matched(colour, alpha, background, occasion.uniform(0.1, 0.35))
+        colour = colour * light_of_the_place(colour, alpha, background, occasion.uniform(0.1, 0.35))
         if shape != (height, width):
             colour, alpha, background = _averaged(colour, alpha, background, (height, width))
         return _developed(colour, alpha, background, occasion, random, small)
 
     def _background(self, occasion, random, shape, scale: float, file: str, split: str) -> np.ndarray:
-        """(H, W, 3) float32, 0 to 255. The four pictures of an occasion see it from a little beside each other."""
+        """(H, W, 3) float32, 0 to 255. The pictures of an occasion see it from a little beside each other."""
         state = np.random.Generator(np.random.PCG64(occasion.integers(2**63)))  # the same scene, whatever comes before
         choice = occasion.random(2)
         place = Grid(shape, scale, tuple(random.uniform([-70, -70], [70, 70])), random.uniform(0.95, 1.15))
         if choice[0] >= self.camouflage and choice[1] < PHOTOS:
-            picture = _scene(state, place, split)
+            picture = scene(state, place, split)
         else:
             palette = _own_colours(file, state) if choice[0] < self.camouflage else None
             picture = draw_background(place, state, palette)
@@ -218,7 +218,7 @@ def _scenes(split: str) -> list[np.ndarray]:
     return pictures
 
 
-def _scene(random: np.random.Generator, place: Grid, split: str) -> np.ndarray:
+def scene(random: np.random.Generator, place: Grid, split: str) -> np.ndarray:
     """A cut-out of a scene on the grid, mirrored or not, more or less out of focus."""
     pictures = _scenes(split) or _scenes("train")
     picture = pictures[random.integers(len(pictures))]
@@ -238,14 +238,15 @@ def _scene(random: np.random.Generator, place: Grid, split: str) -> np.ndarray:
     return blur(cut.astype(np.float32) * np.float32(random.uniform(0.75, 1.1)), focus * place.scale)
 
 
-def _matched(colour: np.ndarray, alpha: np.ndarray, background: np.ndarray, share: float) -> np.ndarray:
-    """The person in the light of the place: means of the channels moved by `share` of the way (in logarithms)."""
+def light_of_the_place(colour: np.ndarray, alpha: np.ndarray, background: np.ndarray, share: float) -> np.ndarray:
+    """Factors (3,) float32 for the person's colours that move their means by `share` of the way (in logarithms) to the
+    background's. All layers 0 to 255."""
     weight = max(float(alpha.sum()), 1.0)
     own = np.array([(colour[..., c] * alpha).sum() / weight for c in range(3)])
     gain = (np.maximum(background.mean((0, 1)), 20) / np.maximum(own, 20)) ** share
     bright = gain.mean()
     gain = bright * (gain / bright) ** 0.35  # hue follows less: eyes and cameras adapt to the light's colour
-    return colour * np.clip(gain, 0.75, 1.3).astype(np.float32)
+    return np.clip(gain, 0.75, 1.3).astype(np.float32)
 
 
 def _averaged(colour: np.ndarray, alpha: np.ndarray, background: np.ndarray, size: tuple[int, int]) -> tuple:

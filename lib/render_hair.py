@@ -200,6 +200,8 @@ def _head_of_hair(body: Body, normals, scalp, person, obstacle, random) -> tuple
     points = _march(body, place, normal, comb, length, style, layer, fringe, hair, obstacle, aim, random)
     points = _clumped(points, place, style, random)
     points = _waved(points, length, style, hair, random)
+    if hair["style"] == "curly":
+        points = points[~_across_face(body, points)]
     extra = _bun(aim, body, style, hair["style"], obstacle, random) if aim is not None else None
     width = np.full(points.shape[:2], 0.00011 if len(points) > 12000 else 0.00013)
     width *= np.linspace(1, 0.45, points.shape[1])[None] * random.uniform(0.7, 1.2, (len(points), 1))
@@ -290,6 +292,13 @@ def _off_face(body: Body, points: np.ndarray) -> np.ndarray:
                                                                          0, 1)), away[:, :1])
     back = body.from_head(away * radii + centre - JOINT + body.origin)
     return np.where(far < 1, 0.5 * points + 0.5 * back, points)
+
+
+def _across_face(body: Body, points: np.ndarray) -> np.ndarray:
+    """Strands (N,) bool that lie before forehead, eyes or cheeks: curls would make a web of them there."""
+    x, y, z = np.moveaxis(body.to_head(points) - body.origin + JOINT, -1, 0)
+    half = np.interp(z, [0.83, 0.87, 0.93, 0.955], [0.05, 0.062, 0.058, 0.03])
+    return ((np.abs(x) < half) & (y < -0.105) & (z > 0.83) & (z < 0.955)).sum(1) > 1
 
 
 def _clumped(points, place, style, random) -> np.ndarray:

@@ -55,17 +55,14 @@ def face_pixels(face: np.ndarray, width: int, height: int) -> np.ndarray:
     return away < (y - below[1]) * height
 
 
-def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alpha_samples: int = ALPHA_SAMPLES,
-           threads: int = 2) -> tuple:
-    """float32: linear colours (height, width, 3) times the colour pass's own alpha, the exact alpha (height, width),
-    and the colour pass's own alpha (height, width)."""
-    scene = bpy.context.scene
+def configure(scene, width: int, height: int, threads: int) -> None:
+    """Settings of every pass: size, path tracer, bounces, denoiser."""
     scene.render.engine = "CYCLES"
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
     scene.render.film_transparent = True
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
     scene.view_settings.view_transform = "Raw"
-    scene.render.use_persistent_data = True  # the second pass keeps the first one's geometry
+    scene.render.use_persistent_data = True  # a second pass keeps the first one's geometry
     cycles = scene.cycles
     cycles.device, cycles.seed = "CPU", 0
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 5, 2, 3
@@ -73,19 +70,28 @@ def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alp
     cycles.sample_clamp_indirect = 4.0
     cycles.use_adaptive_sampling, cycles.use_denoising = False, True
     cycles.denoiser, cycles.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
-    cycles.samples = samples
     scene.cycles_curves.shape, scene.cycles_curves.subdivisions = "RIBBONS", 2
-    colour = _picture(scene, width, height)
+
+
+def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alpha_samples: int = ALPHA_SAMPLES,
+           threads: int = 2) -> tuple:
+    """float32: linear colours (height, width, 3) times the colour pass's own alpha, the exact alpha (height, width),
+    and the colour pass's own alpha (height, width)."""
+    scene = bpy.context.scene
+    configure(scene, width, height, threads)
+    cycles = scene.cycles
+    cycles.samples = samples
+    colour = picture(scene, width, height)
     cycles.use_denoising, cycles.samples, cycles.max_bounces = False, alpha_samples, 0
     # Where the first samples all hit or all miss there is nothing to refine: the others go to the outline and the hair.
     cycles.use_adaptive_sampling, cycles.adaptive_min_samples, cycles.adaptive_threshold = True, 8, 0.02
     render_veil.whiten()
     scene.world = None
-    alpha = _picture(scene, width, height)
+    alpha = picture(scene, width, height)
     return colour[..., :3], np.clip(alpha[..., 3], 0, 1), colour[..., 3]
 
 
-def _picture(scene, width: int, height: int) -> np.ndarray:
+def picture(scene, width: int, height: int) -> np.ndarray:
     """Render to a file of floats and read it: (height, width, 4), first row at the top."""
     with tempfile.TemporaryDirectory() as folder:
         settings = scene.render.image_settings
