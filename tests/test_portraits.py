@@ -1,6 +1,7 @@
 """The rendered portraits: what is shipped agrees with its manifest; pictures are exact composites, drawn from seed and
 index alone; people don't cross the split; and, where Blender's module is installed, a person renders as stored."""
 
+import csv
 import hashlib
 import json
 
@@ -29,7 +30,9 @@ def test_the_manifest_lists_the_files_that_are_there_with_their_digests():
         content = (FOLDER / f"{row['id']}.webp").read_bytes()
         assert hashlib.sha256(content).hexdigest() == row["sha256"] and len(content) <= 250_000, row["id"]
         assert json.loads(row["parameters"])["number"] == int(row["seed"])
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 40_000_000
+    splits = [row["split"] for row in ROWS]
+    assert (splits.count("train"), splits.count("test")) == (90, 30)
+    assert sum(file.stat().st_size for file in FOLDER.parent.rglob("*") if file.is_file()) <= 40_000_000
 
 
 def test_people_are_straight_rgba_with_soft_alpha():
@@ -43,6 +46,14 @@ def test_people_are_straight_rgba_with_soft_alpha():
         inside = (alpha == 255) & (cv2.erode(alpha, np.ones((9, 9))) < 255)
         mean = [picture[mask][:, :3].mean(0) for mask in (beside, inside)]
         assert np.abs(mean[0] - mean[1]).max() < 40  # continued from the edge, not black
+
+
+def test_stored_people_look_over_a_background_as_blender_renders_them():
+    rows = list(csv.DictReader((FOLDER.parent / "check.csv").read_text().splitlines()))
+    assert len({row["person"] for row in rows}) == 3 and min(int(row["soft pixels"]) for row in rows) > 500
+    for row in rows:  # of 255, at the hair
+        assert abs(float(row["linear light: mean"])) <= 2
+        assert float(row["alpha alone: mean absolute"]) <= 2
 
 
 def test_each_person_is_in_one_split_and_group_splits_keep_people_apart():
