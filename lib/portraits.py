@@ -1,8 +1,8 @@
 """The embedded set: people rendered by `make render`, composited with backgrounds drawn anew for every picture.
 
-It needs no network and no Blender: the people come from data/portraits: 3-D bodies, hair and clothes, path-traced (lib.render_scene), each one a foreground
-with exact alpha. They are no photographs. A picture is drawn from (seed, index): who, in front of what, where, how
-large, in which light, with which noise and compression.
+It needs no network and no Blender. The people of data/portraits are 3-D bodies, hair and clothes, path-traced
+(lib.render_scene), each a foreground with exact alpha. They are no photographs. A picture is drawn from (seed, index):
+who, in front of what, where, how large, in which light, with which noise and compression.
 
 Layers are composited as gamma-coded sRGB values, not in linear light: the matting equation of the literature, its data
 sets and its losses are over such values, and so image = alpha F + (1 - alpha) B holds exactly for the bytes that a

@@ -27,7 +27,7 @@ SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's trai
 The networks were trained on {portraits} rendered portraits of {height} px and nothing else ({width} channels in the first block,
 one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
-    "fig_wall": "The images: rendered people, one each of forty groups. They do not exist.",
+    "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
     "fig03_loss_curves": "Training and test loss by epoch.",
     "fig05_comparison": "The test image at the median rank of the error of the augmented network (SGD).",
 }

@@ -1,5 +1,5 @@
-"""A veil: thin cloth that lies on hair and shoulders. Light passes between its threads, so alpha lies between 0 and 1 over
-a whole area, not along an outline alone."""
+"""A veil: thin cloth that lies on hair and shoulders. Light passes between its threads, so alpha lies between 0 and 1
+over a whole area, not along an outline alone."""
 
 import bpy
 import numpy as np
@@ -72,7 +72,7 @@ def _gauze(extras: dict):
 
 def _cover(tree, density: float):
     """How much of the light the threads stop: more at a slant, where more of them are passed, and at the hem."""
-    slant = node(tree, "ShaderNodeLayerWeight", {"Blend": 0.5}).outputs["Facing"]  # 0 seen from the front, 1 from the side
+    slant = node(tree, "ShaderNodeLayerWeight", {"Blend": 0.5}).outputs["Facing"]  # 0 from the front, 1 from the side
     slanted = ramp(tree, slant, 0.2, 1.0, density, min(0.9, 2.5 * density))
     uneven = node(tree, "ShaderNodeTexNoise", {"Scale": 60.0, "Detail": 2.0}).outputs[0]
     varied = math(tree, "MULTIPLY", slanted, ramp(tree, uneven, 0.25, 0.75, 0.8, 1.2))

@@ -47,7 +47,8 @@ def compare(rendered: Prepared, photographs: Prepared, folder: Path, *, rendered
                 with cpu_threads(threads):
                     alpha = predict(load(folder / name, device), photographs, index, trimap_rule=RULE, device=device,
                                     precision=precision, mirror=used, keep_known=used)
-                rows.append(_row(f"trained on {images}", "as used" if used else "plain", label, alpha, truth, trimap, seed))
+                use = "as used" if used else "plain"
+                rows.append(_row(f"trained on {images}", use, label, alpha, truth, trimap, seed))
     return pd.DataFrame(rows)
 
 
