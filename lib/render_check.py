@@ -23,11 +23,14 @@ from lib.render_person import linear
 PEOPLE = (0, 3, 92)  # curls, and hair that hangs; one to test on
 SAMPLES = 512
 BACKGROUNDS = {"dark": 0.2, "grey": 0.35, "light": 0.5}  # sRGB
-SIDE = 120  # pixels of the square that is rendered
+SIDE = 100  # pixels of the square that is rendered
 
 
 def main() -> None:
-    rows = [row for number in PEOPLE for row in check(number)]
+    rows = []
+    for number in PEOPLE:
+        rows += check(number)
+        print(f"{name(number)}: done", flush=True)
     text = io.StringIO()
     table = csv.DictWriter(text, rows[0], lineterminator="\n")
     table.writeheader()
@@ -102,8 +105,9 @@ def _prepare(scene, rows: slice, columns: slice, width: int, height: int) -> Non
     render_scene.configure(scene, width, height, threads=2)
     scene.render.film_transparent = False
     scene.render.use_border, scene.render.use_crop_to_border = True, True
-    scene.render.border_min_x, scene.render.border_max_x = columns.start / width, columns.stop / width
-    scene.render.border_min_y, scene.render.border_max_y = 1 - rows.stop / height, 1 - rows.start / height
+    low, high = 0.25, SIDE + 0.25  # Blender rounds down, and a border on a pixel's edge could lose that pixel
+    scene.render.border_min_x, scene.render.border_max_x = ((columns.start + by) / width for by in (low, high))
+    scene.render.border_min_y, scene.render.border_max_y = ((height - rows.stop + by) / height for by in (low, high))
     scene.cycles.use_denoising, scene.cycles.samples = False, SAMPLES
 
 

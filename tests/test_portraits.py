@@ -53,7 +53,8 @@ def test_stored_people_look_over_a_background_as_blender_renders_them():
     assert len({row["person"] for row in rows}) == 3 and min(int(row["soft pixels"]) for row in rows) > 500
     for row in rows:  # of 255, at the hair
         assert abs(float(row["linear light: mean"])) <= 2
-        assert float(row["alpha alone: mean absolute"]) <= 2
+        assert float(row["linear light: mean absolute"]) <= 8  # colours have few samples
+        assert float(row["alpha alone: mean absolute"]) <= 4  # with the noise of the reference in it
 
 
 def test_each_person_is_in_one_split_and_group_splits_keep_people_apart():
