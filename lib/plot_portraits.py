@@ -69,9 +69,9 @@ def clip(clips: list[list], every: int = 2) -> Figure:
 
 def difficulty(overlap: np.ndarray, texture: np.ndarray) -> Figure:
     """Histograms of both numbers (n,), see lib.difficulty."""
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH * 0.9, 2.2))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.2), layout="constrained")
     for axis, numbers, label, colour in zip(axes, (overlap, texture), (
-            "colours shared by person and background (share)", "texture of the background (grey levels a pixel)"),
+            "share of colours in common", "background's texture (grey levels a pixel)"),
             COLOURS):
         numbers = numbers[np.isfinite(numbers)]
         axis.hist(numbers, bins=24, color=colour, edgecolor="white", linewidth=0.4)

@@ -57,6 +57,15 @@ def test_wall_and_clip_show_every_picture():
     plt.close("all")
 
 
+def test_labels_of_the_difficulty_stay_inside_the_figure():
+    figure = plot_portraits.difficulty(np.linspace(0, 1, 50), np.linspace(0, 20, 50))
+    figure.draw_without_rendering()
+    width = figure.bbox.width
+    boxes = [axis.xaxis.label.get_window_extent() for axis in figure.axes]
+    plt.close(figure)
+    assert all(box.x0 >= 0 and box.x1 <= width for box in boxes) and boxes[0].x1 < boxes[1].x0
+
+
 def test_the_data_card_names_its_licences():
     card = data_tables.data_card()
     assert "Apache-2.0" in card and "CC0" in card and "unrealism" in card and "\n# " not in card
