@@ -24,8 +24,8 @@ TRANSFER_TEXT = """**From rendered people to photographs.** `python -m lib.trans
 portraits alone ({rendered_epochs} epochs) and, beside it, on four fifths of the {photographs} photographs ({epochs} epochs), all at
 {size}x{size} px with seed {seed}; errors on photographs."""
 SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps.
-The networks were trained on {portraits} rendered portraits of {height} px and nothing else ({width} channels in the first block,
-one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
+The networks were trained on {portraits} drawn portraits of {height} px, which the rendered ones have replaced since, and nothing
+else (commit {commit:.7}, {width} channels in the first block, one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
     "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
     "fig03_loss_curves": "Training and test loss by epoch.",
@@ -93,7 +93,7 @@ def soft_block(folder: Path) -> list[str]:
                            for name in ("07_benchmarks.json", "06_refinement.json"))
     text = SOFT_TEXT.format(pictures=benchmark["values"]["07_benchmarks.pictures.folder"],
                             portraits=training["values"]["06_refinement.training_images"],
-                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"])
+                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"], commit=training["commit"])
     table = compact(pd.read_csv(folder / "tab_benchmarks_folder.csv"), digits=3)
     return ["", text, "", table.to_markdown(index=False, disable_numparse=True)]
 
