@@ -12,7 +12,7 @@ RUN = $(PROFILE)$(addprefix -,$(filter-out portraits,$(DATA)))
 OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
 	$(if $(SET),--set $(SET)) $(if $(SNAKEMAKE),--snakemake "$(SNAKEMAKE)")
 
-.PHONY: paper status verify publish compare test env lab bench readme lock render clean
+.PHONY: paper status verify publish compare test env lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@$(BIN)/python -m lib.paper $(OPTIONS)
@@ -53,11 +53,15 @@ lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-# data/portraits again, from the seeds: people whose file is missing. Blender's module wants Python 3.11 and an older
+# data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older
 # NumPy than the paper, so it has an environment of its own; the paper runs without it.
 render: build/render/ready
 	build/render/bin/python -m lib.render_backgrounds
 	build/render/bin/python -m lib.render
+
+# Stored people over a background against Blender's own render of the same, into data/check.csv.
+render-check: build/render/ready
+	build/render/bin/python -m lib.render_check
 
 build/render/ready: Makefile
 	@$(PYTHON) -m venv build/render

@@ -11,6 +11,8 @@ with open(f"runs/{run}/plan.json") as file:
 with open(f"runs/{run}/sources.json") as file:
     sources = json.load(file)
 
+rendered = plan["01_data"]["parameters"].get("data", "portraits") == "portraits"  # they come with more to show
+
 
 def figures(*names):
     return [f"figures/{run}/{name}.{kind}" for name in names for kind in ("png", "pdf")]
@@ -45,8 +47,10 @@ COMMAND = f"exec {PYTHON} -m lib.run {{params.notebook}} --run {run} --outputs {
 rule data:
     output:
         executed("01_data"), f"reports/{run}/splits.csv",
-        figures("fig01_example", "fig_wall", "fig_coverage", "fig_groups", "fig_alpha_histogram", "fig_trimap_rules"),
-        tables("tab_data_counts", "tab_trimap_rules", "tab_splits"),
+        figures("fig01_example", "fig_wall", "fig_hair", "fig_difficulty", "fig_coverage", "fig_groups",
+                "fig_alpha_histogram", "fig_trimap_rules", *(["fig_clips"] if rendered else [])),
+        tables("tab_data_counts", "tab_trimap_rules", "tab_splits",
+               *(["tab_difficulty", "tab_render_check"] if rendered else [])),
     params:
         notebook="01_data",
         fingerprint=plan["01_data"]["fingerprint"],

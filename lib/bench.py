@@ -27,7 +27,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from lib import bench_metrics, bench_whole_image
+from lib import bench_compose, bench_metrics, bench_whole_image
 from lib.cluster import STARTS, gmm_alpha, kmeans_alpha
 from lib.errors import UserError
 from lib.files import write_atomically
@@ -48,7 +48,7 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
           side: tuple[int, int] = (800, 600)) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure everything; returns (rates, memory).
 
-    images: files to train on and prepare, copies of `distinct` drawn portraits of `side` (height, width) px.
+    images: files to train on and prepare, copies of `distinct` rendered portraits of `side` (height, width) px.
     epochs: of our training; the first one warms up and is not counted, the median of the others is.
     rates: what, ours and reference in images/s, ratio, target. memory: part, peak_mb.
     """
@@ -60,6 +60,7 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
         found, memory = {}, []
         parts = {"preparation, ours": _prepare_ours, "preparation, sequential full size": _prepare_plain,
                  "training, ours": _train_ours, "training, decoding each epoch": _train_plain,
+                 "rendered portraits, small": bench_compose.small, "rendered portraits, full size": bench_compose.large,
                  "clustering": _cluster, "a whole picture, network": bench_whole_image.network,
                  "a whole picture, closed form": bench_whole_image.closed_form,
                  f"a picture of {bench_whole_image.LARGER:g} times the side, in tiles": bench_whole_image.large}
@@ -80,6 +81,8 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
             ("training with preparation and checkpoints / the same", "train_whole", "train_plain", None),
             ("training steps / the same without its decoding", "train_ours", "train_network", None),
             ("preparation / sequential full-size decode", "prepare_ours", "prepare_plain", None),
+            ("rendered portraits, small / composed at full size and averaged", "compose_small", "compose_small_plain", None),
+            ("rendered portraits, full size / one process", "compose_large", "compose_large_plain", None),
             ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
             ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
             ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
@@ -91,7 +94,7 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
 
 
 def lay_out(folder: Path, images: int, distinct: int, side: tuple[int, int]) -> None:
-    """`images` JPEGs and RGBA mattes in AISegment's layout: drawn portraits, copied as often as needed."""
+    """`images` JPEGs and RGBA mattes in AISegment's layout: rendered portraits, copied as often as needed."""
     source = Portraits(distinct, seed=0)
     (folder / "clip_img/0/clip_00000000").mkdir(parents=True)
     (folder / "matting/0/matting_00000000").mkdir(parents=True)
@@ -261,7 +264,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
-    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} drawn portraits, 600x800 JPEG and RGBA PNG, "
+    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} rendered portraits, 600x800 JPEG and RGBA PNG, "
             f"used at {size}x{size} px, in batches of {batch_size}.\n",
             shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",

@@ -18,7 +18,7 @@ REPEATS = 3  # of each image; the fastest counts
 def rates(images: int = 100, distinct: int = 8, side: tuple[int, int] = (800, 600)) -> list[dict]:
     """One row {what, ours, reference, ratio}: images/s for all four errors, one thread, both in this run.
 
-    images: how many, copies of `distinct` drawn portraits of `side` (height, width) px. Alphas are float32.
+    images: how many, copies of `distinct` rendered portraits of `side` (height, width) px. Alphas are float32.
     """
     name, reference = ("mmeval", _mmeval()) if importlib.util.find_spec("mmeval") else ("plain SciPy", plain)
     samples = draw(min(distinct, images), side)

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lib import splits, trimap
+from lib import difficulty, splits, trimap
 from lib.errors import UserError
+from lib.paths import ROOT
+from lib.portraits import CAMOUFLAGE, Portraits
 
 
 def counts_table(counts: dict[str, int], left_out: list[tuple[str, str]], prepared: int) -> pd.DataFrame:
@@ -71,3 +73,31 @@ def what_the_random_split_measures(leaked: float) -> str:
     return (f"With {leaked:.0%} of the test images sharing a group with training images, a random split "
             "measures how well known people are matted in new pictures, not how well new people are; "
             "notebook 03 measures what that is worth.")
+
+
+def difficulties(samples: list) -> tuple[np.ndarray, np.ndarray]:
+    """Colour overlap and texture (n,) of samples (lib.sources.Sample); see lib.difficulty."""
+    return (np.array([difficulty.colour_overlap(sample.image, sample.alpha) for sample in samples]),
+            np.array([difficulty.texture(sample.image, sample.alpha) for sample in samples]))
+
+
+def tuned_portraits(seed: int, count: int = 60) -> pd.DataFrame:
+    """What the two settings of the rendered portraits do to the two numbers: means over `count` pictures of 80x60."""
+    rows = []
+    for camouflage, texture in ((CAMOUFLAGE, 1.0), (0.0, 1.0), (1.0, 1.0), (CAMOUFLAGE, 0.0), (CAMOUFLAGE, 2.0)):
+        source = Portraits(2 * count, seed, camouflage, texture)
+        overlap, detail = difficulties([source.read(index, (80, 60)) for index in range(0, 2 * count, 2)])
+        rows.append({"camouflage": camouflage, "texture setting": texture, "colours shared (share)": np.nanmean(overlap),
+                     "texture (grey levels a pixel)": np.nanmean(detail), "images": count})
+    return pd.DataFrame(rows)
+
+
+def data_card() -> str:
+    """data/README.md as Markdown, its headings one level of a notebook's section lower."""
+    text = (ROOT / "data/README.md").read_text()
+    return "\n".join("##" + line if line.startswith("#") else line for line in text.splitlines())
+
+
+def render_check() -> pd.DataFrame:
+    """data/check.csv, made by `make render-check` (lib.render_check)."""
+    return pd.read_csv(ROOT / "data/check.csv")

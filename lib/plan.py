@@ -17,6 +17,7 @@ NEEDS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation"
          "07_benchmarks": ["03_vgg16", "06_refinement"]}
 NOTEBOOKS = tuple(NEEDS)
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
+SHIPPED = {"01_data": ("data/README.md", "data/check.csv", "data/sequences/manifest.csv")}  # read beside the source
 PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
 
 
@@ -65,6 +66,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         opened = [data[name] for name in COUNTS if name in values]
         if values.get("benchmark_dir"):
             opened.append(open_source("folder", values["benchmark_dir"]).fingerprint)
+        opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in SHIPPED.get(notebook, ())]
         step = {"needs": NEEDS[notebook], "parameters": values, "code": provenance.code_parts(path),
                 "data": " ".join(opened), "weights": weights if "encoder_weights" in values else "", "lock": lock}
         plan[notebook] = step | {"fingerprint": _sha256(step)}

@@ -1,4 +1,4 @@
-"""Pictures of the data: Figure 1, the wall, and the distributions of notebook 01."""
+"""Pictures of the data: Figure 1, and the distributions of notebook 01."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,28 +13,8 @@ def triple(image: np.ndarray, trimap: np.ndarray, alpha: np.ndarray) -> Figure:
     smoothed."""
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH * 0.8, 2.1))
     for axis, picture, title in zip(axes, (image, trimap, alpha), ("input", "trimap", "target (alpha)")):
-        _picture(axis, picture)
+        show_picture(axis, picture)
         axis.set_title(title)
-    return figure
-
-
-def wall(samples: list, columns: int = 8) -> Figure:
-    """Many samples (lib.sources.Sample) at drawing size: the image, and its alpha beside it."""
-    lines = -(-len(samples) // columns)
-    height, width = samples[0].image.shape[:2]
-    figure, axes = plt.subplots(
-        2 * lines,
-        columns,
-        figsize=(WIDTH, 2 * lines * WIDTH / columns * height / width * 1.03),
-        squeeze=False,
-    )
-    for number in range(lines * columns):
-        top, bottom = (axes[2 * (number // columns) + below, number % columns] for below in (0, 1))
-        for axis, layer in ((top, "image"), (bottom, "alpha")):
-            axis.axis("off")
-            if number < len(samples):
-                _picture(axis, getattr(samples[number], layer))
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     return figure
 
 
@@ -87,12 +67,13 @@ def trimap_rules(image: np.ndarray, alpha: np.ndarray, trimaps: dict[str, np.nda
     pictures = {"input": image, "alpha": alpha, **trimaps}
     figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 1.55))
     for axis, (title, picture) in zip(axes, pictures.items()):
-        _picture(axis, picture)
+        show_picture(axis, picture)
         axis.set_title(title, fontsize=8)
     return figure
 
 
-def _picture(axis: plt.Axes, picture: np.ndarray) -> None:
+def show_picture(axis: plt.Axes, picture: np.ndarray) -> None:
+    """A picture (H, W[, 3]) uint8 without ticks and frame, its pixels enlarged, not smoothed."""
     axis.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)

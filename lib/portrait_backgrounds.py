@@ -1,6 +1,6 @@
-"""Backgrounds of the drawn portraits: seven kinds of scene, from a plain studio to a street.
+"""Drawn backgrounds of the embedded set: seven kinds of scene, from a plain studio to a street.
 
-A scene is drawn on a grid of positions in units (see lib.portrait_canvas). Colours: RGB, float32, 0 to 255.
+A scene is drawn on a grid of positions in units (see lib.portrait_grid). Colours: RGB, float32, 0 to 255.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import cv2
 import numpy as np
 
-from lib.portrait_canvas import HEIGHT, WIDTH, Grid, blur, mix, wave
+from lib.portrait_grid import HEIGHT, WIDTH, Grid, blur, mix, wave
 
 
 def random_palette(random: np.random.Generator, n: int = 4) -> np.ndarray:

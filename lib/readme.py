@@ -20,10 +20,14 @@ PHOTOS = {"plain": "random", "vgg": "VGG-16 of ImageNet"}  # reports/portraits20
 PHOTOS_TEXT = """**On photographs.** The same notebooks on {images} real portraits laid out like AISegment, of which {test}
 to test on, profile `gpu` with one seed: 28x28 px, the recipe's {epochs} epochs at a rate up to {lr}. The photographs are
 not in this repository; tables and run records are in [reports/portraits200](reports/portraits200)."""
+TRANSFER_TEXT = """**From rendered people to photographs.** `python -m lib.transfer` trains the study's network with the recipe on rendered
+portraits alone ({rendered_epochs} epochs) and, beside it, on four fifths of the {photographs} photographs ({epochs} epochs), all at
+{size}x{size} px with seed {seed}; errors on photographs."""
 SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps.
-The networks were trained on {portraits} drawn portraits of {height} px and nothing else ({width} channels in the first block,
-one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
+The networks were trained on {portraits} drawn portraits of {height} px, which the rendered ones have replaced since, and nothing
+else (commit {commit:.7}, {width} channels in the first block, one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
+    "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
     "fig03_loss_curves": "Training and test loss by epoch.",
     "fig05_comparison": "The test image at the median rank of the error of the augmented network (SGD).",
 }
@@ -39,6 +43,7 @@ def results_block(root: Path = ROOT) -> str:
     for name, caption in FIGURES.items():
         lines += ["", f"![{caption}](figures/{RUN}/{name}.png)", "", f"*{caption}*"]
     lines += photos_block(root / "reports" / "portraits200")
+    lines += transfer_block(root / "reports" / "transfer")
     lines += soft_block(root / "reports" / "alphamatting15")
     return "\n".join(lines)
 
@@ -64,6 +69,22 @@ def photos_block(folder: Path) -> list[str]:
     return ["", text, "", pd.concat(parts).to_markdown(index=False, disable_numparse=True)]
 
 
+def transfer_block(folder: Path) -> list[str]:
+    """Lines on what the rendered portraits teach about photographs, where the table is kept; else []."""
+    if not (folder / "transfer.csv").is_file():
+        return []
+    table = pd.read_csv(folder / "transfer.csv")
+    record = json.loads((folder / "transfer.json").read_text())
+    own = record["parameters"]
+    text = TRANSFER_TEXT.format(photographs=record["photographs"], size=own["size"], seed=own["seed"],
+                                rendered_epochs=own["rendered_epochs"], epochs=own["epochs"])
+    shown = table[["method", "use", "images"]].rename(columns={"images": "photographs tested on"})
+    for region in ("all", "unknown"):
+        numbers = table[[f"test {region}", f"test {region} low", f"test {region} high"]].to_numpy()
+        shown[f"test {region}"] = [f"{mean:.4f} [{low:.4f}, {high:.4f}]" for mean, low, high in numbers]
+    return ["", text, "", shown.to_markdown(index=False, disable_numparse=True)]
+
+
 def soft_block(folder: Path) -> list[str]:
     """Lines on the benchmark with true soft alpha whose tables are kept; [] where there are none."""
     if not (folder / "tab_benchmarks_folder.csv").is_file():
@@ -72,7 +93,7 @@ def soft_block(folder: Path) -> list[str]:
                            for name in ("07_benchmarks.json", "06_refinement.json"))
     text = SOFT_TEXT.format(pictures=benchmark["values"]["07_benchmarks.pictures.folder"],
                             portraits=training["values"]["06_refinement.training_images"],
-                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"])
+                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"], commit=training["commit"])
     table = compact(pd.read_csv(folder / "tab_benchmarks_folder.csv"), digits=3)
     return ["", text, "", table.to_markdown(index=False, disable_numparse=True)]
 

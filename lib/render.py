@@ -1,8 +1,8 @@
-"""`make render`: the people of data/portraits, rendered again from their seeds. Needs Blender's module and anny (the
-extra `render`); the paper doesn't.
+"""`make render`: the people of data/portraits and the clips of data/sequences, rendered again from their seeds. Needs
+Blender's module and anny (the extra `render`); the paper doesn't.
 
-A person whose file is there is left as it is, so that a broken-off run goes on where it stopped; remove a file to
-render it again. The manifest lists the people whose files are there, with their parameters and SHA-256.
+What is there is left as it is, so that a broken-off run goes on where it stopped; remove a file to render it again. The
+manifests list what is there, with its parameters and SHA-256.
 """
 
 import argparse
@@ -12,44 +12,59 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import numpy as np
 
 from lib import render_person
 from lib.files import write_atomically
 from lib.paths import ROOT
 
-PORTRAITS = ROOT / "data/portraits"
+DATA = ROOT / "data"
 COLUMNS = ("id", "seed", "split", "sha256", "parameters")
+CLIPS = 24  # people of whom there is a clip: the first in `order`
 
 
-def name(number: int) -> str:
-    return f"person-{number:03d}"
+def name(number: int, kind: str = "person") -> str:
+    return f"{kind}-{number:03d}"
 
 
-def render_one(number: int, folder: Path, threads: int, **quality) -> None:
+def render_person_to(number: int, folder: Path, threads: int, **quality) -> None:
     """Render person `number` into `folder`. quality: see render_scene.render."""
     from lib import render_develop, render_scene
 
     person = render_person.person(number)
     face = render_scene.build(person)
     colour, alpha, own = render_scene.render(threads=threads, **quality)
-    picture = render_develop.develop(colour, own, alpha, render_scene.face_pixels(face, *alpha.shape[::-1]), person)
+    seen = render_scene.face_pixels(face, *alpha.shape[::-1])
+    picture = render_develop.develop(colour, own, alpha, render_develop.exposure(colour, own, alpha, seen, person))
     folder.mkdir(parents=True, exist_ok=True)
     render_develop.save(picture, folder / f"{name(number)}.webp")
 
 
-def write_manifest(folder: Path) -> None:
-    """List the people whose files are there. Two workers may finish at once: the second waits."""
+def render_clip_to(number: int, folder: Path, threads: int, **quality) -> None:
+    """Render the clip of person `number` into `folder`: its frames one below the other."""
+    from lib import render_develop, render_sequence
+
+    frames = render_sequence.render(number, threads, **quality)
+    folder.mkdir(parents=True, exist_ok=True)
+    render_develop.save(np.concatenate(frames), folder / f"{name(number, 'clip')}.webp")
+
+
+def write_manifest(folder: Path, kind: str) -> None:
+    """List what is there of a kind, person or clip. Two workers may finish at once: the second waits."""
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
-        for file in sorted(folder.glob("person-*.webp")):
+        for file in sorted(folder.glob(f"{kind}-*.webp")):
             number = int(file.stem[-3:])
             split = "train" if number < render_person.TRAIN else "test"
-            parameters = json.dumps(_rounded(render_person.person(number)), separators=(",", ":"))
+            parameters = json.dumps(_rounded(_parameters(number, kind)), separators=(",", ":"))
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             table.writerow([file.stem, number, split, digest, parameters])
         write_atomically(folder / "manifest.csv", text.getvalue().encode())
@@ -64,19 +79,43 @@ def order() -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=PORTRAITS)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each worker")
-    parser.add_argument("--worker", default="0/1", help="this worker and how many there are, such as 1/4")
+    parser.add_argument("--folder", type=Path, default=DATA, help="where portraits/ and sequences/ go")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, of one thread each")
+    parser.add_argument("--share", default="", help="for the processes themselves: which share is theirs, such as 1/4")
     options = parser.parse_args()
-    this, workers = map(int, options.worker.split("/"))
-    for number in order()[this::workers]:
-        if (options.folder / f"{name(number)}.webp").exists():
+    if not options.share:
+        start_workers(options)
+        return
+    this, workers = map(int, options.share.split("/"))
+    everyone = order()
+    todo = [("person", number) for number in everyone] + [("clip", number) for number in everyone[:CLIPS]]
+    for kind, number in todo[this::workers]:
+        folder = options.folder / {"person": "portraits", "clip": "sequences"}[kind]
+        if (folder / f"{name(number, kind)}.webp").exists():
             continue
         start = time.time(), time.process_time()
-        render_one(number, options.folder, options.threads)
-        write_manifest(options.folder)
+        {"person": render_person_to, "clip": render_clip_to}[kind](number, folder, threads=1)
+        write_manifest(folder, kind)
         wall, processor = time.time() - start[0], time.process_time() - start[1]
-        print(f"{name(number)}: {wall:.0f} s, {processor:.0f} s of processor time", flush=True)
+        print(f"{name(number, kind)}: {wall:.0f} s, {processor:.0f} s of processor time", flush=True)
+
+
+def start_workers(options) -> None:
+    """One process for each share. They have one thread each: much of a picture's time is not the path tracer's."""
+    command = [sys.executable, "-m", "lib.render", "--folder", str(options.folder), "--share"]
+    started = [subprocess.Popen([*command, f"{share}/{options.workers}"]) for share in range(options.workers)]
+    failed = [process for process in started if process.wait()]
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(started)} renderers failed; what they finished is kept: run it again.")
+
+
+def _parameters(number: int, kind: str) -> dict:
+    if kind == "person":
+        return render_person.person(number)
+    from lib import render_sequence
+
+    return {"person": name(number), "frames_a_second": 1 / render_sequence.STEP,
+            "far_moves": render_sequence.far_moves(number).tolist()}  # pixels to the right and down, a row a frame
 
 
 def _rounded(value):

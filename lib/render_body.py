@@ -68,7 +68,8 @@ def template() -> np.ndarray:
 
 def build(person: dict) -> Body:
     rest, heads = _rest(person["body"], person["face"], person["action"])
-    vertices, joints, rotations = _posed(rest, heads, person["pose"])
+    raised = person["extras"]["side"] if person["extras"]["hand"] else 0
+    vertices, joints, rotations = _posed(rest, heads, person["pose"], raised)
     names = model().bone_labels
     head = names.index("head")
     return Body(vertices, rest, joints, rotations[head], heads[head])
@@ -104,8 +105,38 @@ def _rest(body: dict, face: dict, action: dict) -> tuple:
     return out["rest_vertices"][0].numpy().astype(float), out["rest_bone_heads"][0].numpy().astype(float)
 
 
-def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict) -> tuple:
-    """Linear blend skinning with a rotation about world axes at each named joint."""
+def _raised(heads: dict, sign: float, pose: dict) -> dict:
+    """Turns of the joints of an arm that bring the hand before the shoulder, palm inwards, fingers a little bent: the
+    upper arm down and forward, the forearm up."""
+    side = "L" if sign > 0 else "R"
+    shoulder, elbow, wrist = (heads[f"{name}.{side}"] for name in ("upperarm01", "lowerarm01", "wrist"))
+    at = 0.5 + 0.5 * np.sin(pose["elbows"][0])  # one of the pose's numbers: a hand nearer the chin or the shoulder
+    upper = _between(elbow - shoulder, np.array([sign * 0.25, -0.42, -0.87]))
+    lower = _between(wrist - elbow, np.array([-sign * (0.25 + 0.25 * at), -0.3, 0.95]))
+    bend = np.cross(wrist - elbow, [0, 0, 1.0])  # across the palm
+    turns = {f"clavicle.{side}": np.eye(3), f"upperarm01.{side}": upper, f"lowerarm01.{side}": upper.T @ lower}
+    for finger in range(2, 6):
+        for joint in (1, 2, 3):
+            turns[f"finger{finger}-{joint}.{side}"] = _about(bend, 6.0 + 3 * finger * at)
+    return turns
+
+
+def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The least rotation that turns one direction into another (Rodrigues)."""
+    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    return _about(np.cross(a, b), np.degrees(np.arccos(np.clip(a @ b, -1, 1))))
+
+
+def _about(axis: np.ndarray, degrees: float) -> np.ndarray:
+    x, y, z = axis / max(np.linalg.norm(axis), 1e-12)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.radians(degrees)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict, raised: float) -> tuple:
+    """Linear blend skinning with a rotation about world axes at each named joint. raised: 1 the left hand is before the
+    shoulder, -1 the right one, 0 none."""
     turns = {"root": rotation("z", pose["turn"]), "spine03": rotation("y", pose["lean"])}
     for name in HEAD_JOINTS:
         turns[name] = (rotation("z", pose["head_turn"] / 4) @ rotation("x", pose["nod"] / 4)
@@ -115,6 +146,8 @@ def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict) -> tuple:
         turns[f"upperarm01.{side}"] = rotation("y", sign * arm)
         turns[f"lowerarm01.{side}"] = rotation("x", -elbow) @ rotation("z", -sign * elbow * 0.6)
     labels, parents = model().bone_labels, model().bone_parents
+    if raised:
+        turns |= _raised(dict(zip(labels, heads, strict=True)), raised, pose)
     count = len(labels)
     turned, moved = np.zeros((count, 3, 3)), np.zeros((count, 3))
     for bone, (label, parent) in enumerate(zip(labels, parents, strict=True)):

@@ -8,17 +8,21 @@ import numpy as np
 QUALITY = 90  # of WebP's colours; alpha is lossless
 
 
-def develop(colour: np.ndarray, own_alpha: np.ndarray, alpha: np.ndarray, face: np.ndarray, person: dict) -> np.ndarray:
-    """Straight sRGB and alpha, uint8 (H, W, 4).
+def exposure(colour: np.ndarray, own_alpha: np.ndarray, alpha: np.ndarray, face: np.ndarray, person: dict) -> float:
+    """The factor that brings the lit side of the face to where a photographer would have it.
 
     colour (H, W, 3): linear, multiplied by its pass's alpha own_alpha (H, W); alpha (H, W): the exact one; face (H, W)
-    bool: pixels of the face, which set the exposure.
+    bool: pixels of the face.
     """
     straight = _straight(colour, own_alpha)
-    bright = np.percentile(straight[face & (alpha > 0.95)] @ [0.2126, 0.7152, 0.0722], 75)  # the lit side of the face
+    bright = np.percentile(straight[face & (alpha > 0.95)] @ [0.2126, 0.7152, 0.0722], 75)
     albedo = np.array(person["skin"]["colour"]) @ [0.2126, 0.7152, 0.0722]
-    target = 0.37 * (albedo / 0.5) ** 0.6 * 2 ** person["light"]["exposure"]
-    picture = encode(shoulder(straight * (target / max(bright, 1e-4))))
+    return 0.37 * (albedo / 0.5) ** 0.6 * 2 ** person["light"]["exposure"] / max(bright, 1e-4)
+
+
+def develop(colour: np.ndarray, own_alpha: np.ndarray, alpha: np.ndarray, gain: float) -> np.ndarray:
+    """Straight sRGB and alpha, uint8 (H, W, 4). Arguments: see exposure."""
+    picture = encode(shoulder(_straight(colour, own_alpha) * gain))
     rgb = np.round(255 * extend(picture, alpha)).astype(np.uint8)
     return np.dstack([rgb, np.round(255 * alpha).astype(np.uint8)])
 

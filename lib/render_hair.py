@@ -58,12 +58,19 @@ TARGETS = {"bun": ((0, 0.035, 1.015), (0, 0.075, 0.93)), "ponytail": ((0, 0.062,
 
 @dataclass(frozen=True)
 class Hair:
-    """shade (V,): how much roots darken the skin at the body's vertices; top: greatest height, metres; wide:
-    how far the hair reaches to a side of the head's joint, metres."""
+    """strands: name -> (points (N, K, 3), radius (N, K)), metres, of hair, brows, lashes, beard; shade (V,): how much
+    roots darken the skin at the body's vertices; top: greatest height, metres; wide: how far the hair reaches to a side
+    of the head's joint, metres."""
 
+    strands: dict
     shade: np.ndarray
     top: float
     wide: float
+
+    @property
+    def points(self) -> np.ndarray:
+        """Points (N, 3) of the strands on the head."""
+        return self.strands["hair"][0].reshape(-1, 3) if "hair" in self.strands else np.empty((0, 3))
 
 
 class Obstacle:
@@ -84,34 +91,48 @@ class Obstacle:
         return points + normal * rise[:, None], normal, height + rise
 
 
-def add_hair(body: Body, person: dict, clothes: list) -> Hair:
-    hair = person["hair"]
+def grow(body: Body, person: dict, clothes: list) -> Hair:
+    """clothes: (points, normals) of the surfaces that hair lies on."""
+    hair, strands = person["hair"], {}
     random = np.random.Generator(np.random.PCG64([7, person["number"]]))
-    faces = render_body.groups()["body"][0]
-    normals = render_body.normals(body.vertices, faces)
-    template = render_body.template()
-    obstacle = Obstacle([_dense(body.vertices, normals, faces[(template[faces, 2] > 0.45).all(1)]), *clothes])
-    scalp = _scalp(template[:13380], hair["recede"])
+    normals = render_body.normals(body.vertices, render_body.groups()["body"][0])
+    template = render_body.template()[:13380]
+    scalp = _scalp(template, hair["recede"])
     shade = np.zeros(13380)
-    colour = _colour(hair)
     top, wide = body.vertices[:13380, 2].max(), 0.1
     if hair["style"] != "bald":
-        points, width = _head_of_hair(body, normals, scalp, person, obstacle, random)
-        curves("hair", points, width, colour)
+        strands["hair"] = _head_of_hair(body, normals, scalp, person, obstacle(body, clothes), random)
+        points = strands["hair"][0]
         top = max(top, np.percentile(points[..., 2], 99.5))
         wide = np.percentile(np.abs(points[..., 0] - body.joints["head"][0]), 99)
         shade = scalp * (1.0 if hair["style"] != "crop" else 0.75)
     elif hair["recede"] < 0.6:
         shade = scalp * 0.35  # shaven
     shadow = 0.3 * (hair["beard"] > 0) + 0.25 * hair["beard"]
-    shade = np.maximum(shade, _beard_region(template[:13380]) * shadow)
-    brown = colour if hair["dye"] is None else _colour(hair | {"dye": None})
-    curves("brows", *_brows(body, normals, person, random), brown)
-    curves("lashes", *_lashes(body, person, random), _colour({"melanin": 1.0, "redness": 0.2, "grey": 0, "dye": None}))
+    shade = np.maximum(shade, _beard_region(template) * shadow)
+    strands["brows"] = _brows(body, normals, person, random)
+    strands["lashes"] = _lashes(body, person, random)
     if hair["beard"]:
-        curves("beard", *_beard(body, normals, person, random), brown)
-    top += 0.03 * person["extras"]["hat"]
-    return Hair(shade, float(top), float(wide))
+        strands["beard"] = _beard(body, normals, person, random)
+    top += 0.03 * person["extras"]["hat"] + 0.02 * (person["extras"]["headphones"] or person["extras"]["veil"])
+    return Hair(strands, shade, float(top), float(wide))
+
+
+def add_hair(hair: Hair, person: dict) -> None:
+    own = _colour(person["hair"])
+    brown = own if person["hair"]["dye"] is None else _colour(person["hair"] | {"dye": None})
+    black = _colour({"melanin": 1.0, "redness": 0.2, "grey": 0, "dye": None})
+    colours = {"hair": own, "brows": brown, "lashes": black, "beard": brown}
+    for name, (points, radius) in hair.strands.items():
+        curves(name, points, radius, colours[name])
+
+
+def obstacle(body: Body, clothes: list) -> Obstacle:
+    """What hair lies on: skin and clothes."""
+    faces = render_body.groups()["body"][0]
+    normals = render_body.normals(body.vertices, faces)
+    high = (render_body.template()[faces, 2] > 0.45).all(1)
+    return Obstacle([_dense(body.vertices, normals, faces[high]), *clothes])
 
 
 def roots(body: Body, normals: np.ndarray, weight: np.ndarray, count: int, random) -> tuple:
@@ -179,6 +200,8 @@ def _head_of_hair(body: Body, normals, scalp, person, obstacle, random) -> tuple
     points = _march(body, place, normal, comb, length, style, layer, fringe, hair, obstacle, aim, random)
     points = _clumped(points, place, style, random)
     points = _waved(points, length, style, hair, random)
+    if hair["style"] == "curly":
+        points = points[~_across_face(body, points)]
     extra = _bun(aim, body, style, hair["style"], obstacle, random) if aim is not None else None
     width = np.full(points.shape[:2], 0.00011 if len(points) > 12000 else 0.00013)
     width *= np.linspace(1, 0.45, points.shape[1])[None] * random.uniform(0.7, 1.2, (len(points), 1))
@@ -269,6 +292,13 @@ def _off_face(body: Body, points: np.ndarray) -> np.ndarray:
                                                                          0, 1)), away[:, :1])
     back = body.from_head(away * radii + centre - JOINT + body.origin)
     return np.where(far < 1, 0.5 * points + 0.5 * back, points)
+
+
+def _across_face(body: Body, points: np.ndarray) -> np.ndarray:
+    """Strands (N,) bool that lie before forehead, eyes or cheeks: curls would make a web of them there."""
+    x, y, z = np.moveaxis(body.to_head(points) - body.origin + JOINT, -1, 0)
+    half = np.interp(z, [0.83, 0.87, 0.93, 0.955], [0.05, 0.062, 0.058, 0.03])
+    return ((np.abs(x) < half) & (y < -0.105) & (z > 0.83) & (z < 0.955)).sum(1) > 1
 
 
 def _clumped(points, place, style, random) -> np.ndarray:

@@ -48,7 +48,8 @@ def person(number: int) -> dict:
         "number": number, "woman": woman, "age": age, "origin": origin.tolist(),
         "body": _body(random, woman, age, origin), "face": _face(random), "action": _action(random),
         "skin": _skin(random, origin, age), "hair": _hair(random, woman, age, origin, style),
-        "clothes": _clothes(random, woman), "extras": _extras(random, woman, style), "pose": _pose(random),
+        "clothes": _clothes(random, woman), "extras": _more(number, woman, style) | _extras(random, woman, style),
+        "pose": _pose(random),
         "light": _light(random), "camera": _camera(random, style),
     }
 
@@ -165,6 +166,18 @@ def _extras(random, woman, style) -> dict:
             "hat": bool(style in ("bald", "crop", "straight", "bob") and random.random() < 0.12),
             "scarf": bool(random.random() < 0.1),
             "colours": _colours(random, 3)}
+
+
+def _more(number, woman, style) -> dict:
+    """What was thought of later has random numbers of its own, so that nobody else changes. At most one of the three
+    large things. A veil asks for hair that lies flat; a hat takes its place and that of headphones."""
+    random = np.random.Generator(np.random.PCG64([2021, number, 1]))
+    share = {"veil": 0.14 if woman and style in ("crop", "swept", "side", "straight", "bob", "wavy") else 0.0,
+             "headphones": 0.0 if style in ("afro", "bun") else 0.07, "hand": 0.08}
+    drawn, edges = random.random(), np.cumsum(list(share.values()))
+    one = {name: bool(high - share[name] <= drawn < high) for name, high in zip(share, edges, strict=True)}
+    return one | {"earrings": bool(woman and random.random() < 0.3), "colour": _colours(random, 1)[0],
+                  "size": float(random.uniform(0, 1)), "side": float(random.choice([-1, 1]))}
 
 
 def _pose(random) -> dict:

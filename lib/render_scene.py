@@ -10,31 +10,40 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from lib import render_body, render_clothes, render_extras, render_hair, render_light, render_skin
-from lib.render_nodes import material, node
+from lib import render_body, render_clothes, render_extras, render_hair, render_light, render_skin, render_veil
 
 WIDTH, HEIGHT = 600, 800
 SAMPLES, ALPHA_SAMPLES = 6, 128
 
 
-def build(person: dict) -> np.ndarray:
-    """Fill an empty scene with the person, the lamps and the camera. Returns the middle of the face (3,)."""
+def empty() -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def build(person: dict, hair: render_hair.Hair | None = None, eyes: np.ndarray | None = None) -> np.ndarray:
+    """Fill an empty scene with the person, the lamps and the camera. Returns the middle of the face (3,).
+
+    hair: grown before, by default now. eyes (3,): what lamps and camera aim at, by default the person's own.
+    """
+    empty()
     body = render_body.build(person)
-    eyes = np.mean([body.joints["eye.L"], body.joints["eye.R"]], axis=0)
+    own = np.mean([body.joints["eye.L"], body.joints["eye.R"]], axis=0)
     clothes = render_clothes.add_clothes(body, person)
-    hair = render_hair.add_hair(body, person, clothes)
+    hair = hair or render_hair.grow(body, person, clothes)
+    render_hair.add_hair(hair, person)
     render_skin.add_skin(body, person, hair.shade)
     render_skin.add_eyes(body, person)
     render_skin.add_teeth(body)
-    render_extras.add_extras(body, person)
-    render_light.add_light(person, eyes)
-    render_light.add_camera(person, hair.top, hair.wide, eyes)
-    return eyes + body.head @ [0, 0, -0.03]
+    render_extras.add_extras(body, person, hair.points)
+    if person["extras"]["veil"] and not person["extras"]["hat"]:
+        render_veil.add_veil(body, person, hair.points, clothes)
+    render_light.add_light(person, own if eyes is None else eyes)
+    render_light.add_camera(person, hair.top, hair.wide, own if eyes is None else eyes)
+    return own + body.head @ [0, 0, -0.03]
 
 
 def face_pixels(face: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The pixels (height, width) within 45 mm of the middle of the face, bool."""
+    """The pixels (height, width) within 45 mm of the middle `face` (3,) of the face, bool."""
     from bpy_extras.object_utils import world_to_camera_view
     from mathutils import Vector
 
@@ -46,17 +55,14 @@ def face_pixels(face: np.ndarray, width: int, height: int) -> np.ndarray:
     return away < (y - below[1]) * height
 
 
-def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alpha_samples: int = ALPHA_SAMPLES,
-           threads: int = 2) -> tuple:
-    """float32: linear colours (height, width, 3) times the colour pass's own alpha, the exact alpha (height, width),
-    and the colour pass's own alpha (height, width)."""
-    scene = bpy.context.scene
+def configure(scene, width: int, height: int, threads: int) -> None:
+    """Settings of every pass: size, path tracer, bounces, denoiser."""
     scene.render.engine = "CYCLES"
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
     scene.render.film_transparent = True
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
     scene.view_settings.view_transform = "Raw"
-    scene.render.use_persistent_data = True  # the second pass keeps the first one's geometry
+    scene.render.use_persistent_data = True  # a second pass keeps the first one's geometry
     cycles = scene.cycles
     cycles.device, cycles.seed = "CPU", 0
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 5, 2, 3
@@ -64,25 +70,28 @@ def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alp
     cycles.sample_clamp_indirect = 4.0
     cycles.use_adaptive_sampling, cycles.use_denoising = False, True
     cycles.denoiser, cycles.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
-    cycles.samples = samples
     scene.cycles_curves.shape, scene.cycles_curves.subdivisions = "RIBBONS", 2
-    colour = _picture(scene, width, height)
+
+
+def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alpha_samples: int = ALPHA_SAMPLES,
+           threads: int = 2) -> tuple:
+    """float32: linear colours (height, width, 3) times the colour pass's own alpha, the exact alpha (height, width),
+    and the colour pass's own alpha (height, width)."""
+    scene = bpy.context.scene
+    configure(scene, width, height, threads)
+    cycles = scene.cycles
+    cycles.samples = samples
+    colour = picture(scene, width, height)
     cycles.use_denoising, cycles.samples, cycles.max_bounces = False, alpha_samples, 0
     # Where the first samples all hit or all miss there is nothing to refine: the others go to the outline and the hair.
     cycles.use_adaptive_sampling, cycles.adaptive_min_samples, cycles.adaptive_threshold = True, 8, 0.02
-    bpy.context.view_layer.material_override, scene.world = _white(), None
-    alpha = _picture(scene, width, height)
-    bpy.context.view_layer.material_override = None
+    render_veil.whiten()
+    scene.world = None
+    alpha = picture(scene, width, height)
     return colour[..., :3], np.clip(alpha[..., 3], 0, 1), colour[..., 3]
 
 
-def _white():
-    made, tree, out = material("white")
-    tree.links.new(node(tree, "ShaderNodeEmission").outputs[0], out.inputs[0])
-    return made
-
-
-def _picture(scene, width: int, height: int) -> np.ndarray:
+def picture(scene, width: int, height: int) -> np.ndarray:
     """Render to a file of floats and read it: (height, width, 4), first row at the top."""
     with tempfile.TemporaryDirectory() as folder:
         settings = scene.render.image_settings

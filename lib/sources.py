@@ -17,7 +17,7 @@ import numpy as np
 from lib.errors import UserError
 
 NAMES = ("portraits", "aisegment", "folder")
-ALL_PORTRAITS = 34427  # images=0 for the drawn portraits: as many as the study says it has
+ALL_PORTRAITS = 34427  # images=0 for the rendered portraits: as many as the study says it has
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Source(Protocol):
 def open_source(data: str, data_dir: str = "", images: int = 0, seed: int = 0) -> Source:
     """Open a source by name.
 
-    data: `portraits` (drawn, needs no files), `aisegment` or `folder`. data_dir: directory of the files.
+    data: `portraits` (rendered people, shipped), `aisegment` or `folder`. data_dir: directory of the files.
     images: how many to use, 0 = all; of files a random subset drawn with `seed`, kept in sorted order.
 
     Raises UserError for an unknown name, a missing or wrong data_dir, or an empty set.
@@ -78,7 +78,7 @@ def open_source(data: str, data_dir: str = "", images: int = 0, seed: int = 0) -
         from lib.portraits import Portraits
 
         if data_dir:
-            raise UserError(f"data_dir: the drawn portraits need no directory, found '{data_dir}'; "
+            raise UserError(f"data_dir: the rendered portraits need no directory, found '{data_dir}'; "
                             "leave it empty, or set data to aisegment or folder.")
         return Portraits(images or ALL_PORTRAITS, seed)
     if not data_dir:

@@ -29,11 +29,16 @@ def group_split(groups: Sequence[str], seed: int,
                 test_fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     """Sorted indices (train, test), int64, such that no group is on both sides.
 
-    Groups are taken in a random order, and each that still fits into the fraction (at most 6,000 images)
-    joins the test set; the smallest of the rest joins too when that comes nearer. A group larger than the
-    fraction therefore stays in the training set. Raises UserError when there are fewer than two groups.
+    Where the names of groups begin with 'train-' and 'test-', the set comes with its split, and that is taken
+    whatever seed and fraction. Otherwise groups are taken in a random order, and each that still fits into the
+    fraction (at most 6,000 images) joins the test set; the smallest of the rest joins too when that comes nearer.
+    A group larger than the fraction therefore stays in the training set. Raises UserError when there are fewer
+    than two groups.
     """
     _check_fraction(test_fraction)
+    sides = np.array([group.split("-", 1)[0] for group in groups])
+    if set(sides.tolist()) == {"train", "test"}:
+        return np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
     names, member_of, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise UserError(f"split: a split by group needs at least 2 groups, found {len(names)}; "

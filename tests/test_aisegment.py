@@ -190,7 +190,7 @@ def test_wrong_directories(tmp_path, layout):
         open_source("coco")
     with pytest.raises(UserError, match="images: expected 0 .all. or a positive number, found -1"):
         open_source("aisegment", str(layout), images=-1)
-    with pytest.raises(UserError, match="data_dir: the drawn portraits need no directory"):
+    with pytest.raises(UserError, match="data_dir: the rendered portraits need no directory"):
         open_source("portraits", str(layout))
 
 

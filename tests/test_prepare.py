@@ -196,7 +196,7 @@ def test_defective_files_of_a_folder(tmp_path):
             assert np.abs(prepared.image[row] - block_means(sample.image, (10, 10))).max() <= 0.5
 
 
-def test_drawn_portraits_go_through_whatever_their_number(tmp_path):
+def test_rendered_portraits_go_through_whatever_their_number(tmp_path):
     small = prepare(open_source("portraits", images=4), 28, tmp_path)
     assert small.image.shape == (4, 3, 28, 28) and small.foreground.shape == small.background.shape
     large = prepare(open_source("portraits", images=70), 28, tmp_path, workers=2)  # in worker processes

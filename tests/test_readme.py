@@ -44,7 +44,20 @@ def test_the_benchmark_on_soft_alpha_is_told_with_what_the_networks_saw(tmp_path
     (tmp_path / "tab_benchmarks_folder.csv").write_text("method,MSE,MSE low,MSE high\nclosed-form,0.01,0.005,0.02\n")
     (tmp_path / "07_benchmarks.json").write_text('{"values": {"07_benchmarks.pictures.folder": 15}}')
     (tmp_path / "06_refinement.json").write_text(
-        '{"values": {"06_refinement.training_images": 208}, "parameters": {"full_size": 480, "full_width": 32}}')
+        '{"values": {"06_refinement.training_images": 208}, "parameters": {"full_size": 480, "full_width": 32}, "commit": "c0ffee12"}')
     _, text, _, table = readme.soft_block(tmp_path)
     assert "15 pictures" in text and "208 drawn portraits of 480 px" in text and "32 channels" in text
     assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == ["closed-form", "0.010 [0.005, 0.020]"]
+
+
+def test_transfer_is_told_with_its_settings(tmp_path):
+    assert readme.transfer_block(tmp_path) == []
+    header = "method,use,photographs tested on,images," + ",".join(
+        f"test {region}{end}" for region in ("all", "unknown") for end in ("", " low", " high"))
+    (tmp_path / "transfer.csv").write_text(f"{header}\ntrained on 1600 rendered portraits,plain,all,200,.04,.03,.05,.14,.1,.2\n")
+    (tmp_path / "transfer.json").write_text(
+        '{"photographs": 200, "parameters": {"size": 28, "seed": 0, "rendered_epochs": 15, "epochs": 60}}')
+    _, text, _, table = readme.transfer_block(tmp_path)
+    assert "200 photographs (60 epochs)" in text and "(15 epochs)" in text and "28x28" in text
+    assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == [
+        "trained on 1600 rendered portraits", "plain", "200", "0.0400 [0.0300, 0.0500]", "0.1400 [0.1000, 0.2000]"]

@@ -88,3 +88,12 @@ def test_on_the_real_listing_only_the_random_split_leaks():
     assert (sides["random"] == 2).mean() > 0.95  # nearly every group is seen in training and in testing
     big = table[table["group"] == "1803151818"]
     assert len(big) == 10383 and set(big["group_split"]) == {"train"}
+
+
+def test_a_set_that_names_the_sides_of_its_groups_keeps_them_whatever_the_seed():
+    groups = ["train-a", "test-b", "train-a", "train-c", "test-b", "test-d"]
+    for seed, fraction in ((0, 0.2), (7, 0.9)):
+        train, test = group_split(groups, seed, fraction)
+        assert train.tolist() == [0, 2, 3] and test.tolist() == [1, 4, 5]
+    train, test = group_split(["train-a", "train-b", "train-b"], 0, 0.34)  # one side only: split as any other set
+    assert len(train) and len(test)
