@@ -38,8 +38,8 @@ def small_notebook(name: str, body: str) -> str:
 def template(tmp_path_factory) -> Path:
     """A copy of lib and the workflow whose notebooks only touch the files that the Snakefile expects."""
     root = tmp_path_factory.mktemp("template")
-    for name in ("lib", "notebooks/profiles"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("lib", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
     for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
     for name, files in declared_outputs(root).items():
@@ -72,7 +72,7 @@ def repository(template, tmp_path) -> Path:
 def declared_outputs(root: Path) -> dict[str, list[str]]:
     """Notebook -> figures, tables and other files that the Snakefile declares, read by running it with run=RUN."""
     (root / "runs" / "RUN").mkdir(parents=True)
-    plan = {name: {"fingerprint": "", "needs": []} for name in NOTEBOOKS}
+    plan = {name: {"fingerprint": "", "needs": [], "parameters": {}} for name in NOTEBOOKS}
     (root / "runs" / "RUN" / "plan.json").write_text(json.dumps(plan))
     (root / "runs" / "RUN" / "sources.json").write_text("[]")
     done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",

@@ -207,7 +207,7 @@ def test_workflow_and_nbval_made_the_same_tables(request):
     if not request.config.getoption("nbval_lax", False):
         pytest.skip("needs the notebooks under nbval, as in `make test`")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
-    assert len(tables) == 17
+    assert len(tables) == 19
     for name in tables:
         one, other = ((reports_dir(run) / "tables" / name).read_bytes() for run in ("smoke", "smoke-nbval"))
         assert one == other, name
