@@ -25,7 +25,8 @@ portraits alone ({rendered_epochs} epochs) and, beside it, on four fifths of the
 {size}x{size} px with seed {seed}; errors on photographs."""
 SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps.
 The networks were trained on {portraits} drawn portraits of {height} px, which the rendered ones have replaced since, and nothing
-else (commit {commit:.7}, {width} channels in the first block, one seed, two cores); their parameters and the other tables are in [reports/alphamatting15](reports/alphamatting15)."""
+else (commit {commit:.7}, {width} channels in the first block, one seed, two cores); their parameters and the other tables are
+in [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
     "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
     "fig03_loss_curves": "Training and test loss by epoch.",
@@ -78,7 +79,7 @@ def transfer_block(folder: Path) -> list[str]:
     own = record["parameters"]
     text = TRANSFER_TEXT.format(photographs=record["photographs"], size=own["size"], seed=own["seed"],
                                 rendered_epochs=own["rendered_epochs"], epochs=own["epochs"])
-    shown = table[["method", "use", "images"]].rename(columns={"images": "photographs tested on"})
+    shown = table[["method", "use", "images"]].fillna("").rename(columns={"images": "photographs tested on"})
     for region in ("all", "unknown"):
         numbers = table[[f"test {region}", f"test {region} low", f"test {region} high"]].to_numpy()
         shown[f"test {region}"] = [f"{mean:.4f} [{low:.4f}, {high:.4f}]" for mean, low, high in numbers]

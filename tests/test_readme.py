@@ -54,10 +54,12 @@ def test_transfer_is_told_with_its_settings(tmp_path):
     assert readme.transfer_block(tmp_path) == []
     header = "method,use,photographs tested on,images," + ",".join(
         f"test {region}{end}" for region in ("all", "unknown") for end in ("", " low", " high"))
-    (tmp_path / "transfer.csv").write_text(f"{header}\ntrained on 1600 rendered portraits,plain,all,200,.04,.03,.05,.14,.1,.2\n")
+    (tmp_path / "transfer.csv").write_text(f"{header}\ntrained on 1600 rendered portraits,plain,all,200,.04,.03,.05,.14,.1,.2\n"
+                                           "control,,all,200,.1,.1,.1,.4,.4,.4\n")
     (tmp_path / "transfer.json").write_text(
         '{"photographs": 200, "parameters": {"size": 28, "seed": 0, "rendered_epochs": 15, "epochs": 60}}')
     _, text, _, table = readme.transfer_block(tmp_path)
     assert "200 photographs (60 epochs)" in text and "(15 epochs)" in text and "28x28" in text
+    assert "nan" not in table
     assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == [
         "trained on 1600 rendered portraits", "plain", "200", "0.0400 [0.0300, 0.0500]", "0.1400 [0.1000, 0.2000]"]
