@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
@@ -124,6 +125,9 @@ def _alone(part: Callable, *arguments) -> tuple[dict[str, float], float]:
 
 def _with_peak(part: Callable, arguments: tuple) -> tuple[dict[str, float], float]:
     result = part(*arguments)
+    # A process that multiprocessing started joins its children before joblib lets go of its idle ones: minutes later.
+    # Only what has ended counts among the children below, too.
+    get_reusable_executor().shutdown()
     who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN  # the largest of its own worker processes
     peak = max(resource.getrusage(which).ru_maxrss for which in who)
     return result, peak / (1024 if sys.platform != "darwin" else 1024**2)

@@ -1,9 +1,11 @@
 """The benchmark end to end at its smallest, and that its ratios are ratios."""
 
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 
 from lib import bench
 
@@ -21,6 +23,12 @@ def test_bench_writes_ratios(tmp_path, monkeypatch):
     assert record["rates"][0]["target"] == 3.0 and record["rates"][1]["target"] is None
     assert record["rates"][0]["ratio"] == pytest.approx(rates["ratio"][0])
     assert "ratio" in (tmp_path / "bench" / "bench.md").read_text()
+
+
+def test_a_part_leaves_no_process_behind():
+    """Idle ones of joblib would keep the part's own process from ending for minutes."""
+    bench._with_peak(lambda: Parallel(2)(delayed(abs)(number) for number in range(4)), ())
+    assert multiprocessing.active_children() == []
 
 
 def test_too_small_a_bench_is_refused(capsys):
