@@ -32,7 +32,7 @@ def test_every_profile_holds_only_known_values():
 
 
 def test_unknown_profile_lists_the_known_ones():
-    with pytest.raises(UserError, match="gpu, paper, quick, smoke.*did you mean quick"):
+    with pytest.raises(UserError, match="gpu, long, paper, quick, smoke.*did you mean quick"):
         read_profile("quikc")
 
 
