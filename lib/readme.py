@@ -23,10 +23,11 @@ not in this repository; tables and run records are in [reports/portraits200](rep
 TRANSFER_TEXT = """**From rendered people to photographs.** `python -m lib.transfer` trains the study's network with the recipe on rendered
 portraits alone ({rendered_epochs} epochs) and, beside it, on four fifths of the {photographs} photographs ({epochs} epochs), all at
 {size}x{size} px with seed {seed}; errors on photographs."""
-SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps.
-The networks were trained on {portraits} drawn portraits of {height} px, which the rendered ones have replaced since, and nothing
-else (commit {commit:.7}, {width} channels in the first block, one seed, two cores); their parameters and the other tables are
-in [reports/alphamatting15](reports/alphamatting15)."""
+SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps
+and, in the last columns, with its second, wider ones. The networks were trained on {portraits} rendered portraits of
+{height} px and nothing else, by `make paper PROFILE=long SET="benchmark_dir=..."` ({width} channels in the first
+block, {weights}, one seed); parameters and the other tables are in
+[reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
     "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
     "fig03_loss_curves": "Training and test loss by epoch.",
@@ -94,8 +95,13 @@ def soft_block(folder: Path) -> list[str]:
                            for name in ("07_benchmarks.json", "06_refinement.json"))
     text = SOFT_TEXT.format(pictures=benchmark["values"]["07_benchmarks.pictures.folder"],
                             portraits=training["values"]["06_refinement.training_images"],
-                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"], commit=training["commit"])
+                            height=training["parameters"]["full_size"], width=training["parameters"]["full_width"],
+                            weights=training["values"]["06_refinement.encoder"])
     table = compact(pd.read_csv(folder / "tab_benchmarks_folder.csv"), digits=3)
+    if (folder / "trimap2" / "tab_benchmarks_folder.csv").is_file():
+        wider = compact(pd.read_csv(folder / "trimap2" / "tab_benchmarks_folder.csv"), digits=3).set_index("method")
+        for name in [column for column in table if column.startswith(("MSE", "Grad"))]:
+            table[f"{name}, wider trimaps"] = wider.loc[table.method, name].to_numpy()
     return ["", text, "", table.to_markdown(index=False, disable_numparse=True)]
 
 

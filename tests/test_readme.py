@@ -44,10 +44,18 @@ def test_the_benchmark_on_soft_alpha_is_told_with_what_the_networks_saw(tmp_path
     (tmp_path / "tab_benchmarks_folder.csv").write_text("method,MSE,MSE low,MSE high\nclosed-form,0.01,0.005,0.02\n")
     (tmp_path / "07_benchmarks.json").write_text('{"values": {"07_benchmarks.pictures.folder": 15}}')
     (tmp_path / "06_refinement.json").write_text(
-        '{"values": {"06_refinement.training_images": 208}, "parameters": {"full_size": 480, "full_width": 32}, "commit": "c0ffee12"}')
+        '{"values": {"06_refinement.training_images": 208, "06_refinement.encoder": "random weights"}, '
+        '"parameters": {"full_size": 480, "full_width": 32}}')
     _, text, _, table = readme.soft_block(tmp_path)
-    assert "15 pictures" in text and "208 drawn portraits of 480 px" in text and "32 channels" in text
+    text = " ".join(text.split())
+    assert "15 pictures" in text and "208 rendered portraits of 480 px" in text
+    assert "32 channels" in text and "random weights" in text
     assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == ["closed-form", "0.010 [0.005, 0.020]"]
+    (tmp_path / "trimap2").mkdir()
+    (tmp_path / "trimap2" / "tab_benchmarks_folder.csv").write_text(
+        "method,MSE,MSE low,MSE high\nKNN,0.5,0.4,0.6\nclosed-form,0.03,0.02,0.04\n")
+    header, _, row = readme.soft_block(tmp_path)[-1].splitlines()
+    assert "MSE, wider trimaps" in header and "0.030 [0.020, 0.040]" in row
 
 
 def test_transfer_is_told_with_its_settings(tmp_path):
