@@ -26,7 +26,7 @@ portraits alone ({rendered_epochs} epochs) and, beside it, on four fifths of the
 SOFT_TEXT = """**On soft alpha.** {pictures} pictures of alphamatting.com's training set at their own size, with its first trimaps
 and, in the last columns, with its second, wider ones. The networks were trained on {portraits} rendered portraits of
 {height} px and nothing else, by `make paper PROFILE=long SET="benchmark_dir=..."` ({width} channels in the first
-block, {weights}, one seed); parameters and the other tables are in
+block, {weights}, with augmentation, one seed); parameters and the other tables are in
 [reports/alphamatting15](reports/alphamatting15)."""
 FIGURES = {
     "fig_wall": "The images: rendered people, one each of up to forty groups. They do not exist.",
