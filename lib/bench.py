@@ -270,7 +270,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
     text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} rendered portraits, 600x800 JPEG and RGBA PNG, "
             f"used at {size}x{size} px, in batches of {batch_size}.\n",
-            shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
+            shown.astype(object).where(shown.notna(), None).to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",
             memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
             *(f"- {name}: {value}" for name, value in machine.items())]
