@@ -166,7 +166,7 @@ def test_mistakes_end_before_anything_starts(make_paper, arguments, said):
 def test_unknown_profile_lists_the_known_ones(repository):
     done = subprocess.run([sys.executable, "-m", "lib.paper", "quikc"], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "gpu, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
+    assert "gpu, long, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
 
 
 @pytest.mark.parametrize(("change", "touched"), [
