@@ -262,15 +262,16 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     """bench.json and bench.md in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     machine = environment()
+    rates = rates.astype(object).where(rates.notna(), None)  # no target: null and an empty cell
     record = {"settings": settings, "machine": machine, "memory": memory.to_dict("records"),
-              "rates": rates.astype(object).where(rates.notna(), None).to_dict("records")}
+              "rates": rates.to_dict("records")}
     write_atomically(folder / "bench.json", (json.dumps(record, indent=1) + "\n").encode())
     shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
                                   "reference": "reference, images/s"})
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
     text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} rendered portraits, 600x800 JPEG and RGBA PNG, "
             f"used at {size}x{size} px, in batches of {batch_size}.\n",
-            shown.astype(object).where(shown.notna(), None).to_markdown(index=False, floatfmt=".2f", missingval=""),
+            shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
             "\n## Peak memory, each part in a process of its own\n",
             memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
             *(f"- {name}: {value}" for name, value in machine.items())]

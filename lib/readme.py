@@ -80,10 +80,8 @@ def transfer_block(folder: Path) -> list[str]:
     own = record["parameters"]
     text = TRANSFER_TEXT.format(photographs=record["photographs"], size=own["size"], seed=own["seed"],
                                 rendered_epochs=own["rendered_epochs"], epochs=own["epochs"])
-    shown = table[["method", "use", "images"]].fillna("").rename(columns={"images": "photographs tested on"})
-    for region in ("all", "unknown"):
-        numbers = table[[f"test {region}", f"test {region} low", f"test {region} high"]].to_numpy()
-        shown[f"test {region}"] = [f"{mean:.4f} [{low:.4f}, {high:.4f}]" for mean, low, high in numbers]
+    shown = compact(table.drop(columns="photographs tested on"), digits=4)
+    shown = shown.rename(columns={"images": "photographs tested on"})
     return ["", text, "", shown.to_markdown(index=False, disable_numparse=True)]
 
 
@@ -98,8 +96,9 @@ def soft_block(folder: Path) -> list[str]:
                             height=training["parameters"]["full_size"], width=training["parameters"]["full_width"],
                             weights=training["values"]["06_refinement.encoder"])
     table = compact(pd.read_csv(folder / "tab_benchmarks_folder.csv"), digits=3)
-    if (folder / "trimap2" / "tab_benchmarks_folder.csv").is_file():
-        wider = compact(pd.read_csv(folder / "trimap2" / "tab_benchmarks_folder.csv"), digits=3).set_index("method")
+    second = folder / "trimap2" / "tab_benchmarks_folder.csv"
+    if second.is_file():
+        wider = compact(pd.read_csv(second), digits=3).set_index("method")
         for name in [column for column in table if column.startswith(("MSE", "Grad"))]:
             table[f"{name}, wider trimaps"] = wider.loc[table.method, name].to_numpy()
     return ["", text, "", table.to_markdown(index=False, disable_numparse=True)]
