@@ -11,6 +11,7 @@ either.)
 """
 
 import io
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lib.errors import UserError
 
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
+# By content, whatever the name says. The list matters: left to itself, Pillow tries every format that it knows and
+# hands an EPS file to Ghostscript, that is, runs a program that came as a picture.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 GREY_TOLERANCE = 16  # largest difference between the colour channels of a grey picture saved as JPEG
 
 
@@ -126,12 +130,14 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
     """Decoded picture, turned by EXIF, eight bits a channel; the original's (height, width); the scale it
     has."""
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would wait for ever, a device never end
+            raise OSError("not a regular file")
         data = Path(path).read_bytes()
         if not data:
             raise EOFError("empty file")
         if data.startswith(b"\xff\xd8") and not _jpeg_has_end(data):
             raise EOFError("truncated: the JPEG end marker is missing")
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             full = image.size if orientation >= 5 else image.size[::-1]
             scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
@@ -151,7 +157,7 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
 def _cause(error: Exception) -> str:
     """The decoder's own words, on one line."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return f"not a picture of the kinds {', '.join(FORMATS)}"
     return " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
 
 

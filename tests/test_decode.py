@@ -1,6 +1,7 @@
 """Reading pictures: each defect that occurs in real sets, written here and refused by name."""
 
 import io
+import os
 import pickle
 
 import numpy as np
@@ -170,3 +171,45 @@ def test_size_mismatch_names_both_files_and_sizes(tmp_path):
         check_same_size(tmp_path / "m.png", (400, 300), tmp_path / "i.jpg", (800, 600))
     again = pickle.loads(pickle.dumps(error.value))
     assert (str(again), again.path, again.reason) == (str(error.value), error.value.path, "size mismatch")
+
+
+POSTSCRIPT = """%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 72 96
+(WHERE) (w) file (run) writestring
+showpage
+%%EOF
+"""
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.eps"])
+@pytest.mark.parametrize("read", [read_rgb, read_alpha, read_grey])
+def test_postscript_is_refused_whatever_its_name_and_never_run(tmp_path, monkeypatch, read, name):
+    """Pillow would hand it to Ghostscript: to any program `gs` on the path, here one that leaves a mark."""
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ghostscript.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # looked for once a process
+    path = tmp_path / name
+    path.write_text(POSTSCRIPT.replace("WHERE", str(tmp_path / "written")))
+    assert "not a picture of the kinds JPEG, PNG" in refused(read, path, "unreadable file")
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "written").exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link to a device", "directory"])
+def test_only_regular_files_are_read(tmp_path, kind):
+    path = tmp_path / "a.png"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    assert "not a regular file" in refused(read_rgb, path, "unreadable file")
+
+
+def test_a_link_to_a_picture_is_followed(tmp_path, photo):
+    (tmp_path / "a.jpg").write_bytes(jpeg(photo))
+    (tmp_path / "b.png").symlink_to("a.jpg")
+    assert read_rgb(tmp_path / "b.png").full == (96, 72)
