@@ -175,6 +175,7 @@ def test_size_mismatch_names_both_files_and_sizes(tmp_path):
 
 POSTSCRIPT = """%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 72 96
+%%EndComments
 (WHERE) (w) file (run) writestring
 showpage
 %%EOF
