@@ -15,26 +15,26 @@ OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_D
 .PHONY: paper status verify publish compare test env lab bench readme lock render render-check clean
 
 paper: .venv/ready
-	@$(BIN)/python -m lib.paper $(OPTIONS)
+	@$(BIN)/python -m workflow $(OPTIONS)
 
 status: .venv/ready
-	@$(BIN)/python -m lib.paper $(OPTIONS) --status
+	@$(BIN)/python -m workflow $(OPTIONS) --status
 
 # Reruns what is stale, then says of each claim whether it stands as published.
 verify: paper
-	@$(BIN)/python -m lib.verify $(RUN)
+	@$(BIN)/python -m workflow.verify $(RUN)
 
 # Makes the values of this run the published ones, which `make verify` compares with.
 publish: paper
-	@$(BIN)/python -m lib.verify $(RUN) --publish
+	@$(BIN)/python -m workflow.verify $(RUN) --publish
 
 compare: .venv/ready
-	@$(BIN)/python -m lib.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/h200)) \
+	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/h200)) \
 		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/h200))
 
 # One pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
 test: .venv/ready
-	$(BIN)/python -m lib.prepared_notebooks smoke smoke-nbval build/nbval
+	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests build/nbval
 
 env: .venv/ready
@@ -43,10 +43,10 @@ lab: .venv/ready
 	$(BIN)/jupyter lab notebooks
 
 bench: .venv/ready
-	$(BIN)/python -m lib.bench
+	$(BIN)/python tests/benchmarks
 
 readme: .venv/ready
-	$(BIN)/python -m lib.readme
+	$(BIN)/python -m workflow.readme
 
 # The exact versions, for every platform, with hashes and without the name of an index.
 lock: .venv/ready
@@ -56,12 +56,12 @@ lock: .venv/ready
 # data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older
 # NumPy than the paper, so it has an environment of its own; the paper runs without it.
 render: build/render/ready
-	build/render/bin/python -m lib.render_backgrounds
-	build/render/bin/python -m lib.render
+	build/render/bin/python data/render backgrounds
+	build/render/bin/python data/render
 
 # Stored people over a background against Blender's own render of the same, into data/check.csv.
 render-check: build/render/ready
-	build/render/bin/python -m lib.render_check
+	build/render/bin/python data/render check
 
 build/render/ready: Makefile
 	@$(PYTHON) -m venv build/render

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from lib.errors import UserError
+from lib.base import UserError
 
 
 def resolve_device(device: str = "auto") -> torch.device:

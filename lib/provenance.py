@@ -1,6 +1,7 @@
 """What made a number: fingerprints of code, lock and data, the commit, the packages, the machine."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -9,23 +10,29 @@ import platform
 import subprocess
 from pathlib import Path
 
-from lib.paths import ROOT
+from lib.base import ROOT
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python-headless", "matplotlib",
             "papermill", "snakemake", "nbconvert", "safetensors")
+OURS = ("lib", "workflow")  # packages that are followed
 
 
-def imported_modules(source: str) -> set[str]:
-    """Names of the `lib` modules that Python source imports, at any depth of nesting ("lib.train" ...)."""
+@functools.cache
+def imported_modules(source: str, module: str = "") -> frozenset[str]:
+    """Dotted names that Python source imports of our own packages, at any depth of nesting.
+
+    Every name that may be a module is named: `from lib.data import prepare` gives lib.data and lib.data.prepare.
+    module: the source's own dotted name, which relative imports count from (a package's ends in ".__init__").
+    """
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "lib"}
-        elif isinstance(node, ast.ImportFrom) and node.module == "lib":
-            names |= {f"lib.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib."):
-            names.add(node.module)
-    return names
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = module.split(".")[:-node.level] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in names if name.split(".")[0] in OURS)
 
 
 def notebook_code(path: Path) -> str:
@@ -36,34 +43,73 @@ def notebook_code(path: Path) -> str:
 
 
 def closure(target: str | Path) -> list[Path]:
-    """Sorted source files of every `lib` module that a module ("lib.train") or a notebook (its path) needs."""
+    """Sorted source files of our own that a module ("lib.losses") or a notebook (its path) needs, directly or not."""
     path = Path(target)
-    if path.suffix == ".ipynb":
-        waiting = imported_modules(notebook_code(path))
-    else:
-        waiting = {str(target)}
-    found = set()
+    waiting = set(imported_modules(notebook_code(path))) if path.suffix == ".ipynb" else {str(target)}
+    found: set[Path] = set()
     while waiting:
-        file = ROOT / (waiting.pop().replace(".", "/") + ".py")
-        if file.is_file() and file not in found:
+        for file in _files(waiting.pop()) - found:
             found.add(file)
-            waiting |= imported_modules(file.read_text())
+            waiting |= imported_modules(file.read_text(), ".".join(file.relative_to(ROOT).with_suffix("").parts))
     return sorted(found)
 
 
-def code_parts(target: str | Path) -> dict[str, str]:
-    """SHA-256 (hex) of each part of the code of a module or a notebook: "cells", "lib/train.py" ...
+def _files(name: str) -> set[Path]:
+    """The files that Python reads to import a dotted name: the module's, and the __init__.py of each package above it.
 
-    Of a notebook the code cells count, not its prose or outputs: a corrected sentence retrains nothing.
+    A name that is no module, like that of a function, gives the module that it may be found in.
     """
-    parts = {str(file.relative_to(ROOT)): hashlib.sha256(file.read_bytes()).hexdigest() for file in closure(target)}
+    parts = name.split(".")
+    places = [ROOT.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    inside = [place / "__init__.py" for place in places] + [place.with_suffix(".py") for place in places]
+    return {file for file in inside if file.is_file()}
+
+
+def code_parts(target: str | Path) -> dict[str, str]:
+    """SHA-256 (hex) of each part of the code of a module or a notebook: "cells", "lib/losses.py" ...
+
+    Meaning counts, not wording: comments, docstrings and the messages of errors are left out, and of a notebook its
+    prose and outputs. A corrected sentence retrains nothing.
+    """
+    parts = {str(file.relative_to(ROOT)): meaning(file.read_text()) for file in closure(target)}
     if Path(target).suffix == ".ipynb":
-        parts["cells"] = hashlib.sha256(notebook_code(Path(target)).encode()).hexdigest()
+        parts["cells"] = meaning(notebook_code(Path(target)))
     return parts
 
 
+@functools.cache
+def meaning(source: str) -> str:
+    """SHA-256 (hex) of Python source by its syntax tree, without docstrings and messages of errors.
+
+    The tree is written down here and not by ast.dump, whose output differs between versions of Python.
+    """
+    return hashlib.sha256(repr(_plain(_Wordless().visit(ast.parse(source)))).encode()).hexdigest()
+
+
+class _Wordless(ast.NodeTransformer):
+    """Takes the words out of a syntax tree."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.exc, ast.Call) and node.exc.args:  # the message comes last
+            node.exc.args[-1] = ast.Constant("")
+        return node
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples, without what is empty, positions and notes for type checkers."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if name not in ("ctx", "type_comment"))
+        return type(node).__name__, *((name, value) for name, value in fields if value not in (None, ()))
+    return tuple(map(_plain, node)) if isinstance(node, list) else repr(node) if node is not None else None
+
+
 def code_fingerprint(target: str | Path) -> str:
-    """SHA-256 (hex) of a module's or a notebook's code and of all `lib` code that it imports."""
+    """SHA-256 (hex) of a module's or a notebook's code and of all code of ours that it imports."""
     return hashlib.sha256(json.dumps(code_parts(target), sort_keys=True).encode()).hexdigest()
 
 
@@ -99,7 +145,7 @@ def anonymous(text: str, parameters: dict) -> str:
     return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
 
-SOURCES = ("lib", "notebooks", "Snakefile", "requirements.lock")  # what a result depends on
+SOURCES = ("lib", "notebooks", "workflow", "requirements.lock")  # what a result depends on
 
 
 def _git(*arguments: str) -> str:

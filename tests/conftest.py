@@ -8,39 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from lib.plan import NOTEBOOKS
-from lib.paths import ROOT
-
-PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
-
-
-def notebook(cells: list[tuple[str, list[str], str]]) -> str:
-    """The JSON of a notebook of (kind, tags, source) cells."""
-    made = []
-    for number, (kind, tags, source) in enumerate(cells):
-        cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {"tags": tags}, "source": source}
-        made.append(cell | ({"execution_count": None, "outputs": []} if kind == "code" else {}))
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    return json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
-
-
-def small_notebook(name: str, body: str) -> str:
-    """A notebook with the parameters, `body`, and the values that every notebook must leave."""
-    parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
-    end = (f"from lib import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
-           "             {'epochs': epochs})")
-    return notebook([("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
-                     ("code", ["parameters"], parameters), ("code", [], "import json\nfrom pathlib import Path\n" + body),
-                     ("code", [], end)])
+from helpers import small_notebook
+from lib.base import ROOT
+from workflow.plan import NOTEBOOKS
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory) -> Path:
     """A copy of lib and the workflow whose notebooks only touch the files that the Snakefile expects."""
     root = tmp_path_factory.mktemp("template")
-    for name in ("lib", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
+    for name in ("lib", "workflow", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
-    for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
     for name, files in declared_outputs(root).items():
         body = (f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
@@ -90,9 +69,9 @@ def declared_outputs(root: Path) -> dict[str, list[str]]:
 
 
 def command(root: Path):
-    """A function that runs `python -m lib.paper smoke ...` in `root` and returns the finished process."""
+    """A function that runs `python -m workflow smoke ...` in `root` and returns the finished process."""
     def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "lib.paper", "smoke", *arguments], cwd=root,
+        return subprocess.run([sys.executable, "-m", "workflow", "smoke", *arguments], cwd=root,
                               capture_output=True, text=True, **options)
     run.root = root
     return run

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lib import classical
-from lib.errors import UserError
+from lib import baselines
+from lib.base import UserError
 
-every_method = pytest.mark.parametrize("name", classical.METHODS)
+every_method = pytest.mark.parametrize("name", baselines.SOLVERS)
 
 
 def two_colours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def two_colours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @every_method
 def test_finds_the_alpha_of_two_colours(name):
     image, trimap, alpha = two_colours()
-    found = classical.METHODS[name](image, trimap)
+    found = baselines.SOLVERS[name](image, trimap)
     assert found.dtype == np.float32 and found.shape == alpha.shape and 0 <= found.min() and found.max() <= 1
     # The colour line model of the two solvers with local Laplacians is exact here; KNN's is nearest colours.
     assert np.abs(found - alpha)[trimap == 128].mean() < (0.15 if name == "KNN" else 0.02)
@@ -40,14 +40,14 @@ def test_is_what_pymatting_gives(name):
     levels = np.where(trimap == 128, 0.5, trimap / 255)
     expected = np.clip(peer(noisy.astype(np.float64), levels), 0, 1)
     unknown = trimap == 128  # pymatting's known pixels are nearly 0 and 1, ours exactly
-    np.testing.assert_allclose(classical.METHODS[name](noisy, trimap)[unknown], expected[unknown], atol=1e-6)
+    np.testing.assert_allclose(baselines.SOLVERS[name](noisy, trimap)[unknown], expected[unknown], atol=1e-6)
 
 
 @every_method
 def test_a_trimap_without_unknown_is_its_own_answer(name):
     image, trimap, _ = two_colours()
     trimap[trimap == 128] = 255
-    assert np.array_equal(classical.METHODS[name](image, trimap), (trimap == 255).astype(np.float32))
+    assert np.array_equal(baselines.SOLVERS[name](image, trimap), (trimap == 255).astype(np.float32))
 
 
 @pytest.mark.parametrize(("level", "said"), [(255, r"foreground \(255\)"), (0, r"background \(0\)")])
@@ -55,7 +55,7 @@ def test_a_trimap_without_one_side_is_refused(level, said):
     image, trimap, _ = two_colours()
     trimap[trimap == level] = 128
     with pytest.raises(UserError, match=f"closed-form matting expected pixels known as {said}, found none"):
-        classical.closed_form(image, trimap)
+        baselines.closed_form(image, trimap)
 
 
 def test_a_solver_that_fails_says_so_in_a_sentence(monkeypatch):
@@ -63,4 +63,4 @@ def test_a_solver_that_fails_says_so_in_a_sentence(monkeypatch):
         raise ValueError("did not converge")
 
     with pytest.raises(UserError, match=r"some solver: found no solution for this picture \(did not converge\)"):
-        classical._solve("some solver", fails, *two_colours()[:2])
+        baselines._solve("some solver", fails, *two_colours()[:2])

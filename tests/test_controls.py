@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lib.controls import half_unknown, trimap_as_alpha
-from lib.evaluate import alpha_errors
+from lib.baselines import half_unknown, trimap_as_alpha
+from lib.evaluation.scores import alpha_errors
 
 TRIMAP = np.uint8([0, 128, 128, 255]).reshape(1, 1, 2, 2)
 ALPHA = np.uint8([0, 51, 255, 204]).reshape(1, 1, 2, 2)

@@ -1,0 +1,51 @@
+"""What everything here stands on: the one exception for a user's mistakes, where things lie, files written whole.
+
+Paths hang off the repository's root, so the working directory never matters.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class UserError(Exception):
+    """A user's mistake, told in one sentence: what (file or parameter), expected, found, what to do.
+
+    Command lines print the sentence and exit with status 2; Jupyter shows it without a traceback.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks an exception for this method before it formats a traceback of its own.
+        return [f"UserError: {self}"]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def figures_dir(run: str) -> Path:
+    """Figures of one run (`quick`, `paper-aisegment` ...), as PNG and PDF."""
+    return ROOT / "figures" / run
+
+
+def reports_dir(run: str) -> Path:
+    """Executed notebooks, HTML, tables and run.json of one run."""
+    return ROOT / "reports" / run
+
+
+def runs_dir(run: str) -> Path:
+    """Working files of one run: checkpoints, predictions, step records. Never committed."""
+    return ROOT / "runs" / run
+
+
+def cache_dir() -> Path:
+    """Prepared arrays, shared by all runs; set MATTING_CACHE to keep them on another disk."""
+    return Path(os.environ.get("MATTING_CACHE", ROOT / ".cache"))

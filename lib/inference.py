@@ -1,0 +1,129 @@
+"""A trained network on pictures: on a batch of prepared images of one size, and on one picture of any size.
+
+One picture (`matte`) gets reflected margins, tiles where memory is short, and keeps its known pixels.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from lib.data.batches import chunks, trimap_levels
+from lib.data.prepare import Prepared, test_trimaps
+from lib.data.trimap import FOREGROUND, UNKNOWN
+from lib.device import autocast, resolve_device, resolve_precision
+
+MULTIPLE = 32  # five halvings
+TILE, OVERLAP = 800, 128  # pixels; a tile of 800x800 takes the full-width network about 1.5 GiB in float32
+
+
+def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trimap_rule: str = "tolerant",
+            batch_size: int = 256, device: str = "auto", precision: str = "auto", mirror: bool = False,
+            keep_known: bool = False) -> np.ndarray:
+    """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
+
+    mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
+    says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the
+    device, runs in evaluation mode and gets its own mode back. At large sizes
+    choose a smaller batch_size. UserError for a device or precision that is not there.
+    """
+    where = resolve_device(device)
+    cast = autocast(where, resolve_precision(precision, where))
+    model = model.to(where, memory_format=torch.channels_last)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), cast:
+            parts = [_alpha(model, *_inputs(prepared, part, trimap_rule, where), mirror, keep_known).cpu().numpy()
+                     for part in chunks(index, batch_size)]
+    finally:
+        model.train(was_training)
+    return np.concatenate(parts)
+
+
+def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: bool,
+           keep_known: bool) -> torch.Tensor:
+    alpha = model(image, trimap)
+    if mirror:
+        alpha = (alpha + model(image.flip(-1), trimap.flip(-1)).flip(-1)) / 2
+    return torch.where(trimap == 0.5, alpha, trimap) if keep_known else alpha
+
+
+def _inputs(prepared: Prepared, index: np.ndarray, rule: str,
+            device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    image = torch.from_numpy(np.asarray(prepared.image[index])).to(device)
+    trimap = torch.from_numpy(test_trimaps(prepared, index, rule)).to(device)
+    return image.float() / 255, trimap_levels(trimap)
+
+
+def matte(model: nn.Module, image: np.ndarray, trimap: np.ndarray, *, tile: int = TILE, overlap: int = OVERLAP,
+            precision: str = "auto") -> np.ndarray:
+    """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255.
+
+    Known pixels come back as 0 and 1. A picture larger than `tile` px on a side is cut into tiles of at most that
+    size, which overlap by `overlap` px and are blended there; tiles without unknown pixels are skipped. Memory beyond
+    the picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode.
+    """
+    device = next(model.parameters()).device
+    height, width = trimap.shape
+    total = np.zeros((height, width), np.float32)
+    weight = np.zeros((height, width), np.float32)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
+            for rows, columns in _tiles(trimap, tile, overlap):
+                alpha = _one(model, image[rows, columns], trimap[rows, columns], device)
+                ramp = _ramp(rows, height, overlap)[:, None] * _ramp(columns, width, overlap)
+                total[rows, columns] += ramp * alpha
+                weight[rows, columns] += ramp
+    finally:
+        model.train(was_training)
+    return np.where(trimap == UNKNOWN, total / np.maximum(weight, 1e-6), trimap == FOREGROUND).astype(np.float32)
+
+
+def _tiles(trimap: np.ndarray, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
+    """The tiles that hold unknown pixels."""
+    for rows in _spans(trimap.shape[0], tile, overlap):
+        for columns in _spans(trimap.shape[1], tile, overlap):
+            if (trimap[rows, columns] == UNKNOWN).any():
+                yield rows, columns
+
+
+def _spans(length: int, tile: int, overlap: int) -> list[slice]:
+    """As few spans of one size as cover `length` with at least `overlap` in common; one where it fits the tile."""
+    if length <= tile:
+        return [slice(0, length)]
+    count = -(-(length - overlap) // (tile - overlap))
+    starts = np.linspace(0, length - tile, count).round().astype(int).tolist()
+    return [slice(start, start + tile) for start in starts]
+
+
+def _ramp(span: slice, length: int, overlap: int) -> np.ndarray:
+    """Weight of each pixel of a span (n,): rises over the overlap from a side that has a neighbour."""
+    n = span.stop - span.start
+    ramp = np.ones(n, np.float32)
+    rise = (np.arange(min(overlap, n), dtype=np.float32) + 1) / (overlap + 1)
+    if span.start > 0:
+        ramp[: len(rise)] = rise
+    if span.stop < length:
+        ramp[n - len(rise):] = np.minimum(ramp[n - len(rise):], rise[::-1])
+    return ramp
+
+
+def _one(model: nn.Module, image: np.ndarray, trimap: np.ndarray, device: torch.device) -> np.ndarray:
+    """Alpha (h,w) float32 of one tile, its sides brought up to multiples of 32 by reflection."""
+    height, width = trimap.shape
+    margins = [(0, -side % MULTIPLE) for side in (height, width)]
+    image = _reflected(image, [*margins, (0, 0)]).transpose(2, 0, 1)
+    trimap = _reflected(trimap, margins)
+    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None].to(device)
+    levels = trimap_levels(torch.from_numpy(trimap)[None, None].to(device))
+    alpha = model(pixels.contiguous(memory_format=torch.channels_last), levels)
+    return alpha[0, 0, :height, :width].float().cpu().numpy()
+
+
+def _reflected(array: np.ndarray, margins: list[tuple[int, int]]) -> np.ndarray:
+    """Padded by reflection; a side of one pixel, which has nothing to reflect, is repeated."""
+    return np.pad(array, margins, mode="reflect" if min(array.shape[:2]) > 1 else "edge")

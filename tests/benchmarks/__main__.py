@@ -1,0 +1,11 @@
+"""`make bench`, that is `python tests/benchmarks`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import speed  # noqa: E402 (found only now)
+
+if __name__ == "__main__":
+    speed.main()

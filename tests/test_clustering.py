@@ -1,0 +1,155 @@
+"""Alpha by clustering against scikit-learn's own labels and posteriors, and pictures with a known answer."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
+
+from lib import baselines
+from lib.base import UserError
+from lib.data.trimap import make_trimap
+
+
+def person(size: int = 28) -> tuple[np.ndarray, np.ndarray]:
+    """Image (H,W,3) and alpha (H,W) uint8: a flat body that stands on the lower border before a flat wall."""
+    alpha = np.zeros((size, size), np.uint8)
+    alpha[size // 4:, size // 4:-size // 4] = 255
+    image = np.where(alpha[..., None] == 255, np.uint8([200, 40, 30]), np.uint8([20, 90, 160]))
+    return image, alpha
+
+
+def noise(size: int = 20, seed: int = 0) -> np.ndarray:
+    """Two overlapping clouds of colour, so that posteriors lie strictly between 0 and 1."""
+    random = np.random.default_rng(seed)
+    means = np.where(random.random((size, size, 1)) < 0.4, [170, 120, 90], [110, 130, 120])
+    return np.clip(random.normal(means, 25), 0, 255).astype(np.uint8)
+
+
+def test_kmeans_memberships_are_scikit_learns_labels():
+    image = noise()
+    pixels = image.reshape(-1, 3) / 255
+    labels = KMeans(3, n_init=4, random_state=7).fit(pixels).labels_
+    shares = baselines.memberships(image, "kmeans", 3, seed=7)
+    assert (shares.argmax(-1).ravel() == labels).all()
+    assert set(np.unique(shares)) == {0, 1} and (shares.sum(-1) == 1).all()
+
+
+def test_gmm_memberships_are_scikit_learns_posteriors():
+    image = noise()
+    pixels = image.reshape(-1, 3) / 255
+    model = GaussianMixture(2, reg_covar=(0.5 / 255) ** 2, max_iter=300, tol=1e-2, random_state=7).fit(pixels)
+    shares = baselines.memberships(image, "gmm", 2, seed=7)
+    np.testing.assert_allclose(shares.reshape(-1, 2), model.predict_proba(pixels), atol=1e-6)
+    assert ((shares > 0.05) & (shares < 0.95)).any(), "posteriors of overlapping clouds are soft"
+
+
+@pytest.mark.parametrize("method", [baselines.kmeans_alpha, baselines.gmm_alpha])
+def test_alpha_is_the_summed_membership_of_the_foreground_clusters(method):
+    image, k = noise(), 3
+    truth = (np.arange(400).reshape(20, 20) % 255).astype(np.uint8)
+    name = method.__name__.removesuffix("_alpha")
+    shares = baselines.memberships(image, name, k, seed=2)
+    mean = [np.average(truth / 255, weights=shares[..., i]) for i in range(k)]
+    expected = sum((shares[..., i] for i in range(k) if mean[i] > 0.5), np.zeros((20, 20)))
+    found = method(image, "oracle", alpha=truth, clusters=k, seed=2)
+    assert found.dtype == np.float32 and found.shape == (20, 20)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [baselines.kmeans_alpha, baselines.gmm_alpha])
+@pytest.mark.parametrize("decision", baselines.DECISIONS)
+def test_two_flat_colours_are_recovered_exactly(method, decision):
+    image, alpha = person()
+    found = method(image, decision, make_trimap(alpha, 1.5), alpha)
+    np.testing.assert_array_equal(np.round(found * 255).astype(np.uint8), alpha)
+
+
+@pytest.mark.parametrize("method", baselines.METHODS)
+def test_oracle_has_the_smallest_error_of_all_choices(method):
+    """Every subset of the clusters tried, for a truth of zeros and ones."""
+    image = noise(seed=3)
+    alpha = (image[..., 0] > np.random.default_rng(1).integers(100, 180, (20, 20))).astype(np.uint8) * 255
+    shares = baselines.memberships(image, method, 4)
+    subsets = itertools.product([False, True], repeat=4)
+    errors = [np.abs(baselines.cluster_alpha(shares, np.array(one)) - alpha / 255).mean() for one in subsets]
+    chosen = baselines.foreground_clusters(shares, "oracle", alpha=alpha)
+    error = np.abs(baselines.cluster_alpha(shares, chosen) - alpha / 255).mean()
+    assert error == pytest.approx(min(errors), abs=1e-6)
+
+
+def test_border_leaves_out_the_lower_side_on_which_a_portrait_stands():
+    image, alpha = person()
+    shares = baselines.memberships(image)
+    assert (image[-1] == [200, 40, 30]).all(-1).mean() == 0.5
+    chosen = baselines.foreground_clusters(shares, "border")
+    assert chosen.sum() == 1 and baselines.cluster_alpha(shares, chosen)[-1, 14] == 1
+
+
+def test_trimap_decides_by_known_pixels_only():
+    shares = np.zeros((2, 3, 2), np.float32)
+    shares[..., 0] = [[1, 1, 1], [0, 0, 0]]
+    shares[..., 1] = 1 - shares[..., 0]
+    trimap = np.uint8([[255, 128, 128], [0, 128, 128]])
+    assert baselines.foreground_clusters(shares, "trimap", trimap).tolist() == [True, False]
+    assert baselines.foreground_clusters(shares, "trimap", 255 - trimap).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("method", baselines.METHODS)
+@pytest.mark.parametrize("decision", baselines.DECISIONS)
+def test_one_colour_is_one_cluster_and_background_without_evidence(method, decision):
+    """Nothing parts a uniform image: one cluster, no warning, background until a pixel speaks against it."""
+    image = np.full((12, 12, 3), 90, np.uint8)
+    alpha = np.zeros((12, 12), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shares = baselines.memberships(image, method, clusters=4)
+    assert shares.shape == (12, 12, 1)
+    chosen = baselines.foreground_clusters(shares, decision, np.full_like(alpha, 128), alpha)
+    assert baselines.cluster_alpha(shares, chosen).max() == 0
+
+
+@pytest.mark.parametrize("method", baselines.METHODS)
+def test_fewer_colours_than_clusters_means_fewer_clusters_without_a_warning(method):
+    image, alpha = person()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shares = baselines.memberships(image, method, clusters=8)
+    assert shares.shape == (28, 28, 2)
+    chosen = baselines.foreground_clusters(shares, "oracle", alpha=alpha)
+    np.testing.assert_array_equal(np.round(baselines.cluster_alpha(shares, chosen) * 255), alpha)
+
+
+@pytest.mark.parametrize("method,model", [("kmeans", KMeans), ("gmm", GaussianMixture)])
+def test_a_large_image_is_fitted_on_a_sample_and_predicted_whole(method, model, monkeypatch):
+    image, alpha = person(400)
+    fitted = []
+    fit = model.fit
+    monkeypatch.setattr(model, "fit", lambda self, x, *rest: fitted.append(len(x)) or fit(self, x, *rest))
+    shares = baselines.memberships(image, method)
+    assert fitted[0] == baselines.SAMPLE < 400 * 400 and shares.shape == (400, 400, 2)
+    chosen = baselines.foreground_clusters(shares, "border")
+    np.testing.assert_array_equal(np.round(baselines.cluster_alpha(shares, chosen) * 255), alpha)
+
+
+def test_many_images_give_the_same_in_one_process_and_in_two():
+    images = np.stack([noise(16, seed).transpose(2, 0, 1) for seed in range(3)])
+    alphas = np.repeat((images[:, :1] > 140).astype(np.uint8) * 255, 1, axis=1)
+    trimaps = np.stack([make_trimap(one, 1.5) for one in alphas])
+    first = baselines.all_alphas(images, alphas, trimaps, seed=5, jobs=1)
+    second = baselines.all_alphas(images, alphas, trimaps, seed=5, jobs=2)
+    assert set(first) == {f"{method}_{one}" for method in baselines.METHODS for one in baselines.DECISIONS}
+    for key, value in first.items():
+        assert value.shape == alphas.shape and value.dtype == np.uint8
+        np.testing.assert_array_equal(value, second[key])
+    alone = baselines.gmm_alpha(images[1].transpose(1, 2, 0), "border", seed=6)
+    np.testing.assert_array_equal(first["gmm_border"][1, 0], np.round(alone * 255).astype(np.uint8))
+
+
+def test_unknown_method_and_decision_are_refused():
+    with pytest.raises(UserError, match="method: expected one of kmeans, gmm, found 'dbscan'"):
+        baselines.memberships(noise(), "dbscan")
+    with pytest.raises(UserError, match="decision: expected one of border, trimap, oracle, found 'luck'"):
+        baselines.kmeans_alpha(noise(), "luck")

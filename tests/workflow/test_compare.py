@@ -1,0 +1,106 @@
+"""Two runs side by side, and the verdict on published claims: drift in units of the spread between seeds."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from lib.base import UserError
+from lib.output import values
+from workflow import claims, compare, verify
+
+ENVIRONMENT = {"processor": "P", "cores": 2, "gpu": "none", "python": "3", "packages": {"torch": "2"}}
+
+
+def leaf(value, sd=0.01):
+    return {"value": value, "sd": sd, "low": value - 2 * sd, "high": value + 2 * sd}
+
+
+@pytest.mark.parametrize(("a", "b", "ratio", "moved"), [
+    (leaf(0.1), leaf(0.1 + 0.02 * np.sqrt(2)), 2.0, False), (leaf(0.1), leaf(0.1 - 0.04 * np.sqrt(2)), -4.0, True),
+    (leaf(0.1), leaf(0.1), 0.0, False), (3, 3, None, False), (3, 4, None, True), (0.1, 0.1 + 1e-9, None, False),
+    ("a", "a", None, False), ("a", "b", None, True), (None, None, None, False), (None, 1, None, True),
+    ({"value": 0.5, "low": 0.4, "high": 0.6}, 0.6, 2.0, False), ({"value": None}, {"value": None}, None, False)])
+def test_moved(a, b, ratio, moved):
+    found = compare.moved(a, b)
+    assert found[2] == (ratio if ratio is None else pytest.approx(ratio)) and bool(found[3]) is moved
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A function that writes a run's values, and claims.yaml with one claim on them."""
+    monkeypatch.setattr(values, "reports_dir", lambda run: tmp_path / "reports" / run)
+    monkeypatch.setattr(verify, "reports_dir", lambda run: tmp_path / "reports" / run)
+    monkeypatch.setattr(verify, "REFERENCE", tmp_path / "reports" / "reference")
+    monkeypatch.setattr(verify.provenance, "environment", lambda: ENVIRONMENT)
+    listed = [{"id": "c", "claim": "It helps.", "source": "s", "rests_on": ["03_x.d"], "tolerance": "statistical",
+               "holds_if": {"value": "03_x.d", "below": 0}}]
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump(listed))
+    read = claims.read
+    monkeypatch.setattr(claims, "read", lambda: read(path))
+
+    def write(run, difference, epochs=1, tolerance="statistical", environment=ENVIRONMENT):
+        listed[0]["tolerance"] = tolerance
+        path.write_text(yaml.safe_dump(listed))
+        values.write({"run": run, "epochs": epochs}, "03_x", "yes", {"d": difference, "n": 3})
+        (tmp_path / "reports" / run / "run.json").write_text(json.dumps(environment))
+        return tmp_path / "reports" / run
+    return write
+
+
+def test_table_of_two_runs_is_written_and_points_at_what_moved(runs):
+    a, b = runs("a", leaf(-0.1)), runs("b", leaf(-0.2), epochs=2)
+    frame = compare.write(a, b).set_index("value")
+    assert frame.note.to_dict() == {"03_x.d": "moved", "03_x.n": ""}
+    assert frame.loc["03_x.d", "in spreads"] == pytest.approx(-0.1 / (0.01 * np.sqrt(2)))
+    assert pd.read_csv(b / "compare-a.csv").shape == (2, 7)
+    text = (b / "compare-a.md").read_text()
+    assert "epochs 1 -> 2" in text and "moved" in text
+
+
+def test_a_value_of_one_run_only_is_said():
+    frame = compare.table({"x": 1}, {"y": 2}).set_index("value")
+    assert frame.note.to_dict() == {"x": "only in A", "y": "only in B"}
+
+
+def test_published_claims_stand_drift_or_turn(runs):
+    runs("r", leaf(-0.1))
+    verify.publish("r")
+    assert verify.verdicts("r").loc[0, ["outcome", "drift", "ok"]].tolist() == ["holds", "", True]
+    runs("r", leaf(-0.12))  # 1.4 spreads: seeds do that
+    assert verify.verdicts("r").ok.all()
+    runs("r", leaf(-0.2))
+    row = verify.verdicts("r").iloc[0]
+    assert (row.outcome, bool(row.ok)) == ("holds", False) and "-0.1 (-7.1 spreads)" in row.drift
+    runs("r", leaf(0.1))
+    frame = verify.verdicts("r")
+    assert frame.outcome[0] == "refuted" and frame.published[0] == "holds"
+    assert "was: holds; drifted: 03_x.d by +0.2" in verify.told(frame)
+    assert "1 of 1 claims differ" in verify.told(frame)
+
+
+def test_tolerance_classes(runs):
+    published, nearly = leaf(-0.1), leaf(-0.101)
+    runs("r", published, tolerance="same hardware")
+    verify.publish("r")
+    runs("r", nearly, tolerance="same hardware")
+    assert not verify.verdicts("r").ok.any()  # the same machine must give the same number
+    verify.provenance.environment = lambda: ENVIRONMENT | {"processor": "another"}
+    assert verify.verdicts("r").ok.all()  # elsewhere the spread between seeds counts
+    runs("r", nearly, tolerance="exact")
+    assert not verify.verdicts("r").ok.any()
+    runs("r", published, tolerance="exact")
+    assert verify.verdicts("r").ok.all()
+
+
+def test_other_parameters_and_unpublished_runs_are_refused(runs):
+    runs("r", leaf(-0.1))
+    verify.publish("r")
+    runs("r", leaf(-0.1), epochs=5)
+    with pytest.raises(UserError, match="expected the published parameters, found other values of epochs"):
+        verify.verdicts("r")
+    with pytest.raises(UserError, match="reference/other.json: expected published values.*there are: r"):
+        verify.verdicts("other")

@@ -1,0 +1,79 @@
+"""pyproject.toml, the lock and environment.yml say the same thing."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from lib.base import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+# Blender's module needs other versions of the same packages, so `make render` has an environment of its own.
+EXTRAS = {name: packages for name, packages in PROJECT["optional-dependencies"].items() if name != "render"}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", name)[0]).lower()
+
+
+def test_every_direct_dependency_is_locked_with_hashes():
+    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
+    locked = {normal(entry) for entry in entries if "==" in entry and "--hash=sha256:" in entry}
+    extras = [name for group in EXTRAS.values() for name in group]
+    assert {normal(name) for name in PROJECT["dependencies"] + extras} <= locked
+
+
+def test_lock_was_made_from_the_dependencies_of_today():
+    """Who asked for a package stands in the lock: pyproject.toml for the direct ones, in versions that it allows."""
+    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
+    direct = {normal(entry): entry for entry in entries if f"{PROJECT['name']} (pyproject.toml)" in entry}
+    wanted = [Requirement(text) for group in (PROJECT["dependencies"], *EXTRAS.values())
+              for text in group]
+    assert set(direct) == {normal(one.name) for one in wanted}
+    for one in wanted:
+        assert one.specifier.contains(re.search(r"==([^\s;]+)", direct[normal(one.name)])[1])
+
+
+def test_lock_names_no_index_and_no_address():
+    assert "://" not in LOCK and "--index-url" not in LOCK and "file:" not in LOCK
+
+
+def test_installed_versions_satisfy_the_lock():
+    from importlib.metadata import version
+    for name in ("torch", "torchvision", "papermill", "snakemake", "nbval", "pandas"):
+        assert f"\n{name}=={version(name).split('+')[0]} " in LOCK.replace("\\", " ").replace("  ", " ")
+
+
+def test_environment_yml_takes_every_package_from_the_lock():
+    found = yaml.safe_load((ROOT / "environment.yml").read_text())
+    plain = [entry for entry in found["dependencies"] if isinstance(entry, str)]
+    pips = [entry for entry in found["dependencies"] if isinstance(entry, dict)]
+    assert pips == [{"pip": ["-r requirements.lock"]}]
+    python = next(entry for entry in plain if entry.startswith("python="))
+    assert tuple(map(int, python.split("=")[1].split("."))) >= (3, 11) and PROJECT["requires-python"] == ">=3.11"
+    assert {entry for entry in plain if entry != python} == {"pip", "git", "make"}
+
+
+def test_lock_is_that_of_pyproject(tmp_path):
+    """uv, given the lock as its preference, changes nothing when the lock satisfies pyproject.toml."""
+    uv = ROOT / ".venv" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not in .venv (conda user)")
+    copy = tmp_path / "requirements.lock"
+    copy.write_text(LOCK)
+    command = [str(uv), "pip", "compile", str(ROOT / "pyproject.toml"), "--extra", "test", "--extra", "kaggle", "--universal",
+               "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet",
+               "--output-file", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    if done.returncode:
+        pytest.skip(f"uv could not ask the package index: {done.stderr.splitlines()[-1] if done.stderr else ''}")
+    assert re.findall(r"^\S+==\S+", copy.read_text(), re.M) == re.findall(r"^\S+==\S+", LOCK, re.M)
+
+
+def test_python_of_the_tests_is_allowed():
+    assert sys.version_info >= (3, 11)

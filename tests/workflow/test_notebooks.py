@@ -1,0 +1,76 @@
+"""The source notebooks keep the paper's rules: short cells, no outputs, one vocabulary, the quick profile as default."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from lib.base import ROOT
+from lib.experiments.parameters import check_one
+from workflow.plan import NOTEBOOKS, read_profile
+
+CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
+every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def code(name):
+    return [cell for cell in CELLS[name] if cell["cell_type"] == "code"]
+
+
+@every_notebook
+def test_kernel_and_format(name):
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z0-9-]+", one) for one in ids)
+
+
+@every_notebook
+def test_opens_with_title_question_and_room_for_the_answer(name):
+    first = source(CELLS[name][0])
+    assert first.startswith(f"# {name[:2]} · ") and "?" in first and "<!-- answer -->" in first
+
+
+@every_notebook
+def test_cells_are_short_and_only_checked_ones_keep_outputs(name):
+    for cell in code(name):
+        tags = cell["metadata"].get("tags", [])
+        if "parameters" not in tags:
+            assert len(source(cell).splitlines()) <= 15, cell["id"]
+        if "nbval-check-output" not in tags:
+            assert cell["outputs"] == [] and cell["execution_count"] is None, cell["id"]
+        assert not {"raises-exception", "skip-execution", "nbval-skip"} & set(tags), cell["id"]
+
+
+@every_notebook
+def test_defaults_are_those_of_the_quick_profile(name):
+    parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
+    tree = ast.parse(source(parameters))
+    found = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}
+    quick = {"run": "quick", "data": "portraits", "data_dir": "", "benchmark_dir": "", **read_profile("quick")["parameters"]}
+    assert found == {key: quick[key] for key in found}
+    for key, value in found.items():
+        assert check_one(key, value) == value
+
+
+@every_notebook
+def test_prose_types_no_result(name):
+    """Four decimals are a measurement; the study's own losses may be quoted (Table 2)."""
+    for cell in CELLS[name]:
+        if cell["cell_type"] == "markdown":
+            numbers = set(re.findall(r"\b0\.\d{3,}\b", source(cell)))
+            assert numbers <= {"0.169581", "0.301838", "0.146492", "0.296174"}, cell["id"]
+
+
+@every_notebook
+def test_parameters_are_checked_right_after_the_imports(name):
+    third = source(code(name)[1])
+    assert "parameters.check(globals())" in third and "import" in third
+    assert not re.search(r"filterwarnings|sys\.path|!pip|%", "\n".join(map(source, code(name))).replace("%}", "")
+                         .replace(" % ", "").replace(".0%", "").replace(".1%", "").replace("95 %", "")), name

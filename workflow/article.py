@@ -1,0 +1,110 @@
+"""The article of a run: `python -m workflow.article --run quick` writes reports/<run>/paper.html and paper.pdf.
+
+One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholders (workflow.placeholders). Whatever it
+quotes and the run does not have ends the build with the name of what is missing.
+"""
+
+import argparse
+import re
+import sys
+
+import pypandoc
+import typst
+
+from lib import provenance
+from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
+from lib.output import notebook, style, values
+from workflow import claims, drawing, placeholders
+
+FOLDER = ROOT / "reports" / "article"
+SOURCE = FOLDER / "paper.md"
+# A number with decimals or a per cent sign in the text is a result; results come from the run.
+TYPED = re.compile(r"(?<![\w.@/])\d+(?:\.\d+|\s?%)(?![\w/])")
+NOT_PROSE = re.compile(r"{[{%#].*?[}%#]}|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|^---\n.*?^---$|@[\w:.-]+", re.S | re.M)
+
+
+def typed_numbers(text: str) -> list[str]:
+    """Results typed by hand in the article's source, as "line 12: 0.31"; placeholders, code and formulas excepted."""
+    prose = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    return [f"line {number}: {found}" for number, line in enumerate(prose.splitlines(), 1)
+            for found in TYPED.findall(line.replace("95 %", ""))]
+
+
+def build(run: str) -> None:
+    """Write the article's figure of the workflow, the table of claims, abstract.md, paper.html and paper.pdf.
+
+    UserError for a value, table or figure that the text names and the run lacks, for values older than the code,
+    and for a result typed into the text.
+    """
+    text = SOURCE.read_text()
+    if typed := typed_numbers(text):
+        raise UserError(f"reports/article/paper.md: expected every result from a placeholder, found typed "
+                        f"{', '.join(typed)}; quote a value instead.")
+    for name, reason in values.stale(reports_dir(run)).items():
+        raise UserError(f"reports/{run}/values/{name}.json: expected values of the code that is here, found that "
+                        f"{reason}; run `make paper`.")
+    claims.write_table(run)
+    _workflow(run)
+    pages = {kind: placeholders.render(text, run, kind) for kind in ("html", "pdf")}
+    write_atomically(reports_dir(run) / "abstract.md", (_abstract(pages["html"]) + "\n").encode())
+    write_atomically(reports_dir(run) / "paper.html", html(pages["html"], run).encode())
+    write_atomically(reports_dir(run) / "paper.pdf", pdf(pages["pdf"]))
+
+
+def html(markdown: str, run: str) -> str:
+    """One self-contained HTML page: pictures and style inside, formulas as MathML, a table of contents."""
+    page = _pandoc(markdown, "html5", "--standalone", "--embed-resources", "--toc", "--toc-depth=2", "--mathml",
+                   "--section-divs", f"--css={FOLDER / 'paper.css'}", "--metadata=document-css:false",
+                   f"--resource-path={reports_dir(run)}")
+    return provenance.anonymous(page, {})
+
+
+def pdf(markdown: str) -> bytes:
+    """The PDF by Typst; the same text and pictures give the same bytes."""
+    template = FOLDER / "paper.typ"
+    source = _pandoc(markdown, "typst", "--standalone", f"--template={template}")
+    try:
+        return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)
+    except typst.TypstError as error:
+        raise UserError(f"reports/article/paper.md: expected Typst to set it, found: {error}; look at paper.typ and "
+                        "at what the text brought.") from error
+
+
+def _pandoc(markdown: str, to: str, *options: str) -> str:
+    # --columns: pandoc would read relative column widths into pipe tables that are wider than a line.
+    return pypandoc.convert_text(markdown, to, format="markdown+pipe_tables+implicit_figures", extra_args=[
+        "--citeproc", f"--bibliography={FOLDER / 'references.bib'}", "--metadata=link-citations:true", "--wrap=none",
+        "--columns=100000", "--fail-if-warnings", *options])
+
+
+def _workflow(run: str) -> None:
+    style.apply()
+    figure = drawing.workflow(placeholders.run_record(run)["steps"])
+    notebook.save_figure(figure, run, "fig_workflow")
+
+
+def _abstract(markdown: str) -> str:
+    """The rendered abstract: the text of its section."""
+    match = re.search(r"^# Abstract.*?\n(.*?)(?=^# )", markdown, re.S | re.M)
+    if not match:
+        raise UserError("reports/article/paper.md: expected a section `# Abstract`, found none; add it.")
+    return match[1].strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True)
+    run = parser.parse_args().run
+    failure = ROOT / "runs" / run / "steps" / "article.error"
+    try:
+        build(run)
+    except UserError as error:
+        write_atomically(failure, str(error).encode())
+        print(f"[article] failed: {error}", flush=True)
+        sys.exit(2)
+    folder, figures = reports_dir(run).relative_to(ROOT), figures_dir(run).relative_to(ROOT)
+    print(f"[article] {folder}/paper.html, {folder}/paper.pdf, {figures}/fig_workflow", flush=True)
+
+
+if __name__ == "__main__":
+    main()

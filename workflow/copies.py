@@ -1,0 +1,31 @@
+"""Copies of all notebooks with a profile's parameters put in, for nbval, which has none of its own:
+
+    python -m workflow.copies smoke smoke-nbval build/nbval
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import papermill
+
+from lib.base import ROOT, figures_dir, reports_dir, runs_dir
+from workflow.plan import NOTEBOOKS, make_plan
+
+
+def prepare_notebooks(profile: str, run: str, folder: Path) -> None:
+    """Write notebooks/*.ipynb with the profile's parameters and run name into `folder`, not executed.
+
+    What an earlier such run left is removed first, so that everything is computed again.
+    """
+    for old in (folder, runs_dir(run), reports_dir(run), figures_dir(run)):
+        shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(parents=True)
+    plan = make_plan(profile, {"run": run})
+    for notebook in NOTEBOOKS:
+        papermill.execute_notebook(str(ROOT / "notebooks" / f"{notebook}.ipynb"), str(folder / f"{notebook}.ipynb"),
+                                   plan[notebook]["parameters"], prepare_only=True, progress_bar=False)
+
+
+if __name__ == "__main__":
+    prepare_notebooks(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,188 @@
+"""Run one notebook the strict way: `python -m workflow.execute 03_vgg16 --run quick`, as planned in runs/<run>/plan.json.
+
+papermill does the work. What it lets pass is refused here: unknown parameters, a notebook that ended early, and
+outputs that were promised and not written. Started by Snakemake; ends when the process that started it ends.
+"""
+
+import argparse
+import errno
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from lib import provenance
+from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from workflow import pages
+from workflow.plan import record_path
+
+ANSWER = "<!-- answer -->"
+
+
+class Console:
+    """Where a step reports: each line with the notebook's name, so that parallel steps can be told apart."""
+
+    def __init__(self, name: str, cells: int = 0, out=None):
+        self.name, self.cells, self.out = name, cells, out or sys.stdout
+        self.number, self.start = 0, time.monotonic()
+
+    def write(self, text: str) -> None:
+        self.out.write("".join(f"[{self.name}] {line}\n" for line in text.splitlines() if line.strip()))
+        self.out.flush()
+
+    def flush(self) -> None:
+        self.out.flush()
+
+    def cell(self, cell, cell_index: int, **_) -> None:
+        """Say which code cell is starting; nbclient calls this."""
+        self.number += 1
+        name = "parameters of this run" if "injected-parameters" in cell.metadata.get("tags", []) else cell.id
+        self.write(f"cell {self.number}/{self.cells} {name} ({time.monotonic() - self.start:.0f} s)")
+
+
+def execute(source: Path, target: Path, parameters: dict, out=None) -> nbformat.NotebookNode:
+    """Execute `source` with `parameters` and return the executed notebook; nothing is left at `target` on failure.
+
+    Progress and what cells print goes to `out`, line by line. UserError for a parameter that the notebook doesn't
+    declare, for a UserError of a cell (its own sentence) and for cells that never ran; what else a cell raises
+    comes as papermill's PapermillExecutionError.
+    """
+    unknown = sorted(set(parameters) - provenance.declared_parameters(source))
+    if unknown:
+        raise UserError(f"{source.name}: expected its own parameters, found {', '.join(unknown)}; "
+                        "see its cell tagged `parameters`.")
+    code = [cell for cell in nbformat.read(source, 4).cells if cell.cell_type == "code" and cell.source.strip()]
+    console = Console(source.stem, len(code) + bool(parameters), out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}")
+    try:
+        notebook = _papermill(source, scratch, parameters, console)
+    except RuntimeError:
+        if console.number:
+            raise
+        # Kernels that start at once may choose the same port, and one then dies before its first cell.
+        notebook = _papermill(source, scratch, parameters, console)
+    except PapermillExecutionError as error:
+        if error.ename == "UserError":
+            raise UserError(error.evalue) from error
+        raise
+    finally:
+        scratch.unlink(missing_ok=True)
+    pending = [cell.id for cell in notebook.cells
+               if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None]
+    if pending:
+        raise UserError(f"{source.name}: expected every cell to run, found that {', '.join(pending)} did not; "
+                        "look for an exit() in the cell before.")
+    return notebook
+
+
+def _papermill(source: Path, scratch: Path, parameters: dict, console: Console) -> nbformat.NotebookNode:
+    return papermill.execute_notebook(
+        str(source), str(scratch), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False,
+        start_timeout=300, autosave_cell_every=0, stdout_file=console, on_cell_execute=console.cell)
+
+
+def sentence(error: BaseException, name: str) -> str:
+    """What went wrong, for a reader: a UserError's own sentence, or kind and message."""
+    told = str(error.evalue) if isinstance(error, PapermillExecutionError) else str(error)
+    if isinstance(error, UserError):
+        return told
+    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in told:
+        return (f"{name}: expected free disk space, found none ({told}); free some, or set MATTING_CACHE to a "
+                "directory on a larger disk.")
+    if isinstance(error, DeadKernelError):
+        return f"{name}: expected its kernel to live, found it dead; it may have run out of memory."
+    if isinstance(error, PapermillExecutionError):
+        return f"{name}, cell [{error.exec_count}]: {error.ename}: {told}"
+    return f"{name}: {type(error).__name__}: {told}"
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Remove what differs between two equal runs or names this machine: papermill's times, and directories."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+    return notebook
+
+
+def insert_answer(notebook: nbformat.NotebookNode, answer: str) -> nbformat.NotebookNode:
+    """Put the answer behind the marker of the first cell, in place of the note that stands there."""
+    first = notebook.cells[0]
+    if ANSWER in first.source:
+        first.source = f"{first.source.split(ANSWER)[0]}{ANSWER}\n**Answer.** {answer}"
+    return notebook
+
+
+def run(name: str, run_name: str, outputs: list[str]) -> None:
+    """Execute notebooks/<name>.ipynb as planned; write the executed copy, its HTML and, last, the step's record.
+
+    outputs: what must exist then, relative to the root. UserError if something doesn't.
+    """
+    start = time.monotonic()
+    step = json.loads((runs_dir(run_name) / "plan.json").read_text())[name]
+    target, record = reports_dir(run_name) / f"{name}.ipynb", record_path(run_name, name)
+    notebook = clean(execute(ROOT / "notebooks" / f"{name}.ipynb", target, step["parameters"]))
+    values = reports_dir(run_name) / "values" / f"{name}.json"
+    if values.is_file():
+        insert_answer(notebook, json.loads(values.read_text())["answer"])
+    text = provenance.anonymous(nbformat.writes(notebook), step["parameters"])
+    page = pages.page(nbformat.reads(text, 4))
+    write_atomically(target, text.encode())
+    write_atomically(target.with_suffix(".html"), page.encode())
+    missing = [file for file in outputs if not (ROOT / file).is_file() and ROOT / file != record]
+    if missing:
+        raise UserError(f"{name}: expected it to write {', '.join(missing)}, found no such file; look at its cells.")
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    took = time.monotonic() - start
+    content = {**step, **provenance.commit(), "outputs": outputs, "wall_seconds": round(took, 1),
+               "peak_memory_bytes": memory, "finished": int(time.time())}
+    write_atomically(record, json.dumps(content, indent=1, sort_keys=True).encode())
+    print(f"[{name}] done in {took:.0f} s", flush=True)
+
+
+def end_with_parent() -> None:
+    """Leave when the process that started this one is gone; the kernel notices and leaves, too."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebook", help="name of the notebook without .ipynb")
+    parser.add_argument("--run", required=True, help="name of the run, as in runs/<run>/plan.json")
+    parser.add_argument("--outputs", nargs="*", default=[], help="files that must exist afterwards")
+    arguments = parser.parse_args()
+    end_with_parent()
+    print(f"[{arguments.notebook}] started", flush=True)
+    try:
+        run(arguments.notebook, arguments.run, arguments.outputs)
+    except BaseException as error:  # Ctrl-C included: the kernel's client must not keep this process alive
+        if not isinstance(error, UserError):
+            traceback.print_exc()  # into Snakemake's log
+        told = "stopped." if isinstance(error, KeyboardInterrupt) else sentence(error, arguments.notebook)
+        failure = record_path(arguments.run, arguments.notebook).with_suffix(".error")
+        write_atomically(failure, told.encode())
+        print(f"[{arguments.notebook}] failed: {told}", flush=True)
+        os._exit(2)
+
+
+if __name__ == "__main__":
+    main()
