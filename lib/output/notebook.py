@@ -11,6 +11,7 @@ from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from lib.base import figures_dir, reports_dir, write_atomically
+from lib.output.style import DPI
 
 
 def save_figure(fig: Figure, run: str, name: str) -> None:
@@ -20,7 +21,7 @@ def save_figure(fig: Figure, run: str, name: str) -> None:
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Creator": None,
                                                                   "Producer": None})):
         buffer = io.BytesIO()
-        fig.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+        fig.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
         write_atomically(folder / f"{name}.{kind}", buffer.getvalue())
 
 
