@@ -1,14 +1,17 @@
-"""Pictures of the results: Figures 4 to 6, error maps by pixel position, and paired differences."""
+"""The results: Figures 4 to 6, error maps by pixel position, paired differences, and error against difficulty."""
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-WIDTH = 7.0  # inches: one column of a page
-ERROR_MAP = "magma"  # perceptually uniform and readable without colour vision
+from lib.evaluation.difficulty import DIFFICULTIES
+from lib.output.gallery import colour_bar, error_colours, gallery, grid
+from lib.output.style import LOOKS, MEAN, POINT, SEED, WIDTH
+
 CASES = ("best", "median", "worst")
 MAX_POINTS = 1000
+LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a label across a line covers it
 
 
 def rank_cases(errors: np.ndarray) -> dict[str, int]:
@@ -31,6 +34,15 @@ def mean_error_map(predicted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return error.reshape(-1, *error.shape[-2:]).mean(axis=0, dtype=np.float64)
 
 
+def error_notes(rows: dict[str, dict[str, np.ndarray]], truth: str = "truth") -> dict[str, dict[str, str]]:
+    """For `gallery`: below each alpha that is predicted, its mean absolute error over what the panel shows.
+
+    rows: as for `gallery`; a row's `truth` is (h, w) uint8, its predictions are (h, w) float in [0, 1].
+    """
+    return {case: {title: f"error {absolute_error(picture, row[truth]).mean():.3f}" for title, picture in row.items()
+                   if picture.dtype != np.uint8} for case, row in rows.items()}
+
+
 def comparison(pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarray], alpha: np.ndarray,
                note: str) -> Figure:
     """One test image: inputs and truth, every prediction, and below each prediction its error map.
@@ -38,67 +50,45 @@ def comparison(pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarra
     pictures: label -> (H, W, 3) or (H, W) uint8. predictions: label -> (H, W) float in [0, 1].
     alpha: (H, W) uint8. note: text for the empty corner below the pictures.
     """
-    columns = len(pictures) + len(predictions)
-    figure, axes = plt.subplots(2, columns, figsize=(WIDTH, 2 * WIDTH / columns + 1.05), layout="constrained")
-    for axis, (label, picture) in zip(axes[0], pictures.items(), strict=False):
-        _picture(axis, picture / 255, label)
-    for axis in axes[1, : len(pictures)]:
-        axis.axis("off")
-    corner = axes[1, 0].text(0, 1, note, transform=axes[1, 0].transAxes, va="top", fontsize=8)
-    corner.set_in_layout(False)  # else the layout would widen the column to the text
     errors = {label: absolute_error(predicted, alpha) for label, predicted in predictions.items()}
-    for column, (label, predicted) in enumerate(predictions.items(), start=len(pictures)):
-        _picture(axes[0, column], predicted, label)
-        _picture(axes[1, column], errors[label], f"{errors[label].mean():.3f}", ERROR_MAP)
-    mappable = axes[1, -1].images[0]
-    bar = figure.colorbar(mappable, ax=list(axes[1]), location="bottom", fraction=0.08, aspect=50, pad=0.02,
-                          shrink=0.7)
-    bar.set_label("absolute error of alpha (number above: its mean over all pixels)", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    return figure
+    rows = {1: pictures | predictions, 2: {label: error_colours(error) for label, error in errors.items()}}
+    notes = {label: f"{error.mean():.3f}" for label, error in errors.items()}
+    figure = gallery(rows, {2: {next(iter(pictures)): note} | notes})
+    return colour_bar(figure, "absolute error of alpha (number above: its mean over all pixels)")
 
 
 def error_maps(maps: dict[str, np.ndarray], columns: int = 4) -> Figure:
     """Mean absolute error by pixel position, one panel a method, one colour scale. maps: label -> (H, W)."""
-    rows = -(-len(maps) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (WIDTH / columns + 0.15)),
-                                layout="constrained", squeeze=False)
     top = max(float(values.max()) for values in maps.values())
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, (label, values) in zip(axes.flat, maps.items(), strict=False):
-        _picture(axis, values, f"{label}\nmean {values.mean():.3f}", ERROR_MAP, top)
-    bar = figure.colorbar(axes[0, 0].images[0], ax=axes, location="right", fraction=0.03, pad=0.01)
-    bar.set_label("mean absolute error over the test images", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    return figure
+    pictures = [error_colours(values, top) for values in maps.values()]
+    notes = [f"{label}\nmean {values.mean():.3f}" for label, values in maps.items()]
+    figure = gallery(grid(pictures, columns), grid(notes, columns))
+    return colour_bar(figure, "mean absolute error over the test images", top)
 
 
 def paired_differences(groups: pd.DataFrame) -> Figure:
-    """Differences of paired images, with mean and interval, one row a comparison.
+    """Differences of paired images, with mean and interval, one row a comparison, all on one scale.
 
-    groups: columns label (str), values (array (seeds, images)), mean, low, high (float). A grey point is one
-    image (mean over seeds; of more than 1,000, every k-th by rank); a tick is the mean of one seed.
+    groups: columns label (str), values (array (seeds, images)), mean, low, high (float), of one quantity. A grey point
+    is one image (mean over seeds; of more than 1,000, every k-th by rank); a tick is the mean of one seed.
     """
-    figure, axes = plt.subplots(len(groups), 1, figsize=(WIDTH, 0.95 * len(groups) + 0.6), sharex=False,
-                                layout="constrained", squeeze=False)
-    for axis, row in zip(axes[:, 0], groups.itertuples(), strict=True):
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.75 * len(groups) + 0.7))
+    axis.axvline(0, color="black", linewidth=0.8)
+    limit = 1e-6
+    for line, row in enumerate(groups.itertuples()):
         values = np.asarray(row.values, dtype=float)
-        points = _thin(np.sort(np.nanmean(values, axis=0)))
-        jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(points))
-        axis.scatter(points, jitter, s=8, color="0.55", alpha=0.6, linewidths=0, rasterized=len(points) > 500)
-        seeds = np.nanmean(values, axis=1)
-        axis.scatter(seeds, np.zeros(len(seeds)), marker="|", s=160, color="#0072B2")
-        axis.errorbar(row.mean, 0, xerr=[[max(0, row.mean - row.low)], [max(0, row.high - row.mean)]],
-                      fmt="D", color="#D55E00", markersize=5, capsize=4, linewidth=2)
-        axis.axvline(0, color="black", linewidth=0.8)
-        limit = 1.08 * max(np.abs(points).max(), abs(row.low), abs(row.high), 1e-6)
-        axis.set(xlim=(-limit, limit), ylim=(-0.5, 0.5), yticks=[])
-        axis.set_title(row.label, fontsize=9, loc="left")
-        axis.tick_params(labelsize=8)
-        axis.spines[["left", "top", "right"]].set_visible(False)
-    axes[-1, 0].set_xlabel("difference of the mean absolute error (negative: augmentation helps)\n"
-                           "grey: a test image; blue: a seed; orange: mean and 95 % interval", fontsize=9)
+        points, seeds = _thin(np.sort(np.nanmean(values, axis=0))), np.nanmean(values, axis=1)
+        heights = line + np.random.default_rng(0).uniform(-0.2, 0.2, len(points))
+        axis.scatter(points, heights, s=8, color=POINT, alpha=0.6, linewidths=0, rasterized=len(points) > 500)
+        axis.scatter(seeds, np.full(len(seeds), line), marker="|", s=160, color=SEED)
+        ends = [[max(0, row.mean - row.low)], [max(0, row.high - row.mean)]]
+        axis.errorbar(row.mean, line, xerr=ends, fmt="D", color=MEAN, markersize=5, capsize=4, linewidth=2)
+        axis.text(0, line - 0.3, row.label, transform=axis.get_yaxis_transform(), va="bottom", bbox=LABEL)
+        limit = np.nanmax(np.abs([limit, *points, *seeds, row.low, row.high]))
+    axis.set(xlim=(-1.08 * limit, 1.08 * limit), ylim=(len(groups) - 0.6, -0.75), yticks=[])
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel("difference of the mean absolute error (negative: augmentation helps)\n"
+                    "grey: a test image; blue: a seed; orange: mean and 95 % interval")
     return figure
 
 
@@ -109,8 +99,21 @@ def _thin(ranked: np.ndarray, most: int = MAX_POINTS) -> np.ndarray:
     return ranked[np.linspace(0, len(ranked) - 1, most).round().astype(int)]
 
 
-def _picture(axis, values: np.ndarray, title: str, colours: str = "gray", top: float = 1.0) -> None:
-    """One picture, pixel for pixel; smoothing would invent detail that a 28 px alpha does not have."""
-    axis.imshow(values, cmap=colours, vmin=0, vmax=top, interpolation="nearest")
-    axis.set_title(title, fontsize=8, pad=3)
-    axis.axis("off")
+def failures(errors: dict[str, pd.DataFrame], hardness: pd.DataFrame, bins: int = 5) -> Figure:
+    """Error over all pixels of each test image against each difficulty, and means of bins of equal count."""
+    figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.7), sharey=True)
+    for axis, (name, label) in zip(axes, DIFFICULTIES.items()):
+        order = hardness[name].dropna().sort_values(kind="stable").index
+        parts = [part for part in np.array_split(order, bins) if len(part)]
+        for method, error in errors.items():
+            looks = LOOKS[method]
+            # Thousands of points as vectors would make a PDF that no viewer scrolls.
+            axis.scatter(hardness[name], error["all"], s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000,
+                         **looks)
+            means = [(hardness[name].loc[part].mean(), error["all"].loc[part].mean()) for part in parts]
+            axis.plot(*zip(*means), markersize=6, markeredgecolor="black", label=method, **looks)
+        axis.set_xlabel(label.replace(" (", "\n("))
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylabel("mean |alpha error|, all pixels")
+    axes[-1].legend(title="mean of fifths")
+    return figure

@@ -1,18 +1,16 @@
-"""Pictures of the network and its training: Figure 2, Figure 3 and examples of the augmentation."""
+"""The network and its training: Figure 2, Figure 3, the losses of the two-stage network, and the augmentation."""
 
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-WIDTH = 7.0  # inches: one column of a page
-# Okabe and Ito's palette: told apart without colour vision and, with the markers, in black and white.
-COLOURS = {"sgd": "#0072B2", "sgd-da": "#56B4E9", "adam": "#D55E00", "recipe": "#009E73",
-           "recipe-da": "#CC79A7", "recipe-group": "#E69F00", "recipe-random": "#E69F00"}
-MARKERS = {"sgd": "o", "sgd-da": "o", "adam": "s", "recipe": "^", "recipe-da": "^"}
-PART_COLOURS = {"head": "#F0E442", "encoder": "#56B4E9", "decoder": "#009E73", "alpha": "#CC79A7"}
+from lib.output.gallery import gallery
+from lib.output.style import AS_PLACED, COLOURS, FAINT, GUIDE, LOOKS, PARTS, SMALL, VERMILION, WIDTH
+
 INPUT_CHANNELS = 4  # red, green, blue, trimap
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
+STEPS = ("stage1", "refined", "both")  # one behind the other; "longer" runs beside the last two
 
 
 def stages(summary: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +26,8 @@ def stages(summary: pd.DataFrame) -> pd.DataFrame:
         if layer.kind != "Conv2d":
             continue
         weights = layer.parameters - layer.channels  # without the biases
-        one = {"part": layer.layer.split(".")[0], "convolutions": 1, "channels": layer.channels,
+        part = layer.layer.split(".")[0].rstrip("0123456789")  # encoder3.6 is of the encoder
+        one = {"part": part, "convolutions": 1, "channels": layer.channels,
                "kernel": round((weights / (inputs * layer.channels)) ** 0.5), "height": layer.height,
                "width": layer.width, "parameters": layer.parameters, "before": before}
         if rows and not before and all(rows[-1][key] == one[key] for key in ("part", "kernel", "channels")):
@@ -46,40 +45,36 @@ def architecture(summary: pd.DataFrame) -> Figure:
     An arrow carries the positions of the maxima from a pooling to its unpooling.
     """
     table = stages(summary)
-    figure, axis = plt.subplots(figsize=(WIDTH, 3.3), layout="none")
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.3), layout=AS_PLACED)
     axis.set(xlim=(0, WIDTH), ylim=(-1.0, 2.3), position=(0, 0, 1, 1))
     axis.axis("off")
-    slot = (WIDTH - 0.1) / len(table)
-    tall = table.height.max()
+    slot, line = (WIDTH - 0.1) / len(table), {"edgecolor": "black", "linewidth": 0.6}
     for number, stage in enumerate(table.itertuples()):
-        centre, height = 0.05 + (number + 0.5) * slot, 0.12 + 1.0 * (stage.height / tall) ** 0.5
-        width = 0.12 * stage.convolutions + 0.03 * (stage.convolutions - 1)
+        centre, height = 0.05 + (number + 0.5) * slot, 0.12 + (stage.height / table.height.max()) ** 0.5
+        left = centre - 0.075 * stage.convolutions + 0.015
         for box in range(stage.convolutions):
-            axis.add_patch(Rectangle((centre - width / 2 + 0.15 * box, 0), 0.12, height,
-                                     facecolor=PART_COLOURS[stage.part], edgecolor="black", linewidth=0.6))
+            axis.add_patch(Rectangle((left + 0.15 * box, 0), 0.12, height, facecolor=PARTS[stage.part], **line))
         text = (f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\n"
                 f"k = {stage.kernel}")
-        axis.text(centre, -0.06, text, ha="center", va="top", fontsize=8, linespacing=1.15)
+        axis.text(centre, -0.06, text, ha="center", va="top", fontsize=SMALL, linespacing=1.15)
     _index_arrows(axis, table, slot)
-    handles = [Patch(facecolor=colour, edgecolor="black", linewidth=0.6, label=name)
-               for name, colour in PART_COLOURS.items()]
+    handles = [Patch(facecolor=colour, label=name, **line) for name, colour in PARTS.items()]
     handles[-1].set_label("alpha prediction (ch: channels, k: kernel side in px)")
-    axis.legend(handles=handles, loc="lower center", ncols=4, fontsize=8, frameon=False)
+    axis.legend(handles=handles, loc="lower center", ncols=4)
     return figure
 
 
-def _index_arrows(axis, table: pd.DataFrame, slot: float) -> None:
+def _index_arrows(axis: plt.Axes, table: pd.DataFrame, slot: float) -> None:
     """From every pooling up, across and down to the unpooling of the same number, nested."""
     at = {name: 0.05 + number * slot for number, name in enumerate(table.before) if name}
-    pools = [name for name in at if name.startswith("pool")]
-    for pool in pools:
+    for pool in (name for name in at if name.startswith("pool")):
         number = int(pool.removeprefix("pool"))
         left, right, level = at[pool], at[f"un{pool}"], 2.05 - 0.22 * (number - 1)
-        axis.plot([left, left, right], [0, level, level], color="#D55E00", linewidth=1)
+        axis.plot([left, left, right], [0, level, level], color=VERMILION, linewidth=1)
         axis.annotate("", xy=(right, 0), xytext=(right, level + 0.01),
-                      arrowprops={"arrowstyle": "-|>", "color": "#D55E00", "linewidth": 1, "shrinkA": 0})
+                      arrowprops={"arrowstyle": "-|>", "color": VERMILION, "linewidth": 1, "shrinkA": 0})
         text = f"pool {number}: indices to unpool {number}"
-        axis.text((left + right) / 2, level + 0.02, text, ha="center", va="bottom", fontsize=8)
+        axis.text((left + right) / 2, level + 0.02, text, ha="center", va="bottom", fontsize=SMALL)
 
 
 def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, float]) -> Figure:
@@ -88,37 +83,58 @@ def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, 
     history: one row an epoch with variant, seed, epoch, train_all, train_unknown, test_all, test_unknown
     (alpha-prediction loss, 0 to 1). labels: variant -> text. study: the study's last values, train and test.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row", layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row")
     for row, (region, region_name) in zip(axes, REGIONS.items(), strict=True):
-        for axis, side in zip(row, ("train", "test"), strict=True):
-            for variant in labels:
-                rows = history[history.variant == variant]
-                _curve(axis, rows, f"{side}_{region}", variant, labels[variant])
-            axis.axhline(study[side], color="0.25", linewidth=1, linestyle="--")
+        for axis, (side, side_name) in zip(row, {"train": "Training", "test": "Test"}.items(), strict=True):
+            for variant, label in labels.items():
+                _curve(axis, history[history.variant == variant], f"{side}_{region}", label)
+            axis.axhline(study[side], linewidth=1, **GUIDE)
             # In the title, since no corner of a panel is free of curves in every run.
-            axis.set_title(f"{'Training' if side == 'train' else 'Test'} loss, {region_name}\n"
-                           f"(dashed: the study's final {study[side]:.3f})", fontsize=9)
-            axis.tick_params(labelsize=8)
-        row[0].set_ylabel("alpha-prediction loss", fontsize=9)
-        row[0].set_ylim(bottom=0)
+            axis.set_title(f"{side_name} loss, {region_name}\n(dashed: the study's final {study[side]:.3f})")
+        row[0].set(ylabel="alpha-prediction loss", ylim=(0, None))
     last = int(history.epoch.max())
     for axis in axes[1]:
-        axis.set_xlabel("epoch", fontsize=9)
-        axis.set_xticks(sorted({1, *range(0, last + 1, max(1, last // 5))} - {0}))
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=8, frameon=False)
+        axis.set(xlabel="epoch", xticks=sorted({1, *range(0, last + 1, max(1, last // 5))} - {0}))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(5, len(labels)))
     return figure
 
 
-def _curve(axis, rows: pd.DataFrame, column: str, variant: str, label: str) -> None:
+def _curve(axis: plt.Axes, rows: pd.DataFrame, column: str, label: str) -> None:
     """All seeds of one variant and their mean in one panel."""
-    table = rows.pivot(index="epoch", columns="seed", values=column)
-    colour = COLOURS[variant]
+    table, looks = rows.pivot(index="epoch", columns="seed", values=column), LOOKS[rows.variant.iloc[0]]
     for seed in table.columns:
-        axis.plot(table.index, table[seed], color=colour, linewidth=0.7, alpha=0.6,
-                  marker=".", markersize=2)
-    axis.plot(table.index, table.mean(axis=1), color=colour, linewidth=2, marker=MARKERS.get(variant, "o"),
-              markersize=4, markevery=max(1, len(table) // 10), label=label)
+        axis.plot(table.index, table[seed], color=looks["color"], linewidth=0.7, alpha=0.6, marker=".", markersize=2)
+    axis.plot(table.index, table.mean(axis=1), linewidth=2, markersize=4, markevery=max(1, len(table) // 10),
+              label=label, **looks)
+
+
+def stage_losses(history: pd.DataFrame) -> Figure:
+    """Training loss and test error of the two-stage network's steps, one behind the other; means over seeds.
+
+    history: of `lib.experiments.fullsize.run_all`, with arm, step, epoch, seed, train_alpha (loss), test_mse.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
+    titles = {"train_alpha": "alpha-prediction loss, training crops", "test_mse": "MSE, whole test images"}
+    for axis, (column, title) in zip(axes, titles.items(), strict=True):
+        for colour, arm in zip(COLOURS, history.arm.unique(), strict=False):
+            _steps(axis, history[history.arm == arm], column, colour, "with augmentation" if arm == "da" else "without")
+        axis.set(title=title, xlabel="epoch", ylim=(0, None))
+    axes[0].legend(loc="lower left")
+    return figure
+
+
+def _steps(axis: plt.Axes, history: pd.DataFrame, column: str, colour: str, name: str) -> None:
+    """The steps that lead to both stages as one line; stage 1 trained as long dotted beside it."""
+    means, before = history.groupby(["step", "epoch"])[column].mean(), 0
+    for step in STEPS:
+        one = means[step]
+        axis.plot(before + one.index, one, color=colour, marker="o", markersize=3, label=name if not before else None)
+        before += len(one)
+        axis.axvline(before + 0.5, color=FAINT, linewidth=0.8)
+    if "longer" in history.step.values:
+        start = len(means[STEPS[0]])
+        axis.plot(start + means["longer"].index, means["longer"], color=colour, linestyle=":", marker="o", markersize=2,
+                  label="stage 1 trained on")
 
 
 def augmentation_examples(examples: list[dict]) -> Figure:
@@ -127,17 +143,9 @@ def augmentation_examples(examples: list[dict]) -> Figure:
     examples: dicts with `before` and `after`, each a tuple image (H, W, 3), alpha (H, W), trimap (H, W),
     float in [0, 1], and `note`, a short text (flip, angle).
     """
-    columns = 2 * len(examples)
-    figure, axes = plt.subplots(3, columns, figsize=(WIDTH, 3 * WIDTH / columns + 0.2), layout="constrained",
-                                squeeze=False)
-    for number, example in enumerate(examples):
-        for side, name in enumerate(("before", "after")):
-            for axis, picture in zip(axes[:, 2 * number + side], example[name], strict=True):
-                axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-                axis.set(xticks=[], yticks=[])
-                axis.spines[:].set_visible(False)
-            title = "before" if name == "before" else example["note"]
-            axes[0, 2 * number + side].set_title(title, fontsize=8)
-    for axis, name in zip(axes[:, 0], ("image", "alpha", "trimap"), strict=True):
-        axis.set_ylabel(name, fontsize=9)
-    return figure
+    rows = {"image": {}, "alpha": {}, "trimap": {}}
+    for number, example in enumerate(examples, 1):
+        for side, title in (("before", "before"), ("after", example["note"])):
+            for row, picture in zip(rows.values(), example[side], strict=True):
+                row[f"{number}: {title}"] = picture
+    return gallery(rows)
