@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from lib.base import ROOT
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python-headless", "matplotlib",
             "papermill", "snakemake", "nbconvert", "safetensors")
 OURS = ("lib", "workflow")  # packages that are followed
+# What a picture looks like in a notebook's JSON ("image/png": "iVBOR...") and in a web page (base64,iVBOR...).
+PICTURE = re.compile(r'("image/(?!svg)[\w.+-]+":\s*(?:"[^"]*"|\[[^\]]*\])|base64,[A-Za-z0-9+/=\r\n]+)')
+# A path begins behind no letter of another word, but for that of JSON's "\n" and of a terminal's colour (ESC[32m), and
+# ends before none.
+BEFORE_PATH = r"(?:(?<![\w.~+-])|(?<=\\[nrt])|(?<=\dm))"
+BEHIND_PATH = r"(?![\w+-]|\.\w)"
 
 
 @functools.cache
@@ -123,8 +130,12 @@ def declared_parameters(notebook: Path) -> set[str]:
 
 
 def commit() -> dict:
-    """The commit that is checked out, and whether what results depend on has no further changes."""
-    return {"commit": _git("rev-parse", "HEAD"), "tree_clean": not _git("status", "--porcelain", "--", *SOURCES)}
+    """The commit that is checked out, and whether what results depend on has no further changes.
+
+    Outside a checkout, or without git, nobody knows: commit "" and tree_clean None.
+    """
+    changes = _git("status", "--porcelain", "--", *SOURCES)
+    return {"commit": _git("rev-parse", "HEAD") or "", "tree_clean": None if changes is None else not changes}
 
 
 def environment() -> dict:
@@ -136,24 +147,41 @@ def environment() -> dict:
 
 
 def anonymous(text: str, parameters: dict) -> str:
-    """JSON text without the directories of this machine: paths in the repository become relative to it, those that
-    parameters name keep their last part."""
-    for name in ("data_dir", "encoder_weights", "benchmark_dir"):
-        path = parameters.get(name, "")
-        if os.path.isabs(path):
-            text = text.replace(path, os.path.basename(path))
-    return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
+    """JSON text or a web page without the directories of this machine: paths in the repository become relative to it,
+    those that parameters name keep their last part.
+
+    Only whole paths are replaced (/d in "/d/x.png", not in "/data" or "a/d"), and none inside a picture's base64, which
+    may spell a short path by chance.
+    """
+    named = [str(parameters.get(name, "")).rstrip("/") for name in ("data_dir", "encoder_weights", "benchmark_dir")]
+    spelled = {form for path in named if os.path.isabs(path) for form in _spellings(path)}
+    roots = _spellings(str(ROOT))
+    longest_first = sorted(spelled | roots, key=len, reverse=True)
+    pattern = re.compile(f"{BEFORE_PATH}({'|'.join(map(re.escape, longest_first))})(/|{BEHIND_PATH})")
+
+    def shorter(found: re.Match) -> str:
+        path, slash = found.groups()
+        return os.path.basename(path) + slash if path in spelled else "" if slash else "."
+
+    parts = PICTURE.split(text)  # every second part is a picture
+    parts[::2] = [pattern.sub(shorter, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _spellings(path: str) -> set[str]:
+    """A path as it stands in text and in JSON, which may write letters as numbers and always writes quotes as \\"."""
+    return {path, json.dumps(path)[1:-1], json.dumps(path, ensure_ascii=False)[1:-1]}
 
 
 SOURCES = ("lib", "notebooks", "workflow", "requirements.lock")  # what a result depends on
 
 
-def _git(*arguments: str) -> str:
-    """Output of a git command in the repository; "" outside a checkout."""
+def _git(*arguments: str) -> str | None:
+    """Output of a git command in the repository; None without git or outside a checkout."""
     try:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return None
     return done.stdout.strip()
 
 

@@ -10,6 +10,7 @@ from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
 
 Leaf = float | int | bool | str | dict | None
+PARTS = {"answer": str, "code": str, "parameters": dict, "values": dict}  # of a values file, beside the commit
 SPREAD = ("sd", "low", "high")  # what may stand beside "value" in a number with a spread
 
 
@@ -97,12 +98,14 @@ def number(leaf: Leaf) -> float | None:
 
 
 def _content(path: Path) -> dict:
+    """A values file; UserError when it was cut off or is something else."""
     try:
-        content = json.loads(path.read_text())
-        content["values"], content["answer"], content["code"], content["parameters"]
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), kind) for name, kind in PARTS.items()):
         raise UserError(f"{path.name} in {path.parent}: expected a values file of this version, found something "
-                        "else; run its notebook again.") from error
+                        "else; run its notebook again.")
     return content
 
 
