@@ -8,9 +8,12 @@ CORES ?= 0
 PYTHON ?= python3
 UV = 0.13.8
 BIN = .venv/bin
-RUN = $(PROFILE)$(addprefix -,$(filter-out portraits,$(DATA)))
-OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
-	$(if $(SET),--set $(SET)) $(if $(SNAKEMAKE),--snakemake "$(SNAKEMAKE)")
+# What the shell is to take as it stands: in single quotes, so that a folder may be called anything.
+quoted = '$(subst ','\'',$(1))'
+# SET is left to the shell, which splits it into settings. What needs a run gets all options and finds its name itself.
+OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) \
+	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
+	$(if $(SET),--set $(SET))
 
 .PHONY: paper status verify publish compare test env lab bench readme lock render render-check clean
 
@@ -21,16 +24,16 @@ status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
 
 # Reruns what is stale, then says of each claim whether it stands as published.
-verify: paper
-	@$(BIN)/python -m workflow.verify $(RUN)
+verify: .venv/ready
+	@$(BIN)/python -m workflow.verify $(OPTIONS)
 
 # Makes the values of this run the published ones, which `make verify` compares with.
-publish: paper
-	@$(BIN)/python -m workflow.verify $(RUN) --publish
+publish: .venv/ready
+	@$(BIN)/python -m workflow.verify --publish $(OPTIONS)
 
 compare: .venv/ready
-	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/h200)) \
-		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/h200))
+	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/quick-mine)) \
+		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
 
 # One pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
 test: .venv/ready

@@ -1,6 +1,5 @@
 """What several tests share: a small copy of the repository with quick notebooks of its own, to run the workflow in."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -8,26 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from helpers import small_notebook
+from helpers import touching_notebook
 from lib.base import ROOT
-from workflow.plan import NOTEBOOKS
+from workflow import steps
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory) -> Path:
-    """A copy of lib and the workflow whose notebooks only touch the files that the Snakefile expects."""
+    """A copy of lib and the workflow whose notebooks only touch the files that workflow.steps wants of them."""
     root = tmp_path_factory.mktemp("template")
     for name in ("lib", "workflow", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
-    for name, files in declared_outputs(root).items():
-        body = (f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
-                "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))")
-        (root / "notebooks" / f"{name}.ipynb").write_text(small_notebook(name, body))
+    for name in steps.NOTEBOOKS:
+        (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name, steps.shown(name, "RUN")))
     small_article(root)
-    for made in ("runs", ".snakemake"):
-        shutil.rmtree(root / made)
     return root
 
 
@@ -46,26 +41,6 @@ def small_article(root: Path) -> None:
 def repository(template, tmp_path) -> Path:
     """One's own copy of the template."""
     return shutil.copytree(template, tmp_path / "copy")
-
-
-def declared_outputs(root: Path) -> dict[str, list[str]]:
-    """Notebook -> figures, tables and other files that the Snakefile declares, read by running it with run=RUN."""
-    (root / "runs" / "RUN").mkdir(parents=True)
-    plan = {name: {"fingerprint": "", "needs": [], "parameters": {}} for name in NOTEBOOKS}
-    (root / "runs" / "RUN" / "plan.json").write_text(json.dumps(plan))
-    (root / "runs" / "RUN" / "sources.json").write_text("[]")
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--dry-run", "--detailed-summary", "--quiet", "--config",
-                           "run=RUN"], cwd=root, capture_output=True, text=True, check=True)
-    notebook_of = {"data": "01_data", "unsupervised": "02_unsupervised", "vgg16": "03_vgg16",
-                   "augmentation": "04_augmentation", "results": "05_results",
-                   "refinement": "06_refinement", "benchmarks": "07_benchmarks"}
-    files: dict[str, list[str]] = {name: [] for name in NOTEBOOKS}
-    for line in done.stdout.splitlines()[1:]:
-        file, _, rule, *_ = line.split("\t")
-        name = notebook_of.get(rule)
-        if name and Path(file).stem != name:  # the runner itself writes what carries the notebook's name
-            files[name].append(file)
-    return files
 
 
 def command(root: Path):

@@ -1,6 +1,9 @@
-"""What tests write notebooks with."""
+"""What tests write notebooks with, and what they train on."""
 
+import hashlib
 import json
+
+import numpy as np
 
 PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
 
@@ -23,3 +26,23 @@ def small_notebook(name: str, body: str) -> str:
     return notebook([("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
                      ("code", ["parameters"], parameters), ("code", [], "import json\nfrom pathlib import Path\n" + body),
                      ("code", [], end)])
+
+
+def touching_notebook(name: str, files: list[str]) -> str:
+    """A small notebook that writes the number of epochs into each file; RUN in their paths becomes the run's name."""
+    return small_notebook(name, f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
+                          "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))")
+
+
+def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None = None, rule: str = "tolerant"):
+    """A prepared set of image (N,3,H,W) and alpha (N,1,H,W) uint8 in memory, as lib.data.prepare would give it: with test
+    trimaps from alpha by `rule`, and neither foregrounds nor backgrounds. groups: one name an image, by default its own.
+    """
+    from lib.data.prepare import Prepared
+    from lib.data.trimap import default_radius, make_trimap
+
+    trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
+    keys = [str(number) for number in range(len(alpha))]
+    fingerprint = hashlib.sha256(image.tobytes() + alpha.tobytes()).hexdigest()
+    return Prepared(image, alpha, trimap, None, None, keys, keys if groups is None else list(groups), {}, [],
+                    f"{fingerprint}-{rule}", rule)

@@ -10,7 +10,8 @@ from pathlib import Path
 import papermill
 
 from lib.base import ROOT, figures_dir, reports_dir, runs_dir
-from workflow.plan import NOTEBOOKS, make_plan
+from workflow.plan import make_plan
+from workflow.steps import NOTEBOOKS
 
 
 def prepare_notebooks(profile: str, run: str, folder: Path) -> None:

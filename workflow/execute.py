@@ -1,18 +1,16 @@
-"""Run one notebook the strict way: `python -m workflow.execute 03_vgg16 --run quick`, as planned in runs/<run>/plan.json.
+"""Run one notebook the strict way: `python -m workflow.execute 03_vgg16 --run quick`.
 
-papermill does the work. What it lets pass is refused here: unknown parameters, a notebook that ended early, and
+Its parameters stand in runs/<run>/plan.json; papermill does the work. What it lets pass is refused here: unknown parameters, a notebook that ended early, and
 outputs that were promised and not written. Started by Snakemake; ends when the process that started it ends.
 """
 
 import argparse
-import errno
 import json
 import os
 import resource
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 import nbformat
@@ -22,8 +20,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
-from workflow import pages
-from workflow.plan import record_path
+from lib.output import values
+from workflow import failures, pages, steps
 
 ANSWER = "<!-- answer -->"
 
@@ -92,18 +90,14 @@ def _papermill(source: Path, scratch: Path, parameters: dict, console: Console) 
 
 
 def sentence(error: BaseException, name: str) -> str:
-    """What went wrong, for a reader: a UserError's own sentence, or kind and message."""
-    told = str(error.evalue) if isinstance(error, PapermillExecutionError) else str(error)
-    if isinstance(error, UserError):
-        return told
-    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in told:
-        return (f"{name}: expected free disk space, found none ({told}); free some, or set MATTING_CACHE to a "
-                "directory on a larger disk.")
+    """What went wrong, for a reader; of a cell's error its number, kind and message."""
     if isinstance(error, DeadKernelError):
         return f"{name}: expected its kernel to live, found it dead; it may have run out of memory."
     if isinstance(error, PapermillExecutionError):
-        return f"{name}, cell [{error.exec_count}]: {error.ename}: {told}"
-    return f"{name}: {type(error).__name__}: {told}"
+        if failures.NO_SPACE in str(error.evalue):
+            return failures.no_space(name, error.evalue)
+        return f"{name}, cell [{error.exec_count}]: {error.ename}: {error.evalue}"
+    return failures.sentence(error, name)
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -125,30 +119,29 @@ def insert_answer(notebook: nbformat.NotebookNode, answer: str) -> nbformat.Note
     return notebook
 
 
-def run(name: str, run_name: str, outputs: list[str]) -> None:
+def run(name: str, run_name: str) -> None:
     """Execute notebooks/<name>.ipynb as planned; write the executed copy, its HTML and, last, the step's record.
 
-    outputs: what must exist then, relative to the root. UserError if something doesn't.
+    UserError for a file of workflow.steps that is not there then.
     """
     start = time.monotonic()
     step = json.loads((runs_dir(run_name) / "plan.json").read_text())[name]
-    target, record = reports_dir(run_name) / f"{name}.ipynb", record_path(run_name, name)
+    target = reports_dir(run_name) / f"{name}.ipynb"
     notebook = clean(execute(ROOT / "notebooks" / f"{name}.ipynb", target, step["parameters"]))
-    values = reports_dir(run_name) / "values" / f"{name}.json"
-    if values.is_file():
-        insert_answer(notebook, json.loads(values.read_text())["answer"])
+    if (reports_dir(run_name) / "values" / f"{name}.json").is_file():
+        insert_answer(notebook, values.read(run_name, name)["answer"])
     text = provenance.anonymous(nbformat.writes(notebook), step["parameters"])
     page = pages.page(nbformat.reads(text, 4))
     write_atomically(target, text.encode())
     write_atomically(target.with_suffix(".html"), page.encode())
-    missing = [file for file in outputs if not (ROOT / file).is_file() and ROOT / file != record]
-    if missing:
+    *outputs, record = steps.outputs(name, run_name, step["parameters"])
+    if missing := [file for file in outputs if not (ROOT / file).is_file()]:
         raise UserError(f"{name}: expected it to write {', '.join(missing)}, found no such file; look at its cells.")
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     took = time.monotonic() - start
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     content = {**step, **provenance.commit(), "outputs": outputs, "wall_seconds": round(took, 1),
                "peak_memory_bytes": memory, "finished": int(time.time())}
-    write_atomically(record, json.dumps(content, indent=1, sort_keys=True).encode())
+    write_atomically(ROOT / record, json.dumps(content, indent=1, sort_keys=True).encode())
     print(f"[{name}] done in {took:.0f} s", flush=True)
 
 
@@ -168,20 +161,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebook", help="name of the notebook without .ipynb")
     parser.add_argument("--run", required=True, help="name of the run, as in runs/<run>/plan.json")
-    parser.add_argument("--outputs", nargs="*", default=[], help="files that must exist afterwards")
     arguments = parser.parse_args()
     end_with_parent()
     print(f"[{arguments.notebook}] started", flush=True)
     try:
-        run(arguments.notebook, arguments.run, arguments.outputs)
-    except BaseException as error:  # Ctrl-C included: the kernel's client must not keep this process alive
-        if not isinstance(error, UserError):
-            traceback.print_exc()  # into Snakemake's log
-        told = "stopped." if isinstance(error, KeyboardInterrupt) else sentence(error, arguments.notebook)
-        failure = record_path(arguments.run, arguments.notebook).with_suffix(".error")
-        write_atomically(failure, told.encode())
-        print(f"[{arguments.notebook}] failed: {told}", flush=True)
-        os._exit(2)
+        with failures.told(arguments.run, arguments.notebook, sentence):
+            run(arguments.notebook, arguments.run)
+    except SystemExit as ended:  # the kernel's client must not keep this process alive, not even after Ctrl-C
+        os._exit(ended.code)
 
 
 if __name__ == "__main__":

@@ -7,28 +7,31 @@ import tomllib
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, reports_dir, runs_dir
+from lib.base import ROOT, UserError
 from lib.data.open import open_source
 from lib.experiments import parameters
+from lib.output import values
+from workflow import steps
+from workflow.record import read_step, step_path
+from workflow.steps import NOTEBOOKS, STEPS
 
 PROFILES = ROOT / "notebooks" / "profiles"
-NEEDS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
-         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"], "06_refinement": [],
-         "07_benchmarks": ["03_vgg16", "06_refinement"]}
-NOTEBOOKS = tuple(NEEDS)
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
-SHIPPED = {"01_data": ("data/README.md", "data/check.csv", "data/sequences/manifest.csv")}  # read beside the source
 PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
 
 
 def read_profile(name: str) -> dict:
-    """The tables of notebooks/profiles/<name>.toml; UserError that lists the known ones for another name."""
+    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML, and for another name one that
+    lists the known ones."""
     known = sorted(path.stem for path in PROFILES.glob("*.toml"))
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {close[0]}?" if close else "choose one of them."
         raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
-    return tomllib.loads((PROFILES / f"{name}.toml").read_text())
+    try:
+        return tomllib.loads((PROFILES / f"{name}.toml").read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
 
 
 def parse_setting(text: str) -> tuple[str, object]:
@@ -60,15 +63,14 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     plan = {}
     for notebook in NOTEBOOKS:
         path = ROOT / "notebooks" / f"{notebook}.ipynb"
-        values = profile.get("parameters", {}) | profile.get(notebook, {}) | overrides
-        declared = provenance.declared_parameters(path)
-        values = {name: values[name] for name in sorted(declared) if name in values}
-        opened = [data[name] for name in COUNTS if name in values]
-        if values.get("benchmark_dir"):
-            opened.append(open_source("folder", values["benchmark_dir"]).fingerprint)
-        opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in SHIPPED.get(notebook, ())]
-        step = {"needs": NEEDS[notebook], "parameters": values, "code": provenance.code_parts(path),
-                "data": " ".join(opened), "weights": weights if "encoder_weights" in values else "", "lock": lock}
+        given = profile.get("parameters", {}) | profile.get(notebook, {}) | overrides
+        given = {name: given[name] for name in sorted(provenance.declared_parameters(path)) if name in given}
+        opened = [data[name] for name in COUNTS if name in given]
+        if given.get("benchmark_dir"):
+            opened.append(open_source("folder", given["benchmark_dir"]).fingerprint)
+        opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
+        step = {"needs": list(STEPS[notebook].needs), "parameters": given, "code": provenance.code_parts(path),
+                "data": " ".join(opened), "weights": weights if "encoder_weights" in given else "", "lock": lock}
         plan[notebook] = step | {"fingerprint": _sha256(step)}
     return plan
 
@@ -89,27 +91,41 @@ def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
     """For each notebook what makes it stale, as short sentences; [] = up to date."""
     reasons: dict[str, list[str]] = {}
     for notebook, step in plan.items():
-        record = record_path(run, notebook)
-        own = ["not finished here yet"]
-        if record.is_file():
-            own = _differences(json.loads(record.read_text()), step)
+        if not step_path(run, notebook).is_file():
+            own = ["not finished here yet"]
+        elif (record := read_step(run, notebook)) is None:
+            own = [f"{steps.record(run, notebook)} is broken"]
+        else:
+            own = _differences(record, step) + _lost(run, notebook, step)
         reasons[notebook] = own + [f"needs {need}" for need in step["needs"] if reasons[need]]
     return reasons
 
 
+def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:
+    """What makes run.json, the index or the article stale, as short sentences; [] = up to date.
+
+    stale: what `stale_reasons` said. They must be newer than the last step and than the last edit of the text.
+    """
+    if waits := [f"needs {notebook}" for notebook, reasons in stale.items() if reasons]:
+        return waits
+    files = [ROOT / file for file in (*steps.record_outputs(run), *steps.article_outputs(run))]
+    if lost := [reason for file in files if (reason := _flaw(file))]:
+        return lost
+    newest = max(map(_time, (*article_sources(), *(step_path(run, notebook) for notebook in stale))))
+    return ["its sources are newer"] if min(map(_time, files)) < newest else []
+
+
 def forget_stale(run: str, plan: dict[str, dict]) -> None:
-    """Remove the records of stale steps, so that they count as not done whatever Snakemake remembers."""
-    for notebook, reasons in stale_reasons(run, plan).items():
-        if reasons:
-            record_path(run, notebook).unlink(missing_ok=True)
-
-
-def is_complete(run: str) -> bool:
-    """Whether run.json, the index and the article were written after the last step and the last edit of the text."""
-    made = [reports_dir(run) / name for name in ("run.json", "index.html", "paper.html", "paper.pdf", "abstract.md")]
-    made_from = [*article_sources(), *(record_path(run, notebook) for notebook in NOTEBOOKS)]
-    return all(file.is_file() for file in made + made_from) and (
-        min(file.stat().st_mtime_ns for file in made) >= max(file.stat().st_mtime_ns for file in made_from))
+    """Remove the records of stale steps, so that they count as not done whatever Snakemake remembers or takes for
+    whole; for a stale article, run.json and what is broken of the article."""
+    stale = stale_reasons(run, plan)
+    for notebook in (notebook for notebook, reasons in stale.items() if reasons):
+        step_path(run, notebook).unlink(missing_ok=True)
+    broken = [file for file in (*steps.record_outputs(run), *steps.article_outputs(run)) if _flaw(ROOT / file)]
+    if ending_reasons(run, stale) and not any(stale.values()):
+        broken.append(steps.record_outputs(run)[0])
+    for file in broken:
+        (ROOT / file).unlink(missing_ok=True)
 
 
 def article_sources() -> list[Path]:
@@ -120,13 +136,8 @@ def article_sources() -> list[Path]:
     return texts + sorted(modules)
 
 
-def record_path(run: str, notebook: str) -> Path:
-    """What a finished step leaves: its part of the plan, outputs, time and memory. Never committed."""
-    return runs_dir(run) / "steps" / f"{notebook}.json"
-
-
 def _differences(old: dict, new: dict) -> list[str]:
-    """What changed between the record of a step and its plan, and which of its outputs are gone."""
+    """What changed between the record of a step and its plan."""
     if not set(new) <= set(old):
         return ["recorded by another version"]
     before, after = old["parameters"], new["parameters"]
@@ -134,8 +145,37 @@ def _differences(old: dict, new: dict) -> list[str]:
                if before.get(name) != after.get(name)]
     changed += [f"{file} changed" for file in sorted(old["code"] | new["code"])
                 if old["code"].get(file) != new["code"].get(file)]
-    changed += [f"{part} changed" for part in ("data", "weights", "lock") if old.get(part) != new[part]]
-    return changed + [f"{file} is missing" for file in old.get("outputs", []) if not (ROOT / file).is_file()]
+    return changed + [f"{part} changed" for part in ("needs", "data", "weights", "lock") if old.get(part) != new[part]]
+
+
+def _lost(run: str, notebook: str, step: dict) -> list[str]:
+    """Which outputs of a finished step are gone or broken since."""
+    lost = [reason for file in steps.outputs(notebook, run, step["parameters"]) if (reason := _flaw(ROOT / file))]
+    if not lost:
+        try:
+            values.read(run, notebook)
+        except UserError:  # JSON, but not what a notebook writes
+            lost = [f"reports/{run}/values/{notebook}.json is broken"]
+    return lost
+
+
+def _flaw(file: Path) -> str:
+    """What is wrong with an output as a file, in words; "" when nothing is. A loss of power leaves empty files."""
+    name = file.relative_to(ROOT).as_posix()
+    if not file.is_file():
+        return f"{name} is missing"
+    if not file.stat().st_size:
+        return f"{name} is empty"
+    if file.suffix in (".json", ".ipynb"):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError:
+            return f"{name} is broken"
+    return ""
+
+
+def _time(file: Path) -> int:
+    return file.stat().st_mtime_ns
 
 
 def _sha256(content: dict) -> str:

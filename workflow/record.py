@@ -1,24 +1,69 @@
-"""Gather a run's step records into reports/<run>/run.json, and link its results from reports/<run>/index.html."""
+"""What a run was: `python -m workflow.record --run quick` gathers the records of its steps.
+
+reports/quick/run.json then holds them, with the machine and the packages, and reports/quick/index.html links all results.
+"""
 
 import argparse
 import html
 import json
 import os
+from pathlib import Path
 
 from lib import provenance
-from lib.base import figures_dir, reports_dir, runs_dir, write_atomically
+from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
 from lib.output import values
+from workflow import failures, steps
 
 COUNTS = {"images": "01_data.images", "left out": "01_data.left_out", "groups": "01_data.groups",
           "training images": "05_results.training_images", "test images": "05_results.test_images"}
+STYLE = "body{max-width:52em;margin:2em auto;padding:0 1em;font:16px/1.5 serif}img{max-width:100%}"
 
 
-def run_record(run: str) -> dict:
-    """Parameters, fingerprints, wall time and memory of each step, counts, the commit, packages and hardware."""
-    steps = {path.stem: json.loads(path.read_text()) for path in sorted((runs_dir(run) / "steps").glob("*.json"))}
+def step_path(run: str, notebook: str) -> Path:
+    """What a finished step leaves: its part of the plan, time and memory. Never committed."""
+    return ROOT / steps.record(run, notebook)
+
+
+def read_step(run: str, notebook: str) -> dict | None:
+    """What a finished step left; None where nothing is there or something else, like a file that was cut off."""
+    try:
+        content = json.loads(step_path(run, notebook).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def gather(run: str) -> dict:
+    """Parameters, fingerprints, wall time and memory of each step, counts, the commit, packages and hardware.
+
+    UserError for a step whose record is not there or broken.
+    """
+    made = {notebook: read_step(run, notebook) for notebook in steps.NOTEBOOKS}
+    if missing := [steps.record(run, notebook) for notebook, step in made.items() if step is None]:
+        raise UserError(f"{', '.join(missing)}: expected the record of a finished step, found none; run `make paper`.")
     known = values.load(reports_dir(run))
     counts = {name: known[value] for name, value in COUNTS.items() if value in known}
-    return {"run": run, "steps": steps, "counts": counts, **provenance.environment()}
+    return {"run": run, "steps": made, "counts": counts, **provenance.environment()}
+
+
+def read(folder: Path) -> dict:
+    """What `gather` found, from a run's folder (reports/<run>); UserError when run.json is not there, or broken."""
+    try:
+        return json.loads((folder / "run.json").read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        found = "no file" if isinstance(error, FileNotFoundError) else "a broken one"
+        raise UserError(f"reports/{folder.name}/run.json: expected the record of the run, found {found}; run "
+                        "`make paper`.") from error
+
+
+def write(run: str) -> None:
+    """Write reports/<run>/index.html and run.json, without directories of this machine."""
+    content = gather(run)
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    for step in content["steps"].values():
+        text = provenance.anonymous(text, step["parameters"])
+    write_atomically(reports_dir(run) / "index.html", index_page(run).encode())
+    write_atomically(reports_dir(run) / "run.json", text.encode())
 
 
 def index_page(run: str) -> str:
@@ -26,17 +71,16 @@ def index_page(run: str) -> str:
     report = reports_dir(run)
     figures = os.path.relpath(figures_dir(run), report)
     rows = []
-    for path in sorted((report / "values").glob("*.json")):
-        answer = html.escape(json.loads(path.read_text())["answer"]).replace("**", "")
-        rows.append(f'<li><a href="{path.stem}.html">{path.stem}</a>: {answer}</li>')
+    for notebook in steps.NOTEBOOKS:
+        answer = html.escape(values.read(run, notebook)["answer"]).replace("**", "")
+        rows.append(f'<li><a href="{notebook}.html">{notebook}</a>: {answer}</li>')
     tables = "".join(f'<li><a href="tables/{path.name}">{path.stem}</a></li>'
                      for path in sorted((report / "tables").glob("*.md")))
     pictures = "".join(f'<figure><img src="{figures}/{path.name}" alt="{path.stem}"><figcaption>'
                        f'<a href="{figures}/{path.stem}.pdf">{path.stem}</a></figcaption></figure>'
                        for path in sorted(figures_dir(run).glob("*.png")))
-    style = "body{max-width:52em;margin:2em auto;padding:0 1em;font:16px/1.5 serif}img{max-width:100%}"
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>Image matting: {run}</title><style>{style}</style><h1>Image matting, run <em>{run}</em></h1>"
+            f"<title>Image matting: {run}</title><style>{STYLE}</style><h1>Image matting, run <em>{run}</em></h1>"
             f'<p><a href="paper.html">The article</a> (<a href="paper.pdf">PDF</a>)</p>'
             f'<ul>{"".join(rows)}</ul><h2>Tables</h2><ul>{tables}</ul><h2>Figures</h2>{pictures}'
             f'<p><a href="run.json">run.json</a>: how each number was made.</p></html>\n')
@@ -44,14 +88,12 @@ def index_page(run: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run", required=True, help="name of the run, as in runs/<run>")
     run = parser.parse_args().run
-    write_atomically(reports_dir(run) / "index.html", index_page(run).encode())
-    record = run_record(run)
-    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    for step in record["steps"].values():
-        text = provenance.anonymous(text, step["parameters"])
-    write_atomically(reports_dir(run) / "run.json", text.encode())
+    with failures.told(run, "record"):
+        write(run)
+    where = reports_dir(run).relative_to(ROOT)
+    print(f"[record] {where}/run.json, {where}/index.html", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,23 @@
-"""Do the published claims still hold here? `python -m workflow.verify quick` after `make paper PROFILE=quick`.
+"""Do the published claims still hold here? `python -m workflow.verify quick` makes the run quick and judges it.
 
-The published values of a run are kept in reports/reference/<run>.json (`--publish` writes them). For each claim:
-its outcome now, whether it was the same, and how far the values under it have drifted, by the claim's tolerance:
-exact (equal), same hardware (equal but for rounding on the same machine, statistical elsewhere), or statistical
-(within workflow.compare.MOVED spreads).
+It takes the options of `python -m workflow`. The published values of a run are kept in reports/reference/<run>.json
+(`--publish` writes them). For each claim: its outcome now, whether it was the same, and how far the values under it
+have drifted, by the claim's tolerance: exact (equal), same hardware (equal but for rounding on the same machine,
+statistical elsewhere), or statistical (within workflow.compare.MOVED spreads).
 """
 
 import argparse
 import json
 import math
-import sys
+import os
 
 import pandas as pd
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
+from lib.experiments import published as study
 from lib.output import values
-from workflow import claims, compare
+from workflow import claims, compare, make, options, plan, record
 
 REFERENCE = ROOT / "reports" / "reference"
 MACHINE = ("processor", "cores", "gpu", "python")
@@ -24,35 +25,44 @@ MACHINE = ("processor", "cores", "gpu", "python")
 
 def publish(run: str) -> None:
     """Write reports/reference/<run>.json: the values of the run as it stands, its machine and its parameters."""
-    record = json.loads((reports_dir(run) / "run.json").read_text())
-    content = {"run": run, "machine": _machine(record), "parameters": values.parameters(reports_dir(run)),
-               "values": values.load(reports_dir(run))}
+    folder = reports_dir(run)
+    content = {"run": run, "machine": _machine(record.read(folder)), "parameters": values.parameters(folder),
+               "values": values.load(folder)}
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(REFERENCE / f"{run}.json", (text + "\n").encode())
 
 
-def reference(run: str) -> dict:
-    """The published values; UserError when the run has none."""
-    path = REFERENCE / f"{run}.json"
-    if not path.is_file():
-        known = ", ".join(sorted(path.stem for path in REFERENCE.glob("*.json"))) or "none"
-        raise UserError(f"reports/reference/{run}.json: expected published values, found none (there are: {known}); "
-                        f"`python -m workflow.verify {run} --publish` makes this run the reference.")
-    return json.loads(path.read_text())
+def reference(*runs: str) -> dict:
+    """The published values of the first of these runs that has some; UserError when none has."""
+    for run in runs:
+        path = REFERENCE / f"{run}.json"
+        if path.is_file():
+            try:
+                return json.loads(path.read_bytes())
+            except ValueError as error:
+                raise UserError(f"reports/reference/{run}.json: expected published values, found a broken file; take "
+                                "it from git again, or `make publish`.") from error
+    known = ", ".join(sorted(path.stem for path in REFERENCE.glob("*.json"))) or "none"
+    raise UserError(f"reports/reference/{runs[0]}.json: expected published values, found none (there are: {known}); "
+                    "`make publish` with the same options makes this run the reference.")
 
 
-def verdicts(run: str) -> pd.DataFrame:
-    """One row a claim: id, claim, outcome, published outcome, drift (in words), ok.
+def refuse_other_parameters(published: dict, found: dict, run: str) -> None:
+    """UserError when a run has other parameters than the published values; its name and its data's place are its own."""
+    before, after = ({name: os.path.basename(value) if name in plan.PATHS else value for name, value in one.items()
+                      if name not in ("run", "data_dir")} for one in (published["parameters"], found))
+    if changes := [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]:
+        raise UserError(f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; "
+                        "run it without SET, or compare with `make compare`.")
+
+
+def verdicts(run: str, published: dict) -> pd.DataFrame:
+    """One row a claim: id, claim, outcome, published outcome, drift (in words), ok. published: from `reference`.
 
     ok: the outcome is the published one and no value has drifted beyond the claim's tolerance.
     """
-    published = reference(run)
-    before, after = published["parameters"], values.parameters(reports_dir(run))
-    changes = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
-    if changes:
-        raise UserError(f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; "
-                        "run it without SET, or compare with `make compare`.")
-    then, now = (published.values() | known for known in (published["values"], values.load(reports_dir(run))))
+    refuse_other_parameters(published, values.parameters(reports_dir(run)), run)
+    then, now = (study.values() | known for known in (published["values"], values.load(reports_dir(run))))
     same = published["machine"] == _machine(provenance.environment())
     rows = []
     for claim in claims.read():
@@ -95,22 +105,34 @@ def _machine(record: dict) -> dict:
     return {name: record[name] for name in MACHINE} | {"torch": record["packages"]["torch"]}
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    """Make the run that the arguments name, and judge or publish it. Returns the exit status.
+
+    UserError, before anything runs, when there are no published values to judge it by, or those of other parameters.
+    """
+    given = options.settings(arguments)
+    run = given["run"]
+    if not arguments.publish:
+        published = reference(run, options.usual_name(arguments.profile, given))
+        planned = dict(published["parameters"])  # a plan may leave out what has its default
+        for step in plan.make_plan(arguments.profile, given).values():
+            planned |= step["parameters"]
+        refuse_other_parameters(published, planned, run)
+    if status := make.bring_up_to_date(arguments):
+        return status
+    if arguments.publish:
+        publish(run)
+        print(f"reports/reference/{run}.json holds the values of run {run}.")
+        return 0
+    frame = verdicts(run, published)
+    print(f"Run {run} beside the published run {published['run']}:\n{told(frame)}")
+    return 0 if frame.ok.all() else 1
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="name of the run, like quick")
+    parser = options.parser(__doc__)
     parser.add_argument("--publish", action="store_true", help="make the run's values the published ones")
-    arguments = parser.parse_args()
-    try:
-        if arguments.publish:
-            publish(arguments.run)
-            print(f"reports/reference/{arguments.run}.json holds the values of run {arguments.run}.")
-            return
-        frame = verdicts(arguments.run)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    print(told(frame))
-    sys.exit(0 if frame.ok.all() else 1)
+    make.leave_with(verify, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import yaml
 from lib.base import UserError
 from lib.experiments import published
 from workflow import claims
-from workflow.plan import NOTEBOOKS
+from workflow.steps import NOTEBOOKS
 
 BASE = {"id": "c", "claim": "It is.", "source": "study", "rests_on": ["x"], "tolerance": "statistical"}
 

@@ -1,15 +1,18 @@
 """Two runs side by side, and the verdict on published claims: drift in units of the spread between seeds."""
 
 import json
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from lib.base import UserError
+from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import claims, compare, verify
+from workflow import claims, compare, options, verify
 
 ENVIRONMENT = {"processor": "P", "cores": 2, "gpu": "none", "python": "3", "packages": {"torch": "2"}}
 
@@ -66,17 +69,21 @@ def test_a_value_of_one_run_only_is_said():
     assert frame.note.to_dict() == {"x": "only in A", "y": "only in B"}
 
 
+def verdicts(run):
+    return verify.verdicts(run, verify.reference(run))
+
+
 def test_published_claims_stand_drift_or_turn(runs):
     runs("r", leaf(-0.1))
     verify.publish("r")
-    assert verify.verdicts("r").loc[0, ["outcome", "drift", "ok"]].tolist() == ["holds", "", True]
+    assert verdicts("r").loc[0, ["outcome", "drift", "ok"]].tolist() == ["holds", "", True]
     runs("r", leaf(-0.12))  # 1.4 spreads: seeds do that
-    assert verify.verdicts("r").ok.all()
+    assert verdicts("r").ok.all()
     runs("r", leaf(-0.2))
-    row = verify.verdicts("r").iloc[0]
+    row = verdicts("r").iloc[0]
     assert (row.outcome, bool(row.ok)) == ("holds", False) and "-0.1 (-7.1 spreads)" in row.drift
     runs("r", leaf(0.1))
-    frame = verify.verdicts("r")
+    frame = verdicts("r")
     assert frame.outcome[0] == "refuted" and frame.published[0] == "holds"
     assert "was: holds; drifted: 03_x.d by +0.2" in verify.told(frame)
     assert "1 of 1 claims differ" in verify.told(frame)
@@ -87,13 +94,13 @@ def test_tolerance_classes(runs):
     runs("r", published, tolerance="same hardware")
     verify.publish("r")
     runs("r", nearly, tolerance="same hardware")
-    assert not verify.verdicts("r").ok.any()  # the same machine must give the same number
+    assert not verdicts("r").ok.any()  # the same machine must give the same number
     verify.provenance.environment = lambda: ENVIRONMENT | {"processor": "another"}
-    assert verify.verdicts("r").ok.all()  # elsewhere the spread between seeds counts
+    assert verdicts("r").ok.all()  # elsewhere the spread between seeds counts
     runs("r", nearly, tolerance="exact")
-    assert not verify.verdicts("r").ok.any()
+    assert not verdicts("r").ok.any()
     runs("r", published, tolerance="exact")
-    assert verify.verdicts("r").ok.all()
+    assert verdicts("r").ok.all()
 
 
 def test_other_parameters_and_unpublished_runs_are_refused(runs):
@@ -101,6 +108,80 @@ def test_other_parameters_and_unpublished_runs_are_refused(runs):
     verify.publish("r")
     runs("r", leaf(-0.1), epochs=5)
     with pytest.raises(UserError, match="expected the published parameters, found other values of epochs"):
-        verify.verdicts("r")
-    with pytest.raises(UserError, match="reference/other.json: expected published values.*there are: r"):
-        verify.verdicts("other")
+        verdicts("r")
+    with pytest.raises(UserError, match=r"reference/other\.json: expected published values.*there are: r"):
+        verify.reference("other", "another")
+    (verify.REFERENCE / "r.json").write_text("{")
+    with pytest.raises(UserError, match=r"reference/r\.json: expected published values, found a broken file"):
+        verify.reference("r")
+
+
+# ------------------------------------------------------------------------ which run, and what comes before it
+@pytest.fixture
+def make_verify(runs, monkeypatch):
+    """A function that runs `python -m workflow.verify smoke ...`; each "run" writes one value and is noted in `made`."""
+    made = []
+
+    def bring_up_to_date(arguments):
+        given = options.settings(arguments)
+        made.append(given["run"])
+        runs(given["run"], leaf(given.get("lr", -0.1)))
+        return 0
+
+    monkeypatch.setattr(verify.make, "bring_up_to_date", bring_up_to_date)
+    monkeypatch.setattr(verify.plan, "make_plan", lambda profile, given: {"03_x": {"parameters": {"epochs": 1} | given}})
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["verify", "smoke", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            verify.main()
+        return ended.value.code
+    call.made = made
+    return call
+
+
+def test_the_run_that_is_published_is_the_one_that_was_made(make_verify):
+    assert make_verify("--publish", "--set", "run=mine") == 0
+    assert make_verify("--publish", "--set", "data=folder") == 0
+    assert make_verify("--publish", "--data", "folder", "--set", "epochs=1") == 0
+    assert make_verify.made == ["mine", "smoke-folder", "smoke-folder"]
+    assert sorted(path.name for path in verify.REFERENCE.iterdir()) == ["mine.json", "smoke-folder.json"]
+
+
+def test_the_run_that_is_judged_is_the_one_that_was_made(make_verify, runs, capsys):
+    runs("smoke", leaf(-0.1))
+    verify.publish("smoke")
+    assert make_verify("--set", "run=mine") == 0  # judged by what is published of its profile
+    assert make_verify.made == ["mine"] and "Run mine beside the published run smoke" in capsys.readouterr().out
+    runs("mine", leaf(-0.9))
+    verify.publish("mine")
+    assert make_verify("--set", "run=mine") == 1  # by its own, now that there is one
+    assert "drifted: 03_x.d by +0.8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--data", "folder"], "reference/smoke-folder.json: expected published values"),
+    (["--set", "epochs=9"], "run smoke: expected the published parameters, found other values of epochs"),
+    (["--set", "benchmark_dir=/x/y"], "found other values of benchmark_dir")])
+def test_what_cannot_be_judged_is_refused_before_anything_runs(make_verify, runs, capsys, arguments, said):
+    runs("smoke", leaf(-0.1))
+    verify.publish("smoke")
+    assert make_verify(*arguments) == 2
+    assert said in capsys.readouterr().err and make_verify.made == []
+
+
+@pytest.mark.parametrize("target", ["paper", "status", "verify", "publish"])
+def test_make_hands_every_option_on(target):
+    folder = "/a b/it's `x`"
+    done = subprocess.run(["make", "--dry-run", "--assume-old=.venv/ready", target, "PROFILE=smoke", "DATA=folder",
+                           f"DATA_DIR={folder}", "SET=run=mine lr=0.5", "SNAKEMAKE=--executor slurm"], cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    given = shlex.split(done.stdout.splitlines()[-1])
+    module, parser = given[2], options.parser("")
+    for flag in ("--status", "--publish"):
+        parser.add_argument(flag, action="store_true")
+    found = parser.parse_args(given[3:])
+    assert module == ("workflow" if target in ("paper", "status") else "workflow.verify")
+    assert (found.profile, found.data, found.data_dir, found.snakemake) == ("smoke", "folder", folder, "--executor slurm")
+    assert options.settings(found) == {"run": "mine", "lr": 0.5, "data": "folder", "data_dir": folder}
+    assert (found.status, found.publish) == (target == "status", target == "publish")

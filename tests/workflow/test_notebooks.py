@@ -8,7 +8,8 @@ import pytest
 
 from lib.base import ROOT
 from lib.experiments.parameters import check_one
-from workflow.plan import NOTEBOOKS, read_profile
+from workflow.plan import read_profile
+from workflow.steps import NOTEBOOKS
 
 CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)

@@ -16,8 +16,9 @@ import pytest
 from helpers import small_notebook
 from lib.base import ROOT, reports_dir
 from lib.output import values
-from workflow import verify
-from workflow.plan import NOTEBOOKS, make_plan
+from workflow import steps, verify
+from workflow.plan import make_plan
+from workflow.steps import NOTEBOOKS, STEPS
 
 
 def records(root):
@@ -52,7 +53,7 @@ def test_stale_steps_run_and_others_do_not(built_paper):
     path = root / "notebooks/02_unsupervised.ipynb"
     path.write_text(path.read_text().replace("# Title", "# Corrected title"))  # prose
     assert "stale" not in make_paper("--status").stdout
-    path.write_text(path.read_text().replace("import json", "import json  # changed"))  # a cell
+    path.write_text(path.read_text().replace("import json", "import json, os"))  # a cell
     (root / "figures/smoke/fig_augmentation_paired.png").unlink()  # a lost figure
     status = make_paper("--status").stdout
     assert "02_unsupervised: stale (cells changed)" in status and "01_data: up to date" in status
@@ -93,6 +94,43 @@ def test_a_value_that_is_gone_fails_the_article_and_is_named(built_paper):
     assert "Trained for 1 epochs" in (root / "reports/smoke/paper.html").read_text()
 
 
+def test_files_that_were_cut_off_are_named_and_made_again(built_paper):
+    """As after a loss of power: a record, values and run.json that are empty or end in the middle."""
+    root, before = built_paper.root, records(built_paper.root)
+    (root / "runs/smoke/steps/05_results.json").write_text("")
+    cut(root / "reports/smoke/values/07_benchmarks.json")
+    cut(root / "reports/smoke/run.json")
+    status = built_paper("--status").stdout
+    assert "05_results: stale (runs/smoke/steps/05_results.json is broken)" in status
+    assert "07_benchmarks: stale (reports/smoke/values/07_benchmarks.json is broken)" in status
+    assert "06_refinement: up to date" in status and "article: stale (needs 05_results, needs 07_benchmarks)" in status
+    done = built_paper()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran(root, before) == {"05_results", "07_benchmarks"}
+    assert json.loads((root / "reports/smoke/run.json").read_text())["run"] == "smoke"
+
+
+def cut(path):
+    path.write_text(path.read_text()[:40])
+
+
+def test_what_the_article_lost_is_named_and_made_again(built_paper):
+    root, before = built_paper.root, records(built_paper.root)
+    lost = [root / "figures/smoke/fig_workflow.pdf", root / "reports/smoke/tables/tab_claims.csv", root / "reports/smoke/index.html"]
+    for path in lost:
+        path.unlink()
+    cut(root / "reports/smoke/run.json")
+    (root / "reports/smoke/paper.pdf").write_bytes(b"")
+    status = built_paper("--status").stdout
+    for said in ("figures/smoke/fig_workflow.pdf is missing", "reports/smoke/tables/tab_claims.csv is missing",
+                 "reports/smoke/run.json is broken", "reports/smoke/paper.pdf is empty", "05_results: up to date"):
+        assert said in status
+    done = built_paper()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(path.is_file() for path in lost) and (root / "reports/smoke/paper.pdf").read_bytes().startswith(b"%PDF")
+    assert ran(root, before) == set() and "stale" not in built_paper("--status").stdout
+
+
 def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_paper):
     root, make_paper = built_paper.root, built_paper
     path = root / "notebooks/03_vgg16.ipynb"
@@ -100,12 +138,16 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     path.write_text(small_notebook("03_vgg16", "from lib.base import UserError\nraise UserError('lr: too high.')"))
     done = make_paper()
     assert done.returncode == 1
+    stopped = {"03_vgg16"}  # and what needs it, directly or not
+    for name in NOTEBOOKS:
+        stopped |= {name} if stopped & set(STEPS[name].needs) else set()
+    waiting = {name: " and ".join(need for need in STEPS[name].needs if need in stopped) for name in NOTEBOOKS}
+    assert waiting["05_results"] == "03_vgg16 and 04_augmentation"
     assert done.stderr.splitlines() == [
-        "03_vgg16 failed: lr: too high.", "04_augmentation did not run, it needs 03_vgg16.",
-        "05_results did not run, it needs 03_vgg16 and 04_augmentation.",
-        "07_benchmarks did not run, it needs 03_vgg16.",
+        "03_vgg16 failed: lr: too high.",
+        *(f"{name} did not run, it needs {needs}." for name, needs in waiting.items() if needs),
         "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log."]
-    assert set(records(root)) == {"01_data", "02_unsupervised", "06_refinement"}
+    assert set(records(root)) == set(NOTEBOOKS) - stopped
     assert not (root / "reports/smoke/run.json").exists()
 
     before = records(root)
@@ -122,7 +164,7 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     path.write_text(working)
     done = make_paper()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ran(root, before) == {"03_vgg16", "04_augmentation", "05_results", "07_benchmarks"}
+    assert ran(root, before) == stopped
 
 
 def wait_for(condition, limit: float = 60):
@@ -188,8 +230,8 @@ def test_smoke_profile_runs_all_real_notebooks():
 
 # How far a value of the smoke run may lie from the published one on another machine, by notebook: counting is exact;
 # clustering may name another cluster in one of six images; networks after one epoch on 18 images differ by machine.
-SMOKE_TOLERANCE = {"01_data": 1e-6, "02_unsupervised": 0.1, "03_vgg16": 0.25, "04_augmentation": 0.25, "05_results": 0.25,
-                   "06_refinement": 0.5, "07_benchmarks": 0.5}
+SMOKE_TOLERANCE = {"01_data": 1e-6, "02_unsupervised": 0.1, "03_vgg16": 0.25, "04_augmentation": 0.25, "05_results": 0.25}
+NETWORKS_TOLERANCE = 0.5  # for whole pictures
 
 
 def test_smoke_values_are_the_published_ones_within_tolerance():
@@ -199,7 +241,7 @@ def test_smoke_values_are_the_published_ones_within_tolerance():
         notebook, then, now = name.split(".")[0], values.number(published[name]), values.number(found[name])
         assert (then is None) == (now is None), name
         if then is not None and ".rho." not in name:  # a rank correlation of six images means nothing
-            assert now == pytest.approx(then, abs=SMOKE_TOLERANCE[notebook], rel=0), name
+            assert now == pytest.approx(then, abs=SMOKE_TOLERANCE.get(notebook, NETWORKS_TOLERANCE), rel=0), name
 
 
 @pytest.mark.last
@@ -208,7 +250,7 @@ def test_workflow_and_nbval_made_the_same_tables(request):
     if not request.config.getoption("nbval_lax", False):
         pytest.skip("needs the notebooks under nbval, as in `make test`")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
-    assert len(tables) == 19
+    assert set(tables) == {file.split("/")[-1] for name in NOTEBOOKS for file in steps.shown(name, "smoke") if file.endswith(".csv")}
     for name in tables:
         one, other = ((reports_dir(run) / "tables" / name).read_bytes() for run in ("smoke", "smoke-nbval"))
         assert one == other, name

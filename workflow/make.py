@@ -1,0 +1,134 @@
+"""Bring a run up to date: plan, say what is stale, and let Snakemake run it."""
+
+import argparse
+import ctypes
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import NoReturn
+
+from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from workflow import failures, plan, record
+from workflow.options import settings
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PATIENCE = 15  # seconds that the remains of a killed run get to end
+
+
+def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:
+    """Do the work and end the program with its exit status; a user's mistake and Ctrl-C end it with a sentence."""
+    try:
+        status = work(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("stopped; the next `make paper` goes on from the last finished step.", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+def bring_up_to_date(arguments: argparse.Namespace) -> int:
+    """Make what is stale of the run that the arguments name; with --status only say what is. Returns the exit
+    status."""
+    given = settings(arguments)
+    run, steps = given["run"], plan.make_plan(arguments.profile, given)
+    stale = plan.stale_reasons(run, steps)
+    ending = plan.ending_reasons(run, stale)
+    for name, reasons in {**stale, "article": ending}.items():
+        print(f"{name}: {'stale (' + ', '.join(reasons) + ')' if reasons else 'up to date'}", flush=True)
+    if getattr(arguments, "status", False):
+        return 0
+    where = (reports_dir(run) / "paper.html").relative_to(ROOT)
+    told = f"The paper is {where}, its PDF beside it; all pages: {where.with_name('index.html')}"
+    if not ending:  # Snakemake would say the same, some seconds later
+        print(f"{told}.")
+        return 0
+    start = time.monotonic()
+    with alone(run):
+        plan.forget_stale(run, steps)
+        failures.forget(run)
+        write_atomically(runs_dir(run) / "plan.json", json.dumps(steps, indent=1, sort_keys=True).encode())
+        sources = [file.relative_to(ROOT).as_posix() for file in plan.article_sources()]
+        write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
+        status, log = snakemake(run, arguments.cores or os.cpu_count() or 1, arguments.snakemake)
+    if not status:
+        print(f"{told} ({time.monotonic() - start:.0f} s).")
+        return 0
+    if not all(record.step_path(run, notebook).is_file() for notebook in steps):
+        (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
+    print("\n".join([*(causes(run, steps) or last_words(log)), f"error: run {run} is not complete; the whole story is "
+                     f"in {(runs_dir(run) / 'snakemake.log').relative_to(ROOT)}."]), file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def alone(run: str):
+    """Hold runs/<run>/.lock, which the kernel frees even after kill -9; UserError while another holds it."""
+    runs_dir(run).mkdir(parents=True, exist_ok=True)
+    with open(runs_dir(run) / ".lock", "w") as lock:
+        last = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > last:
+                    raise UserError(f"run {run}: expected no other `make paper` of this run, found one at "
+                                    "work; wait for it to end.") from error
+                time.sleep(0.2)
+        yield
+
+
+def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
+    """Let Snakemake run what is stale. Returns its exit status and its own log, which is added to
+    runs/<run>/snakemake.log, too."""
+    # --nolock: `alone` does that, and Snakemake's own lock would outlive a kill -9.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"),
+               "--directory", str(ROOT), "--cores", str(cores), "--config", f"run={run}", "--resources", "gpu=1",
+               "--nolock", "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input",
+               "--scheduler", "greedy", *shlex.split(more)]
+    with open(runs_dir(run) / "snakemake.log", "ab+") as log:
+        begin = log.seek(0, os.SEEK_END)
+        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent)
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C reached Snakemake as well
+            raise
+        log.seek(begin)
+        return status, log.read().decode(errors="replace")
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent is killed, so that no half-dead run works on unseen."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def causes(run: str, steps: dict) -> list[str]:
+    """One sentence for each step that failed, and for each that did not run because of that; [] when no step began."""
+    failed = {path.stem: path.read_text() for path in sorted((runs_dir(run) / "steps").glob("*.error"))}
+    if not failed:
+        return []
+    said = []
+    for notebook, step in steps.items():
+        if notebook in failed:
+            said.append(f"{notebook} failed: {failed.pop(notebook)}")
+        elif not record.step_path(run, notebook).is_file():
+            missing = [need for need in step["needs"] if not record.step_path(run, need).is_file()]
+            said.append(f"{notebook} did not run" + (f", it needs {' and '.join(missing)}." if missing else "."))
+    return said + [f"{step} failed: {cause}" for step, cause in failed.items()]
+
+
+def last_words(log: str, lines: int = 5) -> list[str]:
+    """The end of Snakemake's log, where no step told why it failed."""
+    return ["Snakemake ended before any step could say why; its last lines:",
+            *[line for line in log.splitlines() if line.strip()][-lines:]]
