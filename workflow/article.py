@@ -1,12 +1,11 @@
 """The article of a run: `python -m workflow.article --run quick` writes reports/<run>/paper.html and paper.pdf.
 
-One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholders (workflow.placeholders). Whatever it
+One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholders (workflow.text). Whatever it
 quotes and the run does not have ends the build with the name of what is missing.
 """
 
 import argparse
 import re
-import sys
 
 import pypandoc
 import typst
@@ -14,7 +13,8 @@ import typst
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
 from lib.output import notebook, style, values
-from workflow import claims, drawing, placeholders
+from workflow import claims, drawing, failures, record
+from workflow.text.render import render
 
 FOLDER = ROOT / "reports" / "article"
 SOURCE = FOLDER / "paper.md"
@@ -45,7 +45,7 @@ def build(run: str) -> None:
                         f"{reason}; run `make paper`.")
     claims.write_table(run)
     _workflow(run)
-    pages = {kind: placeholders.render(text, run, kind) for kind in ("html", "pdf")}
+    pages = {kind: render(SOURCE, run, kind) for kind in ("html", "pdf")}
     write_atomically(reports_dir(run) / "abstract.md", (_abstract(pages["html"]) + "\n").encode())
     write_atomically(reports_dir(run) / "paper.html", html(pages["html"], run).encode())
     write_atomically(reports_dir(run) / "paper.pdf", pdf(pages["pdf"]))
@@ -79,7 +79,7 @@ def _pandoc(markdown: str, to: str, *options: str) -> str:
 
 def _workflow(run: str) -> None:
     style.apply()
-    figure = drawing.workflow(placeholders.run_record(run)["steps"])
+    figure = drawing.workflow(record.read(reports_dir(run))["steps"])
     notebook.save_figure(figure, run, "fig_workflow")
 
 
@@ -93,15 +93,10 @@ def _abstract(markdown: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run", required=True, help="name of the run, as in reports/<run>")
     run = parser.parse_args().run
-    failure = ROOT / "runs" / run / "steps" / "article.error"
-    try:
+    with failures.told(run, "article"):
         build(run)
-    except UserError as error:
-        write_atomically(failure, str(error).encode())
-        print(f"[article] failed: {error}", flush=True)
-        sys.exit(2)
     folder, figures = reports_dir(run).relative_to(ROOT), figures_dir(run).relative_to(ROOT)
     print(f"[article] {folder}/paper.html, {folder}/paper.pdf, {figures}/fig_workflow", flush=True)
 

@@ -73,9 +73,9 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     return _side(low > bound, high < bound)
 
 
-def judged(run: str) -> pd.DataFrame:
-    """All claims on a run: id, claim, source, measured (the value of the condition, in words), outcome."""
-    known = published.values() | values.load(reports_dir(run))
+def judged(folder: Path) -> pd.DataFrame:
+    """All claims on a run, by its folder (reports/<run>): id, claim, source, measured (the value of the condition, in words), outcome."""
+    known = published.values() | values.load(folder)
     rows = [{"id": claim["id"], "claim": claim["claim"], "source": claim["source"],
              "measured": measured(known.get(claim["holds_if"]["value"])),
              "holds if": condition(claim["holds_if"], known), "outcome": judge(claim, known),
@@ -104,7 +104,7 @@ def condition(holds_if: dict, known: dict[str, values.Leaf]) -> str:
 
 def write_table(run: str) -> None:
     """Write reports/<run>/tables/tab_claims.csv and .md."""
-    frame = judged(run)
+    frame = judged(reports_dir(run))
     folder = reports_dir(run) / "tables"
     notebook.write_csv(frame, folder / "tab_claims.csv")
     shown = frame[SHOWN].to_markdown(index=False, disable_numparse=True)

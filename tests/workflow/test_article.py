@@ -8,8 +8,10 @@ import pytest
 
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import article, claims, drawing, pages, placeholders
-from workflow.plan import NOTEBOOKS
+from workflow import article, claims, drawing, pages
+from workflow.steps import NOTEBOOKS
+from workflow.text.render import fill
+from workflow.text.source import Source
 
 STEPS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
          "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"]}
@@ -20,11 +22,10 @@ RECORD = {"steps": {name: {"needs": needs, "wall_seconds": 12.3, "peak_memory_by
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run with one values file, one table and one figure; returns its report folder."""
+    """A run with one values file, one table and one figure; returns the root, with reports/r and figures/r in it."""
     folder, figures = tmp_path / "reports" / "r", tmp_path / "figures" / "r"
-    for module in (placeholders, values, claims, article):
+    for module in (values, claims, article):
         monkeypatch.setattr(module, "reports_dir", lambda run: folder)
-    monkeypatch.setattr(placeholders, "figures_dir", lambda run: figures)
     values.write({"run": "r", "epochs": 3}, "03_vgg16", "yes", {
         "loss": {"value": 0.25, "sd": 0.01, "low": 0.2, "high": 0.3}, "change": {"value": -0.1, "low": -0.2, "high": -0.05},
         "share": 0.5, "nothing": None, "word": "Adam"})
@@ -38,11 +39,11 @@ def run(tmp_path, monkeypatch):
     for kind in ("png", "pdf"):
         figure.savefig(figures / f"fig03_loss_curves.{kind}", metadata={"CreationDate": None} if kind == "pdf" else None)
     plt.close(figure)
-    return folder
+    return tmp_path
 
 
-def filled(text: str) -> str:
-    return placeholders.render(text, "r", "html")
+def filled(root, text: str, kind: str = "html") -> str:
+    return fill(Source(text, "paper.md", "r", kind, root))
 
 
 @pytest.mark.parametrize(("placeholder", "text"), [
@@ -52,7 +53,7 @@ def filled(text: str) -> str:
     ("says('03_vgg16.change', 'falls', 'rises')", "falls"), ("says('03_vgg16.share', 'a', 'b', 'c')", "c"),
     ("fact('03_vgg16.loss') * 2", "0.5"), ("p.epochs", "3"), ("n('study.images', ',.0f')", "34,427")])
 def test_numbers_come_from_the_run(run, placeholder, text):
-    assert filled(f"It is {{{{ {placeholder} }}}}.") == f"It is {text}."
+    assert filled(run, f"It is {{{{ {placeholder} }}}}.") == f"It is {text}."
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -62,14 +63,30 @@ def test_numbers_come_from_the_run(run, placeholder, text):
     ("{{ table('tab02_results', columns=['method', 'x']) }}", "expected columns of tab02_results.*found x"),
     ("{{ table('tab02_results', rows=['c']) }}", "expected rows of tab02_results.*found c"),
     ("{{ ref('fig_gone') }}", "expected a figure or table that the article shows"),
-    ("{{ unknown }}", "'unknown' is undefined"), ("a\n{{ n( }}", "line 2: expected placeholders")])
+    ("a\n{{ unknown }}", "paper.md line 2: expected placeholders.*'unknown' is undefined"),
+    ("a\n{{ n( }}", "paper.md line 2: expected placeholders"), ("{{ kept('q/gone.json') }}", "line 1: expected reports/q/gone.json"),
+    ("{{ picture('q/gone.png') }}", "line 1: expected figures/q/gone.png")])
 def test_what_is_missing_is_named(run, text, said):
     with pytest.raises(UserError, match=said):
-        filled(text)
+        filled(run, text)
+
+
+@pytest.mark.parametrize(("content", "found"), [(None, "no file"), ("", "a broken one"), ('{"steps": {', "a broken one")])
+def test_a_record_that_is_gone_or_cut_off_is_named(run, content, found):
+    path = run / "reports" / "r" / "run.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(UserError, match=f"reports/r/run.json: expected the record of the run, found {found}"):
+        filled(run, "{{ steps_table() }}")
+
+
+def test_a_run_outside_of_git_says_so(run):
+    path = run / "reports" / "r" / "run.json"
+    path.write_text(path.read_text().replace("c" * 40, "").replace("true", "null"))
+    assert "| 01_data | 12 | 1 | unknown | unknown | dddddddddddd |" in filled(run, "{{ steps_table() }}")
 
 
 def test_figures_and_tables_are_numbered_in_order_and_link_to_their_cells(run):
-    text = filled("See {{ ref('tab02_results') }} and {{ ref('fig03_loss_curves') }}.\n\n"
+    text = filled(run, "See {{ ref('tab02_results') }} and {{ ref('fig03_loss_curves') }}.\n\n"
                   "{{ figure('fig03_loss_curves', 'Losses.') }}\n\n{{ table('tab02_results') }}")
     assert "[Table\u00a01](#tab02_results)" in text and "[Figure\u00a01](#fig03_loss_curves)" in text
     assert "**Figure 1.** Losses. [Made here.](03_vgg16.html#cell-id=03-figure3)" in text
@@ -89,10 +106,10 @@ def test_the_papers_own_text_types_no_result():
 
 
 def test_pdf_is_the_same_bytes_twice_and_html_holds_everything(run, monkeypatch):
-    markdown = filled("---\ntitle: T\nsubtitle: S\n---\n\n# A\n\nAs @xu2017 say, $\\alpha_p$.\n\n{{ table('tab02_results') }}")
+    markdown = filled(run, "---\ntitle: T\nsubtitle: S\n---\n\n# A\n\nAs @xu2017 say, $\\alpha_p$.\n\n{{ table('tab02_results') }}")
     first, second = article.pdf(markdown), article.pdf(markdown)
     assert first == second and first.startswith(b"%PDF")
-    page = article.html(filled("# A\n\n[@xu2017] {{ figure('fig03_loss_curves', 'Losses.') }}"), "r")
+    page = article.html(filled(run, "# A\n\n[@xu2017] {{ figure('fig03_loss_curves', 'Losses.') }}"), "r")
     assert 'src="data:image/png;base64' in page and "10.1109/CVPR.2017.41" in page and str(ROOT) not in page
     assert "<script" not in page
 
@@ -103,9 +120,9 @@ def test_a_citation_without_an_entry_fails(run):
 
 
 def test_stale_values_stop_the_build(run, monkeypatch):
-    path = run / "values" / "03_vgg16.json"
+    path = run / "reports" / "r" / "values" / "03_vgg16.json"
     path.write_text(path.read_text().replace('"code": "', '"code": "0'))
-    with pytest.raises(UserError, match="reports/r/values/03_vgg16.json: expected values of the code that is here"):
+    with pytest.raises(UserError, match=r"reports/r/values/03_vgg16\.json: expected values of the code that is here"):
         article.build("r")
 
 

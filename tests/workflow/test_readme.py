@@ -1,9 +1,15 @@
-"""README.md quotes the committed quick run, and nothing else."""
+"""README.md quotes the committed quick run, and nothing else; its links lead to what a clone has."""
+
+import re
+import shutil
+import subprocess
 
 import pytest
 
 from lib.base import ROOT, UserError
-from workflow import readme
+from workflow import article, readme
+from workflow.text.render import fill
+from workflow.text.source import Source
 
 
 def test_results_block_is_that_of_the_committed_quick_run():
@@ -16,57 +22,78 @@ def test_block_is_put_between_the_markers_literally():
     assert readme.with_results(text, r"a\1b") == f"before\n{readme.BEGIN}\na\\1b\n{readme.END}\nafter"
 
 
-def test_missing_marker_and_missing_run_are_named(tmp_path):
+def test_a_missing_marker_and_a_missing_file_are_named(tmp_path):
     with pytest.raises(UserError, match="markers"):
         readme.with_results("no markers", "block")
-    with pytest.raises(UserError, match="tab02_results.csv.*make paper"):
+    source = tmp_path / readme.SOURCE
+    source.parent.mkdir(parents=True)
+    shutil.copy(ROOT / readme.SOURCE, source)
+    with pytest.raises(UserError, match=r"reports/article/readme.md line \d+: expected reports/.*found no file"):
         readme.results_block(tmp_path)
 
 
-def test_photographs_are_told_with_their_weights_and_nothing_where_there_are_none(tmp_path):
-    assert readme.photos_block(tmp_path) == []
-    header = "method,train all,test all,test unknown\n"
-    (tmp_path / "plain.csv").write_text(
-        header + "study: VGG-16,0.1,0.3,\nVGG-16 recipe,0.02,0.04,0.14\ncontrol: trimap as alpha,,0.1,0.4\nGMM oracle,,0.2,0.3\n")
-    (tmp_path / "vgg.csv").write_text(header + "VGG-16 recipe,0.02,0.035,0.13\ncontrol: trimap as alpha,,0.1,0.4\n")
-    (tmp_path / "plain.json").write_text('{"steps": {"03_vgg16": {"parameters": {"recipe_epochs": 60, "recipe_lr": 0.003}}}}')
-    (tmp_path / "values.json").write_text('{"training_images": 160, "test_images": 40}')
-    _, text, _, table = readme.photos_block(tmp_path)
-    assert "on 200 real portraits" in text and "of which 40\nto test on" in text and "60 epochs" in text
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    assert rows == [["VGG-16 recipe", "random", "0.0400", "0.1400"], ["control: trimap as alpha", "", "0.1000", "0.4000"],
-                    ["VGG-16 recipe", "VGG-16 of ImageNet", "0.0350", "0.1300"]]
+def test_the_readmes_own_text_types_no_result():
+    assert article.typed_numbers((ROOT / readme.SOURCE).read_text()) == []
 
 
-def test_the_benchmark_on_soft_alpha_is_told_with_what_the_networks_saw(tmp_path):
-    assert readme.soft_block(tmp_path) == []
-    (tmp_path / "tab_benchmarks_folder.csv").write_text("method,MSE,MSE low,MSE high\nclosed-form,0.01,0.005,0.02\n")
-    (tmp_path / "07_benchmarks.json").write_text('{"values": {"07_benchmarks.pictures.folder": 15}}')
-    (tmp_path / "06_refinement.json").write_text(
-        '{"values": {"06_refinement.training_images": 208, "06_refinement.encoder": "random weights"}, '
-        '"parameters": {"full_size": 480, "full_width": 32}}')
-    _, text, _, table = readme.soft_block(tmp_path)
-    text = " ".join(text.split())
-    assert "15 pictures" in text and "208 rendered portraits of 480 px" in text
-    assert "32 channels" in text and "random weights" in text
-    assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == ["closed-form", "0.010 [0.005, 0.020]"]
-    (tmp_path / "trimap2").mkdir()
-    (tmp_path / "trimap2" / "tab_benchmarks_folder.csv").write_text(
-        "method,MSE,MSE low,MSE high\nKNN,0.5,0.4,0.6\nclosed-form,0.03,0.02,0.04\n")
-    header, _, row = readme.soft_block(tmp_path)[-1].splitlines()
-    assert "MSE, wider trimaps" in header and "0.030 [0.020, 0.040]" in row
+def test_links_lead_to_files_that_a_clone_has():
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("no checkout")
+    tracked = set(done.stdout.splitlines())
+    folders = {parent.as_posix() for name in tracked for parent in (ROOT / name).relative_to(ROOT).parents}
+    links = {link for link in re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text()) if "://" not in link}
+    assert len(links) > 15 and links <= tracked | folders
 
 
-def test_transfer_is_told_with_its_settings(tmp_path):
-    assert readme.transfer_block(tmp_path) == []
-    header = "method,use,photographs tested on,images," + ",".join(
-        f"test {region}{end}" for region in ("all", "unknown") for end in ("", " low", " high"))
-    (tmp_path / "transfer.csv").write_text(f"{header}\ntrained on 1600 rendered portraits,plain,all,200,.04,.03,.05,.14,.1,.2\n"
-                                           "control,,all,200,.1,.1,.1,.4,.4,.4\n")
-    (tmp_path / "transfer.json").write_text(
-        '{"photographs": 200, "parameters": {"size": 28, "seed": 0, "rendered_epochs": 15, "epochs": 60}}')
-    _, text, _, table = readme.transfer_block(tmp_path)
-    assert "200 photographs (60 epochs)" in text and "(15 epochs)" in text and "28x28" in text
-    assert "nan" not in table
-    assert [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")] == [
-        "trained on 1600 rendered portraits", "plain", "200", "0.0400 [0.0300, 0.0500]", "0.1400 [0.1000, 0.2000]"]
+def test_pages_of_notebooks_are_not_committed():
+    done = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True)
+    pages = {name for name in done.stdout.splitlines() if name.endswith(".html")}
+    assert {name.split("/")[-1] for name in pages} <= {"paper.html"}
+    wanted = ["reports/quick/01_data.html", "reports/quick/index.html", "reports/quick/paper.html"]
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", *wanted], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode or ignored.stdout.split() == wanted[:2]
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A function that fills a text from two kept tables and a JSON file."""
+    folder = tmp_path / "reports" / "a"
+    folder.mkdir(parents=True)
+    (folder / "one.csv").write_text("method,use,test,test low,test high\nKNN,,0.5,0.4,0.6\nVGG,plain,0.25,,\nVGG DA,plain,0.2,,\n")
+    (folder / "two.csv").write_text("method,test\nVGG,0.125\nKNN,0.75\n")
+    (folder / "x.json").write_text('{"values": {"a.b": 15}}')
+    return lambda text: fill(Source(text, "readme.md", "r", root=tmp_path))
+
+
+def rows(markdown):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if "---" not in line]
+
+
+def test_kept_tables_are_chosen_from_and_set_one_below_the_other(kept):
+    text = kept("{{ grid([rows_of('a/one.csv', ['VGG', 'KNN'], add={'weights': 'random'}), "
+                "rows_of('a/two.csv', digits=2, add={'weights': ''})], columns={'method': 'method', 'weights': 'w', 'test': 'error'}) }}")
+    assert rows(text) == [["method", "w", "error"], ["VGG", "random", "0.250"], ["KNN", "random", "0.500 [0.400, 0.600]"],
+                          ["VGG", "", "0.12"], ["KNN", "", "0.75"]]
+    assert "nan" not in kept("{{ grid(rows_of('a/one.csv')) }}")
+
+
+def test_kept_tables_are_set_side_by_side_by_their_first_cells(kept):
+    text = kept("{{ grid(beside(rows_of('a/one.csv', ['KNN', 'VGG']), rows_of('a/two.csv'), {'test': 'test, wider'})) }}")
+    assert rows(text) == [["method", "use", "test", "test, wider"], ["KNN", "", "0.500 [0.400, 0.600]", "0.750"],
+                          ["VGG", "plain", "0.250", "0.125"]]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("\n{{ rows_of('a/gone.csv') }}", "readme.md line 2: expected reports/a/gone.csv, found no file"),
+    ("{{ rows_of('a/one.csv', ['GMM']) }}", "line 1: expected rows of a/one.csv .*found GMM"),
+    ("{{ grid(rows_of('a/one.csv'), ['gone']) }}", "line 1: expected columns of grid .*found gone"),
+    ("{{ beside(rows_of('a/one.csv'), rows_of('a/two.csv'), {'test': 'x'}) }}", "expected rows of beside .*found VGG DA"),
+    ("a\n{{ kept('a/x.json')['values']['a.c'] }}", "line 2: expected placeholders.*'a.c'")])
+def test_what_kept_tables_lack_is_named(kept, text, said):
+    with pytest.raises(UserError, match=said):
+        kept(text)
+
+
+def test_kept_numbers_are_quoted(kept):
+    assert kept("{{ kept('a/x.json')['values']['a.b'] }} pictures") == "15 pictures"

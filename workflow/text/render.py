@@ -1,0 +1,56 @@
+"""Fill the placeholders of a text: Jinja2 in Markdown, for the article and for the README alike.
+
+A placeholder is a function of the modules beside this one. What the text asks for and the run does not have ends the
+build with the line of the text and the name.
+"""
+
+import traceback
+from functools import partial
+from pathlib import Path
+
+import jinja2
+
+from lib.base import ROOT, UserError
+from lib.output import values
+from workflow.text import accounts, exhibits, kept, quoted
+from workflow.text.source import Source
+
+PLACEHOLDERS = {
+    "n": quoted.number, "ci": quoted.interval, "pct": quoted.per_cent, "text": quoted.word, "says": quoted.says,
+    "fact": quoted.fact, "fact_sd": quoted.fact_sd,
+    "ref": exhibits.ref, "figure": exhibits.figure, "table": exhibits.table, "appendix": exhibits.appendix,
+    "claims_table": accounts.claims_table, "claims_count": accounts.claims_count, "steps_table": accounts.steps_table,
+    "machine_table": accounts.machine_table, "parameters_table": accounts.parameters_table,
+    "kept": kept.kept, "picture": kept.picture, "rows_of": kept.rows_of, "beside": kept.beside, "grid": kept.grid,
+}
+# Comments are <# ... #>: Pandoc's own attributes begin like Jinja's, {#refs}.
+ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                                 keep_trailing_newline=True, comment_start_string="<#", comment_end_string="#>")
+
+
+def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
+    """The Markdown of a text of this repository, filled from a run.
+
+    kind: "html" or "pdf", which want figures in other formats; root: where reports/ and figures/ lie. In the text `run`
+    is the run's name, `p` its parameters by name, and the rest are PLACEHOLDERS.
+    """
+    return fill(Source(file.read_text(), file.relative_to(root).as_posix(), run, kind, root))
+
+
+def fill(source: Source) -> str:
+    """The text of a source with its placeholders filled. UserError that names the line and what the run lacks."""
+    names = {name: partial(function, source) for name, function in PLACEHOLDERS.items()}
+    try:
+        return ENVIRONMENT.from_string(source.text).render(
+            run=source.run, p=values.parameters(source.report), **names)
+    except jinja2.TemplateError as error:
+        raise UserError(f"{source.file} line {_line(error)}: expected placeholders that workflow/text/render.py knows, "
+                        f"found: {error.message}; correct it.") from error
+
+
+def _line(error: jinja2.TemplateError) -> int:
+    """The line of the text at which Jinja stopped."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.lineno
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
+    return lines[-1]
