@@ -1,8 +1,9 @@
-"""What everything here stands on: the one exception for a user's mistakes, where things lie, files written whole.
+"""What everything here stands on: a user's mistakes, where things lie, files written whole, streams of random numbers.
 
 Paths hang off the repository's root, so the working directory never matters.
 """
 
+import enum
 import os
 from pathlib import Path
 
@@ -20,12 +21,25 @@ class UserError(Exception):
         return [f"UserError: {self}"]
 
 
+class Stream(enum.IntEnum):
+    """What a random number is for. Draws made of the same seed and epoch stay apart by it."""
+
+    AUGMENT = 1
+    ORDER = 2
+    RADIUS = 3
+    CROP = 4
+    CROP_ORDER = 5
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,10 +2,29 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 
 from lib.base import UserError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training or a prediction may use. It decides how fast, and the last digits; never what is learned.
+
+    device: auto, cpu or cuda. precision: auto, fp32 or bf16. threads: of the CPU, 0 = PyTorch's own choice. workers:
+    processes that cut crops beside a training.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    workers: int = 0
+
+    def with_workers(self, workers: int) -> "Machine":
+        """The same machine with so many processes beside a training."""
+        return replace(self, workers=workers)
 
 
 def resolve_device(device: str = "auto") -> torch.device:

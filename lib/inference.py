@@ -10,32 +10,30 @@ import torch
 from torch import nn
 
 from lib.data.batches import chunks, trimap_levels
-from lib.data.prepare import Prepared, test_trimaps
+from lib.data.prepare import Prepared
 from lib.data.trimap import FOREGROUND, UNKNOWN
-from lib.device import autocast, resolve_device, resolve_precision
+from lib.device import Machine, autocast, resolve_device, resolve_precision
 
 MULTIPLE = 32  # five halvings
 TILE, OVERLAP = 800, 128  # pixels; a tile of 800x800 takes the full-width network about 1.5 GiB in float32
 
 
-def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], *, trimap_rule: str = "tolerant",
-            batch_size: int = 256, device: str = "auto", precision: str = "auto", mirror: bool = False,
-            keep_known: bool = False) -> np.ndarray:
+def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], machine: Machine = Machine(), *,
+            batch_size: int = 256, mirror: bool = False, keep_known: bool = False) -> np.ndarray:
     """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
 
     mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
     says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the
-    device, runs in evaluation mode and gets its own mode back. At large sizes
-    choose a smaller batch_size. UserError for a device or precision that is not there.
+    machine's device, runs in evaluation mode and gets its own mode back. At large sizes choose a smaller batch_size.
+    UserError for a device or precision that is not there.
     """
-    where = resolve_device(device)
-    cast = autocast(where, resolve_precision(precision, where))
-    model = model.to(where, memory_format=torch.channels_last)
+    device = resolve_device(machine.device)
+    model = model.to(device, memory_format=torch.channels_last)
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), cast:
-            parts = [_alpha(model, *_inputs(prepared, part, trimap_rule, where), mirror, keep_known).cpu().numpy()
+        with torch.inference_mode(), autocast(device, resolve_precision(machine.precision, device)):
+            parts = [_alpha(model, *_inputs(prepared, part, device), mirror, keep_known).cpu().numpy()
                      for part in chunks(index, batch_size)]
     finally:
         model.train(was_training)
@@ -50,15 +48,14 @@ def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: 
     return torch.where(trimap == 0.5, alpha, trimap) if keep_known else alpha
 
 
-def _inputs(prepared: Prepared, index: np.ndarray, rule: str,
-            device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _inputs(prepared: Prepared, index: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     image = torch.from_numpy(np.asarray(prepared.image[index])).to(device)
-    trimap = torch.from_numpy(test_trimaps(prepared, index, rule)).to(device)
+    trimap = torch.from_numpy(np.asarray(prepared.trimap[index])).to(device)
     return image.float() / 255, trimap_levels(trimap)
 
 
 def matte(model: nn.Module, image: np.ndarray, trimap: np.ndarray, *, tile: int = TILE, overlap: int = OVERLAP,
-            precision: str = "auto") -> np.ndarray:
+          precision: str = "auto") -> np.ndarray:
     """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255.
 
     Known pixels come back as 0 and 1. A picture larger than `tile` px on a side is cut into tiles of at most that

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-STREAM = 1  # keeps these draws apart from the others made of the same seed and epoch
+from lib.base import Stream
 
 
 def draw(n: int, seed: int, epoch: int, probability: float = 0.5,
@@ -18,7 +18,7 @@ def draw(n: int, seed: int, epoch: int, probability: float = 0.5,
     whether one draw decides both; this takes its sentence ("50% of images to flip and rotate") as it stands.
     Image i gets the same draw whatever n and whatever the order of the batches.
     """
-    uniform = np.random.default_rng([seed, epoch, STREAM]).random((n, 2))
+    uniform = np.random.default_rng([seed, epoch, Stream.AUGMENT]).random((n, 2))
     chosen = uniform[:, 0] < probability
     angle = np.where(chosen, (2 * uniform[:, 1] - 1) * max_degrees, 0.0)
     return torch.from_numpy(chosen), torch.from_numpy(angle.astype(np.float32))

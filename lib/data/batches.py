@@ -35,7 +35,6 @@ class Arrays:
 
     prepared: Prepared
     index: np.ndarray
-    rule: str
     device: torch.device
 
     def __post_init__(self):
@@ -48,7 +47,7 @@ class Arrays:
     def _read(self, rows: np.ndarray) -> tuple[torch.Tensor, ...]:
         images = self.index[rows]
         alpha = np.asarray(self.prepared.alpha[images])
-        arrays = (np.asarray(self.prepared.image[images]), alpha, signed_distance(alpha, self.rule))
+        arrays = (np.asarray(self.prepared.image[images]), alpha, signed_distance(alpha, self.prepared.rule))
         tensors = [torch.from_numpy(array) for array in arrays]
         if self.device.type == "cuda":
             tensors = [tensor.pin_memory() for tensor in tensors]
@@ -81,7 +80,6 @@ class Arrays:
 def _scaled(tensors: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     image, alpha, distance = tensors
     return image.float() / 255, alpha.float() / 255, distance
-
 
 
 def trimap_levels(trimap: torch.Tensor) -> torch.Tensor:

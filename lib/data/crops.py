@@ -1,4 +1,4 @@
-"""Training crops of Deep Image Matting (Xu et al. 2017, section 3.3): where the matte is hard, on ever new backgrounds."""
+"""Training crops of Deep Image Matting (Xu et al. 2017, section 3.3): where the matte is hard, on new backgrounds."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lib.base import Stream
 from lib.data.augment import jitter
 from lib.data.batches import trimap_levels
 from lib.data.composite import merge
 from lib.data.prepare import Prepared
 from lib.data.trimap import UNKNOWN, default_radius, from_distance, make_trimap, signed_distance
 
-STREAM = 4  # keeps these draws apart from the others made of the same seed and epoch
 SCALES = (1.0, 1.5, 2.0)  # crops of 320, 480 and 640 px, all brought to 320
 MERGE = 0.25  # share of the crops with a second person in them
 
@@ -22,8 +22,8 @@ MERGE = 0.25  # share of the crops with a second person in them
 class Crops(Dataset):
     """One crop for each (epoch, row): `prepared`'s image index[row], cropped around one of its unknown pixels.
 
-    side: pixels of the square crop. rule: of the trimap's thresholds. jitter: foreground and background each in another
-    light. scales: sides to crop, in units of `side`.
+    side: pixels of the square crop. jitter: foreground and background each in another light. scales: sides to crop, in
+    units of `side`.
 
     Needs the source's foreground and background; then every crop gets the background of any training image, and a
     share MERGE a second person. A source without them gives its own image as both: the composite is then the image
@@ -38,7 +38,6 @@ class Crops(Dataset):
     index: np.ndarray
     side: int
     seed: int
-    rule: str = "tolerant"
     jitter: bool = False
     scales: tuple[float, ...] = SCALES
 
@@ -47,7 +46,7 @@ class Crops(Dataset):
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         epoch, row = place
-        random = np.random.default_rng([self.seed, epoch, row, STREAM])
+        random = np.random.default_rng([self.seed, epoch, row, Stream.CROP])
         alpha, foreground, background = self._person(int(self.index[row]), random)
         if self.prepared.foreground is not None:
             if random.random() < MERGE:
@@ -55,9 +54,9 @@ class Crops(Dataset):
             background = self._background(random)
             if self.jitter:
                 foreground, background = jitter(foreground, random), jitter(background, random)
-        # After the resizing, so that the unknown band has no scale but the crop's own; thin bands as often as wide ones.
+        # After the resizing, so that the unknown band has no scale but the crop's own; thin ones as often as wide ones.
         radius = np.exp(random.uniform(*np.log([1.5, max(3.0, self.side / 6)])))
-        trimap = from_distance(signed_distance(alpha, self.rule), radius)
+        trimap = from_distance(signed_distance(alpha, self.prepared.rule), radius)
         planes = [layer.transpose(2, 0, 1).astype(np.float32) / 255 for layer in (foreground, background)]
         levels = trimap_levels(torch.from_numpy(trimap))[None]
         return (torch.from_numpy(alpha.astype(np.float32) / 255)[None], *map(torch.from_numpy, planes), levels)
@@ -68,7 +67,7 @@ class Crops(Dataset):
     def _person(self, image: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Alpha (s,s), foreground and background (s,s,3) uint8 around an unknown pixel of one image."""
         alpha = np.asarray(self.prepared.alpha[image, 0])
-        square = self._square(alpha.shape, random, _unknown_pixel(alpha, self.rule, random))
+        square = self._square(alpha.shape, random, _unknown_pixel(alpha, self.prepared.rule, random))
         layers = [alpha]
         for layer in (self.prepared.foreground, self.prepared.background):
             planes = self.prepared.image if layer is None else layer
@@ -87,7 +86,8 @@ class Crops(Dataset):
                 centre: tuple[float, float]) -> tuple[slice, slice]:
         """A square around `centre` as near as the picture's edges allow, of one of the scales, or the short side."""
         side = min(round(self.side * self.scales[random.integers(len(self.scales))]), *shape)
-        corner = [int(np.clip(round(at) - side // 2, 0, length - side)) for at, length in zip(centre, shape, strict=True)]
+        corner = [int(np.clip(round(at) - side // 2, 0, length - side))
+                  for at, length in zip(centre, shape, strict=True)]
         return tuple(slice(start, start + side) for start in corner)
 
 

@@ -1,4 +1,4 @@
-"""Download the AISegment set from Kaggle: `python -m lib.data.kaggle TARGET`. Never run by anything else.
+"""Download the AISegment set from Kaggle: `python -m lib kaggle TARGET`. Never run by anything else.
 
 Needs kagglehub (`pip install kagglehub`, or the project's extra `kaggle`) and your own Kaggle account: make
 an API token at https://www.kaggle.com/settings and set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY,
@@ -9,7 +9,6 @@ goes on where it stopped when the same command is given again; a finished one is
 import argparse
 import importlib
 import os
-import sys
 from pathlib import Path
 
 from lib.base import UserError
@@ -55,21 +54,12 @@ def download(target: str | Path) -> Path:
                         "from there.") from error
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status: 0, or 2 after a UserError."""
-    parser = argparse.ArgumentParser(prog="python -m lib.data.kaggle", description=__doc__,
+def main(arguments: list[str] | None = None) -> None:
+    """Download, and say how the set is used. UserError for a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m lib kaggle", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", help="directory to download into")
-    try:
-        path = download(parser.parse_args(arguments).target)
-        source = AISegment(path)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    path = download(parser.parse_args(arguments).target)
+    source = AISegment(path)
     print(f"{source.counts['used']} pairs in {path}")
     print(f"make paper PROFILE=paper DATA=aisegment DATA_DIR={path}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

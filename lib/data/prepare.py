@@ -11,8 +11,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from lib import base
 from lib.base import UserError
 from lib.data.source import Sample, Source
-from lib.data.trimap import default_radius, make_trimap
+from lib.data.trimap import check_rule, default_radius, make_trimap
 
 VERSION = 1  # raise it when the arrays of the same source and size would come out differently
 CHANNELS = {"image": 3, "alpha": 1, "trimap": 1, "foreground": 3, "background": 3}
@@ -35,15 +35,18 @@ CHUNK = 32  # images a task: small for an even load and a moving bar, large to h
 class Prepared:
     """A source at one size: N images that all fit one array. Arrays are memory-mapped and read-only.
 
-    image (N, 3, H, W) uint8 RGB; alpha (N, 1, H, W) uint8; trimap (N, 1, H, W) uint8 0/128/255, foreground
-    and background (N, 3, H, W) uint8 RGB, or None where the source has none. keys and groups: one an image.
-    counts: what was found, used and left out, by reason. left_out: (path, reason) of every file that is not
-    used. fingerprint: SHA-256 in hex over everything that decides the arrays' content.
+    image (N, 3, H, W) uint8 RGB; alpha (N, 1, H, W) uint8; foreground and background (N, 3, H, W) uint8 RGB, or
+    None where the source has none. trimap (N, 1, H, W) uint8 0/128/255, for testing: the source's own where it has
+    them, else made from alpha by `rule` with the radius that goes with the size, so that two runs, and two methods,
+    are tested on the same unknown pixels. rule: of the thresholds (lib.data.trimap), for the trimaps of a training,
+    too. keys and groups: one an image. counts: what was found, used and left out, by reason. left_out: (path, reason)
+    of every file that is not used. fingerprint: SHA-256 in hex over everything that decides the arrays' content, then
+    the rule.
     """
 
     image: np.ndarray
     alpha: np.ndarray
-    trimap: np.ndarray | None
+    trimap: np.ndarray
     foreground: np.ndarray | None
     background: np.ndarray | None
     keys: list[str]
@@ -51,39 +54,28 @@ class Prepared:
     counts: dict[str, int]
     left_out: list[tuple[str, str]]
     fingerprint: str
+    rule: str = "tolerant"
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
-def test_trimaps(prepared: Prepared, index: Sequence[int], rule: str = "tolerant") -> np.ndarray:
-    """Fixed trimaps (n,1,H,W) uint8 0/128/255: the source's own where it has them, else from alpha.
-
-    Those from alpha have the radius that goes with the size (lib.data.trimap.default_radius), so that two runs,
-    and two methods, are tested on the same unknown pixels.
-    """
-    if prepared.trimap is not None:
-        return np.asarray(prepared.trimap[np.asarray(index)])
-    return make_trimap(prepared.alpha[np.asarray(index)], default_radius(prepared.alpha.shape[-2:]), rule)
-
-
-test_trimaps.__test__ = False  # pytest collects what is called test_*, wherever it was imported from
-
-
-def prepare(source: Source, size: int | tuple[int, int], cache: str | Path | None = None, workers: int = 0,
-            bad_limit: float = 0.01) -> Prepared:
+def prepare(source: Source, size: int | tuple[int, int], rule: str = "tolerant", cache: str | Path | None = None,
+            workers: int = 0, bad_limit: float = 0.01) -> Prepared:
     """All images of `source` at `size`: a side in pixels (square, as the study squashes 600x800 to 28x28) or
     (height, width).
 
     Image, alpha, foreground and background are resized by area averaging, a given trimap to the nearest
-    pixel. cache: directory of the arrays (default lib.base.cache_dir()). workers: parallel readers, 0 = one
-    a core. A file that cannot be used is left out, counted and listed; when more than the share `bad_limit`
-    of the images is lost that way, or no image remains, UserError. UserError also for a cache that cannot be
-    written or has no room. Prints one line with the counts; shows a progress bar in a terminal.
+    pixel. rule: of the trimaps, "strict" or "tolerant". cache: directory of the arrays (default
+    lib.base.cache_dir()). workers: parallel readers, 0 = one a core. A file that cannot be used is left out,
+    counted and listed; when more than the share `bad_limit` of the images is lost that way, or no image remains,
+    UserError. UserError also for a cache that cannot be written or has no room. Prints one line with the counts;
+    shows a progress bar in a terminal.
     """
     height, width = size if isinstance(size, tuple) else (size, size)
     if min(height, width) < 1:
         raise UserError(f"size: expected at least 1x1 pixels, found {height}x{width}; change it.")
+    check_rule(rule)
     fingerprint = _content_key(source, (height, width))
     cache = Path(cache or base.cache_dir())
     folder = cache / fingerprint[:32]
@@ -91,7 +83,7 @@ def prepare(source: Source, size: int | tuple[int, int], cache: str | Path | Non
         with _locked(cache, folder.name):
             if not _is_whole(folder):
                 _write(source, (height, width), folder, workers, bad_limit)
-    prepared, lost = _open(source, folder, fingerprint)
+    prepared, lost = _open(source, folder, fingerprint, rule)
     _check_lost(lost, len(prepared) + len(lost), bad_limit)
     print(_summary(source.name, (height, width), prepared), flush=True)
     return prepared
@@ -111,11 +103,13 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _open(source: Source, folder: Path, fingerprint: str) -> tuple[Prepared, list[list]]:
+def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Prepared, list[list]]:
     """The arrays of a finished folder, and the lost images: [index, path, reason, sentence] each."""
     done = json.loads((folder / "done.json").read_text())
     arrays = {layer: np.load(folder / f"{layer}.npy", mmap_mode="r") if layer in done["layers"] else None
               for layer in CHANNELS}
+    if arrays["trimap"] is None:
+        arrays["trimap"] = _trimaps(folder, arrays["alpha"], rule)
     gone = {index for index, *_ in done["lost"]}
     kept = [i for i in range(len(source.keys)) if i not in gone]
     counts = dict(source.counts)
@@ -124,7 +118,29 @@ def _open(source: Source, folder: Path, fingerprint: str) -> tuple[Prepared, lis
     counts["used"] = counts.pop("used", len(source.keys)) - len(gone)
     left_out = sorted([*source.left_out, *((path, reason) for _, path, reason, _ in done["lost"])])
     return Prepared(**arrays, keys=[source.keys[i] for i in kept], groups=[source.groups[i] for i in kept],
-                    counts=counts, left_out=left_out, fingerprint=fingerprint), done["lost"]
+                    counts=counts, left_out=left_out, fingerprint=f"{fingerprint}-{rule}", rule=rule), done["lost"]
+
+
+def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
+    """The test trimaps of all alphas (N, 1, H, W), kept in a file beside them."""
+    path = folder / f"trimap-{rule}.npy"
+    with suppress(OSError, ValueError):  # not made yet, or broken off
+        kept = np.load(path, mmap_mode="r")
+        if kept.shape == alpha.shape:
+            return kept
+    part = path.with_suffix(".part.npy")
+    with _locked(folder.parent, folder.name), _told(folder.parent):
+        try:
+            _allocate(part, alpha.shape)
+            made = np.load(part, mmap_mode="r+")
+            for start in range(0, len(alpha), 1024):
+                rows = np.asarray(alpha[start:start + 1024])
+                made[start:start + 1024] = make_trimap(rows, default_radius(alpha.shape[-2:]), rule)
+            made.flush()
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
 
 
 def _write(source: Source, size: tuple[int, int], folder: Path, workers: int, bad_limit: float) -> None:
@@ -134,23 +150,31 @@ def _write(source: Source, size: tuple[int, int], folder: Path, workers: int, ba
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed: we hold the lock
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        layers = _layers(source, size)
-        _check_space(folder.parent, len(source.keys), layers, size)
-        partial.mkdir(parents=True)
-        for layer in layers:
-            _allocate(partial / f"{layer}.npy", (len(source.keys), CHANNELS[layer], *size))
-        lost = sorted(_decode_all(source, size, partial, layers, workers))
-        _check_lost(lost, len(source.keys), bad_limit)
-        _drop_rows(partial, layers, [index for index, *_ in lost])
-        lengths = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
-        done = {"layers": layers, "lost": lost, "bytes": lengths}
-        (partial / "done.json").write_text(json.dumps(done, indent=1))
-        os.replace(partial, folder)
-    except OSError as error:
-        raise UserError(f"{folder.parent}: cannot write the prepared images ({error.strerror or error}); "
-                        "free space there, or set MATTING_CACHE to another directory.") from error
+        with _told(folder.parent):
+            layers = _layers(source, size)
+            _check_space(folder.parent, len(source.keys), layers, size)
+            partial.mkdir(parents=True)
+            for layer in layers:
+                _allocate(partial / f"{layer}.npy", (len(source.keys), CHANNELS[layer], *size))
+            lost = sorted(_decode_all(source, size, partial, layers, workers))
+            _check_lost(lost, len(source.keys), bad_limit)
+            _drop_rows(partial, layers, [index for index, *_ in lost])
+            lengths = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
+            done = {"layers": layers, "lost": lost, "bytes": lengths}
+            (partial / "done.json").write_text(json.dumps(done, indent=1))
+            os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _told(cache: Path) -> Iterator[None]:
+    """What the disk refuses inside the block, as a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{cache}: cannot write the prepared images ({error.strerror or error}); "
+                        "free space there, or set MATTING_CACHE to another directory.") from error
 
 
 def _layers(source: Source, size: tuple[int, int]) -> list[str]:

@@ -28,8 +28,7 @@ def signed_distance(alpha: np.ndarray, rule: str = "tolerant") -> np.ndarray:
 
     Raises UserError for an unknown rule.
     """
-    if rule not in LOW_HIGH:
-        raise UserError(f"trimap_rule: expected {' or '.join(LOW_HIGH)}, found '{rule}'; choose one of them.")
+    check_rule(rule)
     if alpha.dtype != np.uint8 or alpha.ndim < 2:
         raise ValueError(f"alpha: expected uint8 (..., H, W), found {alpha.dtype} {alpha.shape}")
     low, high = LOW_HIGH[rule]
@@ -39,6 +38,12 @@ def signed_distance(alpha: np.ndarray, rule: str = "tolerant") -> np.ndarray:
     for one, result in zip(flat_alpha, flat_signed, strict=True):
         result[...] = _distance(one >= high) - _distance(one <= low)
     return signed
+
+
+def check_rule(rule: str) -> None:
+    """UserError unless there is a rule of this name."""
+    if rule not in LOW_HIGH:
+        raise UserError(f"trimap_rule: expected {' or '.join(LOW_HIGH)}, found '{rule}'; choose one of them.")
 
 
 def from_distance(distance, radius):

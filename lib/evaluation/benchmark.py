@@ -13,9 +13,9 @@ from lib.base import UserError
 from lib.baselines import gmm_alpha, kmeans_alpha, trimap_as_alpha
 from lib.data.batches import trimap_levels
 from lib.data.folder import Folder
-from lib.data.prepare import Prepared, test_trimaps
+from lib.data.prepare import Prepared
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, make_trimap
-from lib.evaluation.scores import FOUR, HEADERS, image_metrics
+from lib.evaluation import scores
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # image (H,W,3) float32, trimap (H,W) uint8 -> alpha (H,W)
 Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]  # name, image float32 in [0,1], trimap uint8, alpha uint8
@@ -51,12 +51,10 @@ def _pasted(alpha: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     return np.where(trimap == UNKNOWN, alpha, trimap == FOREGROUND).astype(np.float32)
 
 
-def prepared_pictures(prepared: Prepared, index: Sequence[int], rule: str) -> list[Picture]:
+def prepared_pictures(prepared: Prepared, index: Sequence[int]) -> list[Picture]:
     """The images of `index` with their fixed test trimaps."""
-    trimaps = test_trimaps(prepared, index, rule)
     return [(prepared.keys[image], np.asarray(prepared.image[image]).transpose(1, 2, 0) / np.float32(255),
-             np.ascontiguousarray(trimap[0]), np.asarray(prepared.alpha[image, 0]))
-            for image, trimap in zip(index, trimaps, strict=True)]
+             np.ascontiguousarray(prepared.trimap[image, 0]), np.asarray(prepared.alpha[image, 0])) for image in index]
 
 
 def folder_pictures(folder: str | Path, rule: str) -> list[Picture]:
@@ -74,31 +72,25 @@ def folder_pictures(folder: str | Path, rule: str) -> list[Picture]:
 
 
 def judge(pictures: Iterable[Picture], methods: dict[str, Method]) -> pd.DataFrame:
-    """One row a picture and method: picture, method, the four measures over unknown pixels, seconds.
+    """Scores (lib.evaluation.scores) of every method on every picture: the four measures over unknown pixels, seconds.
 
     A method that cannot do a picture (a UserError) has NaN there, and the reason is printed.
     """
-    rows = []
+    found = []
     for name, image, trimap, alpha in pictures:
         for method, solve in methods.items():
             started = time.perf_counter()
             try:
-                found = solve(image, trimap)
+                solved = solve(image, trimap)
             except UserError as error:
                 print(f"{name}, {method}: left out: {error}", flush=True)
-                rows.append({"picture": name, "method": method, **dict.fromkeys(FOUR, np.nan), "seconds": np.nan})
-                continue
-            seconds = time.perf_counter() - started
-            measures = image_metrics(found[None, None], alpha[None, None], trimap[None, None])
-            rows.append({"picture": name, "method": method, **{key: measures[key][0] for key in FOUR},
-                         "seconds": seconds})
-    return pd.DataFrame(rows)
-
-
-def measures(judged: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
-    """method -> measure -> (1, pictures), for lib.evaluation.scores."""
-    return {method: {name: rows[name].to_numpy()[None] for name in FOUR}
-            for method, rows in judged.groupby("method", sort=False)}
+                measured = dict.fromkeys((*scores.FOUR, "seconds"), [np.nan])
+            else:
+                seconds = time.perf_counter() - started
+                layers = (layer[None, None] for layer in (solved, alpha, trimap))
+                measured = scores.image_metrics(*layers) | {"seconds": [seconds]}
+            found.append(scores.frame(method, 0, [name], measured))
+    return pd.concat(found, ignore_index=True)
 
 
 def ranks(judged: pd.DataFrame) -> pd.DataFrame:
@@ -106,14 +98,15 @@ def ranks(judged: pd.DataFrame) -> pd.DataFrame:
 
     The way alphamatting.com orders methods: what is slightly better everywhere comes before what is much better once.
     """
-    places = judged.copy()
-    places[list(FOUR)] = judged.groupby("picture")[list(FOUR)].rank(na_option="bottom")
-    mean = places.groupby("method", sort=False)[list(FOUR)].mean()
-    table = mean.rename(columns={name: f"rank by {HEADERS[name].split(' ')[0]}" for name in FOUR})
+    four = judged[judged.measure.isin(scores.FOUR)]
+    places = four.assign(rank=four.groupby(["image", "measure"]).value.rank(na_option="bottom"))
+    mean = places.groupby(["method", "measure"], sort=False)["rank"].mean().unstack()[list(scores.FOUR)]
+    mean = mean.loc[four.method.unique()]
+    table = mean.rename(columns={name: f"rank by {scores.HEADERS[name].split(' ')[0]}" for name in scores.FOUR})
     table["mean rank"] = mean.mean(axis=1)
-    return table.sort_values("mean rank", kind="stable").reset_index()
+    return table.sort_values("mean rank", kind="stable").rename_axis(columns=None).reset_index()
 
 
 def hardness(judged: pd.DataFrame) -> pd.Series:
     """How hard each picture is: its MSE, mean over all methods, by picture in the order of the pictures."""
-    return judged.groupby("picture", sort=False)["mse"].mean()
+    return judged[judged.measure == "mse"].groupby("image", sort=False).value.mean()

@@ -3,8 +3,10 @@
 import cv2
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata, spearmanr
 
-from lib.evaluation import difficulty
+from lib.evaluation import difficulty, scores
+from lib.evaluation.stats import interval
 
 SURE = (12, 242)  # alpha up to / from which a pixel counts as background / foreground
 BINS = 8          # of each colour axis, for the overlap of histograms
@@ -60,3 +62,53 @@ def image_difficulty(images: np.ndarray, alphas: np.ndarray) -> pd.DataFrame:
     rows = [{name: getattr(difficulty, name)(image.transpose(1, 2, 0), alpha[0]) for name in DIFFICULTIES}
             for image, alpha in zip(np.asarray(images), np.asarray(alphas))]
     return pd.DataFrame(rows)
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int, n: int = 2000) -> tuple[float, float, float]:
+    """Spearman's rank correlation of x and y (images,) with its 95 % percentile bootstrap interval.
+
+    Pairs with a NaN are left out; all three are NaN where fewer than three pairs or one value only are left.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    kept = np.isfinite(x) & np.isfinite(y)
+    x, y = x[kept], y[kept]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return (float("nan"),) * 3
+    generator = np.random.default_rng(seed)
+    draws = [generator.integers(len(x), size=len(x)) for _ in range(n)]
+    # A resample can hold one value only; its correlation does not exist and it is left out.
+    values = [_spearman(x[draw], y[draw]) for draw in draws if np.ptp(x[draw]) > 0 and np.ptp(y[draw]) > 0]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(spearmanr(x, y)[0]), float(low), float(high)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    # scipy's spearmanr without its p-value, which costs ten times as much as the correlation
+    return np.corrcoef(rankdata(x), rankdata(y))[0, 1]
+
+
+def failure_table(scored: pd.DataFrame, hardness: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Mean error over all pixels in each third of the images by difficulty, and the rank correlation.
+
+    scored: lib.evaluation.scores of methods with one seed; hardness: `image_difficulty` of the same images. One row a
+    method and difficulty: thirds from the lowest to the highest value, then Spearman's rho with its 95 % interval over
+    test images.
+    """
+    rows = []
+    for method in scored.method.unique():
+        error = pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
+        for name, label in DIFFICULTIES.items():
+            order = hardness[name].dropna().sort_values(kind="stable").index
+            thirds = [error.loc[part].mean() for part in np.array_split(order, 3)]
+            rho, low, high = rank_correlation(hardness[name], error, seed)
+            rows.append({"method": method, "difficulty": label, "lowest third": thirds[0],
+                         "middle third": thirds[1], "highest third": thirds[2],
+                         "rho": rho, "rho low": low, "rho high": high})
+    return pd.DataFrame(rows)
+
+
+def rho_values(table: pd.DataFrame) -> dict[str, dict]:
+    """Of a `failure_table`: method -> difficulty -> rank correlation with its interval, for lib.output.values."""
+    short = {label: name for name, label in DIFFICULTIES.items()}
+    return {method: {short[row["difficulty"]]: interval(row["rho"], row["rho low"], row["rho high"])
+                     for row in part.to_dict("records")} for method, part in table.groupby("method")}

@@ -1,27 +1,40 @@
-"""Errors of each image by itself: the mean absolute error, and the field's SAD, MSE, Grad and Conn."""
+"""Scores: the error of every method on every image by every measure, in one frame, and all that is summed up from it.
 
-from collections.abc import Iterable
+A frame of scores has the columns method, seed, image (its position or name), measure and value: one row each. Methods that
+are not trained have one seed. Measures: "all" and "unknown", mean absolute error of alpha over all or over the trimap's
+unknown pixels (lib.evaluation.errors); "sad", "mse", "grad" and "conn" over unknown pixels (lib.evaluation.metrics).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lib.evaluation import metrics, stats
+from lib.evaluation.errors import alpha_errors
 
-
-def alpha_errors(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) -> pd.DataFrame:
-    """Mean |predicted - alpha| of each image, float64: `all` (every pixel) and `unknown` (trimap 128).
-
-    predicted (n,1,H,W) float32 in [0,1], alpha and trimap (n,1,H,W) uint8. It is the alpha-prediction loss
-    with eps -> 0 (section 2.4.2). `unknown` is NaN for an image without unknown pixels.
-    """
-    error = np.abs(predicted.astype(np.float64) - alpha / 255).reshape(len(alpha), -1)
-    unknown = (np.asarray(trimap) == 128).reshape(len(alpha), -1)
-    count = unknown.sum(axis=1)
-    within = np.where(count > 0, (error * unknown).sum(axis=1) / np.maximum(count, 1), np.nan)
-    return pd.DataFrame({"all": error.mean(axis=1), "unknown": within})
-
+REGIONS = ("all", "unknown")
 FOUR = ("sad", "mse", "grad", "conn")
 HEADERS = {"sad": "SAD (sum/1000)", "mse": "MSE", "grad": "Grad (sum/1000)", "conn": "Conn (sum/1000)"}
+
+
+def frame(method: str, seed: int, images: Sequence, measured: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """Scores of one method and seed. measured: measure -> one value an image."""
+    parts = [pd.DataFrame({"method": method, "seed": seed, "image": list(images), "measure": measure,
+                           "value": np.asarray(values, float)}) for measure, values in measured.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_region(method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray,
+              trimap: np.ndarray) -> pd.DataFrame:
+    """Scores by REGIONS of predicted (n,1,H,W) float in [0,1]; alpha, trimap (n,1,H,W) uint8."""
+    return frame(method, seed, images, alpha_errors(predicted, alpha, trimap))
+
+
+def by_field(method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray,
+             trimap: np.ndarray) -> pd.DataFrame:
+    """Scores by FOUR; arrays as in by_region."""
+    return frame(method, seed, images, image_metrics(predicted, alpha, trimap))
 
 
 def image_metrics(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) -> dict[str, np.ndarray]:
@@ -37,34 +50,49 @@ def image_metrics(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) 
     return {name: found[name] for name in FOUR}
 
 
-def method_metrics(predictions: dict[str, Iterable[np.ndarray]], alpha: np.ndarray,
-                   trimap: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """method -> measure -> (seeds, n). predictions: method -> one array of alphas (n,1,H,W) a seed."""
-    found = {}
-    for method, by_seed in predictions.items():
-        rows = [image_metrics(predicted, alpha, trimap) for predicted in by_seed]
-        found[method] = {name: np.stack([row[name] for row in rows]) for name in FOUR}
-    return found
+def matrix(scores: pd.DataFrame, method: str, measure: str) -> np.ndarray:
+    """The values of a method by a measure: (seeds, images) float64, in the order in which the frame has them."""
+    rows = scores[(scores.method == method) & (scores.measure == measure)]
+    return rows.pivot(index="seed", columns="image", values="value")[rows.image.unique()].to_numpy()
 
 
-def table(measured: dict[str, dict[str, np.ndarray]], seed: int) -> pd.DataFrame:
-    """One row a method; each measure with its 95 % interval over seeds and images."""
+def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One row a method and measure: method, measure, then value, sd, low, high, seeds and n (`stats.estimate`)."""
+    pairs = scores[["method", "measure"]].drop_duplicates().itertuples(index=False)
+    return pd.DataFrame([{"method": method, "measure": measure, **stats.estimate(matrix(scores, method, measure), seed)}
+                         for method, measure in pairs])
+
+
+def compare(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]], seed: int) -> pd.DataFrame:
+    """Paired differences: one row a pair of methods and measure, a, b, measure, then `stats.difference` of a minus b."""
     rows = []
-    for method, by_name in measured.items():
-        row: dict[str, object] = {"method": method}
-        for name, header in HEADERS.items():
-            found = stats.estimate(by_name[name], seed)
-            row |= {header: found["value"], f"{header} low": found["low"], f"{header} high": found["high"]}
-        rows.append(row)
+    for a, b in pairs:
+        for measure in scores[scores.method == a].measure.unique():
+            both = matrix(scores, a, measure), matrix(scores, b, measure)
+            rows.append({"a": a, "b": b, "measure": measure, **stats.difference(*both, seed)})
     return pd.DataFrame(rows)
 
 
-def estimates(measured: dict[str, dict[str, np.ndarray]], seed: int) -> dict[str, dict[str, dict]]:
-    """measure -> method -> number with its spread, for lib.output.values."""
-    return {name: {method: stats.estimate(by_name[name], seed) for method, by_name in measured.items()}
-            for name in FOUR}
+def renamed(scores: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The scores of the methods in `names` only, under their new names, in that order."""
+    parts = [scores[scores.method == old].assign(method=new) for old, new in names.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
-def ranks(measured: dict[str, dict[str, np.ndarray]]) -> dict[str, str]:
+def named(summary: pd.DataFrame) -> dict[str, dict[str, dict]]:
+    """measure -> method -> number with its spread: a summary, as lib.output.values takes it."""
+    return {measure: {row["method"]: stats.spread(row) for row in part.to_dict("records")}
+            for measure, part in summary.groupby("measure", sort=False)}
+
+
+def named_pairs(compared: pd.DataFrame, short: Mapping[str, str] | None = None) -> dict[str, dict[str, dict]]:
+    """measure -> "a minus b" -> number with its spread. short: method -> what it is called in the name."""
+    short = short or {}
+    return {measure: {f"{row['a']} minus {short.get(row['b'], row['b'])}": stats.spread(row)
+                      for row in part.to_dict("records")} for measure, part in compared.groupby("measure", sort=False)}
+
+
+def best(summary: pd.DataFrame) -> dict[str, str]:
     """Measure -> the method with the smallest mean."""
-    return {name: min(measured, key=lambda method: np.nanmean(measured[method][name])) for name in FOUR}
+    lowest = summary.loc[summary.groupby("measure", sort=False).value.idxmin()]
+    return dict(zip(lowest.measure, lowest.method, strict=True))

@@ -114,3 +114,9 @@ def gap(tested: np.ndarray, trained: np.ndarray, seed: int) -> dict:
 def interval(mean: float, low: float, high: float) -> dict:
     """A number with an interval that was computed elsewhere."""
     return {"value": mean, "low": low, "high": high}
+
+
+def spread(row: dict) -> dict:
+    """Of a table's row, the number with its spread: what `estimate` gave, None where the table has NaN."""
+    return {name: None if row[name] is None or np.isnan(row[name]) else row[name]
+            for name in ("value", "sd", "low", "high", "seeds", "n")}

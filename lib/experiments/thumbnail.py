@@ -1,77 +1,90 @@
-"""What each trained variant is, in one table, and how notebooks 03 to 05 train, load and score it.
+"""The trainings at the study's size that notebooks 03 to 05 compare: their recipes, and how they are run and scored.
 
-`p` is everywhere the dict of the notebook's parameters, as `lib.experiments.parameters.check` returns it. A Split is a
-pair of sorted index arrays (train, test). Errors are region ("all", "unknown") -> (seeds, images) float64:
-the mean absolute error of each image over all or over unknown pixels.
+Scores are frames of lib.evaluation.scores; the name of a method there is the variant's.
 """
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from lib import baselines
 from lib.base import UserError, runs_dir
 from lib.data import augment
 from lib.data.batches import chunks, trimap_levels
-from lib.data.prepare import Prepared, test_trimaps
+from lib.data.prepare import Prepared
 from lib.data.splits import group_split, random_split
 from lib.device import cpu_threads
-from lib.evaluation.scores import alpha_errors
+from lib.evaluation import scores
+from lib.experiments.parameters import Data, Parameters
 from lib.inference import predict
+from lib.models import store
 from lib.training import thumbnail
+from lib.training.thumbnail import ThumbnailRecipe
 
-Split = tuple[np.ndarray, np.ndarray]
-Errors = dict[str, np.ndarray]
-
-REGIONS = ("all", "unknown")
-# The study's Table 1 has a learning rate, epochs and a batch size but names no optimiser: "sgd" and "adam"
-# are its two usual readings. "recipe" is what one would choose today. epochs and lr name parameters.
-STUDY = {"optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "augment": False, "split": "",
-         "epochs": "epochs", "lr": "lr"}
-RECIPE = {"optimizer": "adamw", "schedule": "onecycle", "weight_decay": 1e-4, "augment": False, "split": "",
-          "epochs": "recipe_epochs", "lr": "recipe_lr"}
+Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
 STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
 FEWEST = 8  # batch norm has little to go by with fewer
-VARIANTS = {
-    "sgd": {**STUDY, "label": "VGG-16, SGD"},
-    "sgd-da": {**STUDY, "label": "VGG-16 DA, SGD", "augment": True},
-    "adam": {**STUDY, "label": "VGG-16, Adam", "optimizer": "adam"},
-    "recipe": {**RECIPE, "label": "VGG-16, recipe"},
-    "recipe-da": {**RECIPE, "label": "VGG-16 DA, recipe", "augment": True},
-    # Not trained: the models of recipe-da, used as one would use them (lib.inference.predict: mirror, keep_known).
-    "recipe-da-used": {**RECIPE, "label": "VGG-16 DA, recipe, as used", "augment": True, "model": "recipe-da"},
-    # For the leak: the split (by image or by group) that the run itself doesn't use.
-    "recipe-group": {**RECIPE, "label": "recipe, split by group", "split": "group"},
-    "recipe-random": {**RECIPE, "label": "recipe, split by image", "split": "random"},
-}
 TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
 UNSUPERVISED = ("kmeans_border", "kmeans_trimap", "kmeans_oracle", "gmm_border", "gmm_trimap", "gmm_oracle")
 
 
-def labels(variants: list[str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Variant:
+    """A row of the tables. recipe: by which it is trained (see `recipe`), "" = its own name. model: the variant whose
+    training it uses, "" = its own. used: as one would use it, mirrored and with the known pixels kept."""
+
+    label: str
+    recipe: str = ""
+    model: str = ""
+    used: bool = False
+    notebook: str = "03_vgg16"
+
+
+VARIANTS = {
+    "sgd": Variant("VGG-16, SGD"),
+    "sgd-da": Variant("VGG-16 DA, SGD", notebook="04_augmentation"),
+    "adam": Variant("VGG-16, Adam"),
+    "recipe": Variant("VGG-16, recipe"),
+    "recipe-da": Variant("VGG-16 DA, recipe", notebook="04_augmentation"),
+    "recipe-da-used": Variant("VGG-16 DA, recipe, as used", model="recipe-da", used=True, notebook="04_augmentation"),
+    # For the leak: the split (by image or by group) that the run itself doesn't use.
+    "recipe-group": Variant("recipe, split by group", recipe="recipe"),
+    "recipe-random": Variant("recipe, split by image", recipe="recipe"),
+}
+
+
+def label(method: str) -> str:
+    """What tables call a variant; every other method by its own name."""
+    return VARIANTS[method].label if method in VARIANTS else method
+
+
+def labels(variants: Iterable[str]) -> dict[str, str]:
     """Variant -> label, in the given order."""
-    return {variant: VARIANTS[variant]["label"] for variant in variants}
+    return {variant: label(variant) for variant in variants}
 
 
-def seeds_of(p: dict) -> list[int]:
+def seeds_of(p: Parameters) -> list[int]:
     """The training seeds: seed, seed + 1, ... (`seeds` of them)."""
-    return [p["seed"] + number for number in range(p["seeds"])]
+    return [p.data.seed + number for number in range(p.thumbnail.seeds)]
 
 
 # ---------------------------------------------------------------------------------------------- splits
 
 
-def split_of(prepared: Prepared, p: dict, split: str = "") -> Split:
+def split_of(prepared: Prepared, data: Data, split: str = "") -> Split:
     """The named split ("random", "group"), by default the run's own. All training seeds share it."""
-    if (split or p["split"]) == "group":
-        return group_split(prepared.groups, p["seed"], p["test_fraction"])
-    return random_split(len(prepared), p["seed"], p["test_fraction"])
+    if (split or data.split) == "group":
+        return group_split(prepared.groups, data.seed, data.test_fraction)
+    return random_split(len(prepared), data.seed, data.test_fraction)
 
 
-def leakage_splits(prepared: Prepared, p: dict) -> dict[str, Split]:
+def leakage_splits(prepared: Prepared, data: Data) -> dict[str, Split]:
     """Both splits, "random" and "group", with training sides of one size: the larger is thinned by the seed.
 
     Only the split that the run itself doesn't use is thinned, since the run's own models are trained anyway;
@@ -80,12 +93,12 @@ def leakage_splits(prepared: Prepared, p: dict) -> dict[str, Split]:
     """
     if not 1 < len(set(prepared.groups)) < len(prepared):
         return {}
-    splits = {name: split_of(prepared, p, name) for name in ("random", "group")}
-    other = "random" if p["split"] == "group" else "group"
+    splits = {name: split_of(prepared, data, name) for name in ("random", "group")}
+    other = "random" if data.split == "group" else "group"
     train_index, test_index = splits[other]
-    most = len(splits[p["split"]][0])
+    most = len(splits[data.split][0])
     if len(train_index) > most:
-        generator = np.random.default_rng([p["seed"], most])
+        generator = np.random.default_rng([data.seed, most])
         splits[other] = np.sort(generator.choice(train_index, most, replace=False)), test_index
     return splits
 
@@ -93,119 +106,107 @@ def leakage_splits(prepared: Prepared, p: dict) -> dict[str, Split]:
 # ---------------------------------------------------------------------------------------------- training
 
 
-def batch_size(variant: str, p: dict, images: int) -> int:
-    """Images a step for `images` training images: the parameter's; for the recipe fewer, where that makes STEPS steps.
+def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> ThumbnailRecipe:
+    """How a variant is trained on `images` training images.
 
-    A few steps an epoch teach nothing on a small set; the study's protocol keeps its batches, whatever comes of it.
+    The study's Table 1 has a learning rate, epochs and a batch size but names no optimiser: "sgd" and "adam" are its
+    two usual readings. "recipe" is what one would choose today; where batches of that size would leave fewer than STEPS
+    steps an epoch, which teach nothing, it takes smaller ones. The study's protocol keeps its own, whatever comes of it.
     """
-    if VARIANTS[variant]["optimizer"] != RECIPE["optimizer"]:
-        return p["batch_size"]
-    return min(p["batch_size"], max(FEWEST, images // STEPS))
+    own = p.thumbnail
+    study = ThumbnailRecipe(epochs=own.epochs, lr=own.lr, batch_size=own.batch_size, loss_region=own.loss_region,
+                            encoder_weights=own.encoder_weights, seed=seed)
+    today = replace(study, epochs=own.recipe_epochs, lr=own.recipe_lr, optimizer="adamw", schedule="onecycle",
+                    weight_decay=1e-4, batch_size=min(own.batch_size, max(FEWEST, images // STEPS)))
+    return {"sgd": study, "sgd-da": replace(study, augment=True), "adam": replace(study, optimizer="adam"),
+            "recipe": today, "recipe-da": replace(today, augment=True)}[VARIANTS[variant].recipe or variant]
 
 
-def arguments(variant: str, p: dict, images: int) -> dict:
-    """Keyword arguments of `lib.training.thumbnail.train` for a variant on `images` training images, but for the seed."""
-    chosen = VARIANTS[variant]
-    own = {name: chosen[name] for name in ("optimizer", "schedule", "weight_decay", "augment")}
-    own["batch_size"] = batch_size(variant, p, images)
-    shared = ("loss_region", "encoder_weights", "trimap_rule", "device", "precision", "threads")
-    return {"epochs": p[chosen["epochs"]], "lr": p[chosen["lr"]], **own, **{name: p[name] for name in shared}}
-
-
-def variant_dir(run: str, variant: str, seed: int) -> Path:
+def folder(run: str, variant: str, seed: int) -> Path:
     """Where the training that a variant goes back to keeps its checkpoints, history and model."""
-    return runs_dir(run) / "train" / f"{VARIANTS[variant].get('model', variant)}-seed{seed}"
+    return runs_dir(run) / "train" / f"{VARIANTS[variant].model or variant}-seed{seed}"
 
 
-def run_variant(prepared: Prepared, split: Split, variant: str, seed: int, p: dict) -> pd.DataFrame:
-    """Train a variant with one seed, or find it done; its history, with columns variant and seed in front."""
-    folder = variant_dir(p["run"], variant, seed)
-    history = thumbnail.train(prepared, *split, folder, seed=seed, **arguments(variant, p, len(split[0])))
-    history.insert(0, "seed", seed)
-    history.insert(0, "variant", variant)
-    return history
+def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
+    """Train all variants with all seeds on one split, or find them done; their histories below each other."""
+    histories = []
+    for variant in variants:
+        for seed in seeds_of(p):
+            history = thumbnail.train(prepared, split, folder(p.run, variant, seed),
+                                      recipe(variant, p, len(split[0]), seed), p.machine)
+            history.insert(0, "seed", seed)
+            history.insert(0, "variant", variant)
+            histories.append(history)
+    return pd.concat(histories, ignore_index=True)
 
 
-def run_variants(prepared: Prepared, split: Split, variants: list[str], p: dict) -> pd.DataFrame:
-    """All variants with all seeds on one split; their histories below each other."""
-    return pd.concat([run_variant(prepared, split, variant, seed, p)
-                      for variant in variants for seed in seeds_of(p)], ignore_index=True)
-
-
-def run_pooling(prepared: Prepared, split: Split, pooling: str, p: dict) -> dict[str, float]:
+def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -> dict[str, float]:
     """Last history row of one epoch of "sgd" with the named pooling on the first `pooling_images` images.
 
     In small batches, so that there are some steps; tested on half as many images. {} for pooling_images 0.
     """
-    if not p["pooling_images"]:
+    if not p.thumbnail.pooling_images:
         return {}
-    few = max(2, p["pooling_images"])
-    small = {"epochs": 1, "batch_size": max(2, min(p["batch_size"], few // 4)), "pooling": pooling}
-    history = thumbnail.train(prepared, split[0][:few], split[1][: few // 2],
-                          runs_dir(p["run"]) / "train" / f"pooling-{pooling}", seed=p["seed"],
-                          **arguments("sgd", p, few) | small)
+    few = max(2, p.thumbnail.pooling_images)
+    small = replace(recipe("sgd", p, few, p.data.seed), epochs=1, pooling=pooling,
+                    batch_size=max(2, min(p.thumbnail.batch_size, few // 4)))
+    history = thumbnail.train(prepared, (split[0][:few], split[1][: few // 2]),
+                              runs_dir(p.run) / "train" / f"pooling-{pooling}", small, p.machine)
     return history.iloc[-1].to_dict()
 
 
-# ------------------------------------------------------------------------------------ models and errors
+# ------------------------------------------------------------------------------------ models and scores
 
 
-def load_variant(prepared: Prepared, variant: str, seed: int, p: dict):
+def load(prepared: Prepared, variant: str, seed: int, p: Parameters) -> nn.Module:
     """The trained model; UserError naming the notebook to run first when it is missing or of other data."""
-    folder = variant_dir(p["run"], variant, seed)
-    name = f"runs/{p['run']}/train/{folder.name}"
-    notebook = "04_augmentation" if VARIANTS[variant]["augment"] else "03_vgg16"
-    advice = f"run notebook {notebook} with the same parameters first."
-    if not (folder / "model.safetensors").is_file():
+    place = folder(p.run, variant, seed)
+    name = f"runs/{p.run}/train/{place.name}"
+    advice = f"run notebook {VARIANTS[variant].notebook} with the same parameters first."
+    if not (place / "model.safetensors").is_file():
         raise UserError(f"{name}: expected a trained model, found none; {advice}")
-    config = json.loads((folder / "config.json").read_text())
-    if (config["data"], config["trimap_rule"]) != (prepared.fingerprint, p["trimap_rule"]):
+    if json.loads((place / "config.json").read_text())["data"] != prepared.fingerprint:
         raise UserError(f"{name}: expected a model of this data and trimap_rule, found another's; {advice}")
-    return thumbnail.load(folder, p["device"])
+    return store.load(place, p.computer.device)
 
 
-def predict_variant(prepared: Prepared, index: np.ndarray, variant: str, seed: int, p: dict) -> np.ndarray:
+def predict_variant(prepared: Prepared, index: np.ndarray, variant: str, seed: int, p: Parameters) -> np.ndarray:
     """Alpha (n, 1, H, W) float32 in [0, 1] that the variant's model predicts for `index`."""
-    return _predict(load_variant(prepared, variant, seed, p), prepared, index, p, "model" in VARIANTS[variant])
+    return _predict(load(prepared, variant, seed, p), prepared, index, variant, p)
 
 
-def variant_errors(prepared: Prepared, index: np.ndarray, variant: str, p: dict, part: int = 2048) -> Errors:
-    """Errors of all seeds on the images of `index`, training and test images alike.
+def _predict(model: nn.Module, prepared: Prepared, index: np.ndarray, variant: str, p: Parameters) -> np.ndarray:
+    used = VARIANTS[variant].used
+    with cpu_threads(p.computer.threads):
+        return predict(model, prepared, index, p.machine, mirror=used, keep_known=used)
+
+
+def score(prepared: Prepared, index: np.ndarray, variants: Iterable[str], p: Parameters,
+          part: int = 2048) -> pd.DataFrame:
+    """Scores by region of all variants and seeds on the images of `index`, training and test images alike.
 
     Evaluation mode, fixed trimaps, no augmentation. In parts, so that memory doesn't grow with n.
     """
-    frames = []
-    for seed in seeds_of(p):
-        model = load_variant(prepared, variant, seed, p)
-        parts = [image_errors(_predict(model, prepared, some, p, "model" in VARIANTS[variant]), prepared, some, p)
-                 for some in chunks(index, part)]
-        frames.append(pd.concat(parts, ignore_index=True))
-    return {region: np.stack([frame[region] for frame in frames]) for region in REGIONS}
+    found = []
+    for variant in variants:
+        for seed in seeds_of(p):
+            model = load(prepared, variant, seed, p)
+            found += [scores.by_region(variant, seed, some, _predict(model, prepared, some, variant, p),
+                                       prepared.alpha[some], prepared.trimap[some]) for some in chunks(index, part)]
+    return pd.concat(found, ignore_index=True)
 
 
-def image_errors(predicted: np.ndarray, prepared: Prepared, index: np.ndarray, p: dict) -> pd.DataFrame:
-    """`lib.evaluation.scores.alpha_errors` of alpha (n, 1, H, W) float in [0, 1] for the images of `index`."""
-    return alpha_errors(predicted, prepared.alpha[index], test_trimaps(prepared, index, p["trimap_rule"]))
+def score_alphas(prepared: Prepared, index: np.ndarray, alphas: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Scores by region of methods that are not trained: name -> alpha (n, 1, H, W) float in [0, 1] of `index`."""
+    return pd.concat([scores.by_region(method, 0, index, alpha, prepared.alpha[index], prepared.trimap[index])
+                      for method, alpha in alphas.items()], ignore_index=True)
 
 
-def seedless_errors(predicted: np.ndarray, prepared: Prepared, index: np.ndarray, p: dict) -> Errors:
-    """Errors of a method that is not trained, as one seed: region -> (1, n)."""
-    errors = image_errors(predicted, prepared, index, p)
-    return {region: errors[region].to_numpy()[None] for region in REGIONS}
-
-
-def control_errors(prepared: Prepared, index: np.ndarray, p: dict) -> dict[str, Errors]:
-    """The two controls of `lib.baselines` by the names TRIMAP_CONTROL and HALF_CONTROL."""
-    trimap = test_trimaps(prepared, index, p["trimap_rule"])
-    alphas = {TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
-              HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index])}
-    return {name: seedless_errors(alpha, prepared, index, p) for name, alpha in alphas.items()}
-
-
-def _predict(model, prepared: Prepared, index: np.ndarray, p: dict, as_used: bool) -> np.ndarray:
-    with cpu_threads(p["threads"]):
-        return predict(model, prepared, index, trimap_rule=p["trimap_rule"], device=p["device"],
-                       precision=p["precision"], mirror=as_used, keep_known=as_used)
+def score_controls(prepared: Prepared, index: np.ndarray) -> pd.DataFrame:
+    """Scores by region of the two controls of lib.baselines, TRIMAP_CONTROL and HALF_CONTROL."""
+    trimap = np.asarray(prepared.trimap[index])
+    return score_alphas(prepared, index, {TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
+                                          HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index])})
 
 
 def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -227,18 +228,17 @@ def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dic
 # ---------------------------------------------------------------------------------------------- pictures
 
 
-def augmented_pairs(prepared: Prepared, index: np.ndarray, p: dict, count: int = 4) -> list[dict]:
+def augmented_pairs(prepared: Prepared, index: np.ndarray, seed: int, count: int = 4) -> list[dict]:
     """The first `count` images of `index` that the augmentation's first epoch draws, before and after it.
 
     Dicts with before and after: (image (H, W, 3), alpha (H, W), trimap (H, W)) float in [0, 1]; note: what
     was done.
     """
-    flip, angle = augment.draw(int(index.max()) + 1, p["seed"], epoch=1)
+    flip, angle = augment.draw(int(index.max()) + 1, seed, epoch=1)
     chosen = index[flip.numpy()[index]][:count]
     image, alpha = (torch.from_numpy(np.asarray(array[chosen])).float() / 255
                     for array in (prepared.image, prepared.alpha))
-    trimap = trimap_levels(torch.from_numpy(test_trimaps(prepared, chosen, p["trimap_rule"])))
-    before = image, alpha, trimap
+    before = image, alpha, trimap_levels(torch.from_numpy(np.asarray(prepared.trimap[chosen])))
     after = augment.flip_rotate(*before, flip[chosen], angle[chosen])
     return [{"before": _pictures(before, row), "after": _pictures(after, row),
              "note": f"flip, {angle[key].item():+.0f}°"} for row, key in enumerate(chosen)]

@@ -1,22 +1,19 @@
 """Deep Image Matting (Xu et al. 2017): stage 1 as the 2021 study cut it (its section 2.4.1), and both stages in full.
 
-A head convolution takes image and trimap (4 channels) to 3; the 13 convolutions of VGG-16 (the tests compare them with
-torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which put
-each value back where its maximum was found, decode; a last convolution predicts alpha. What the study left out of the
-paper's stage 1 are options: the fifth pooling, the fourteenth convolution (conv6) and the trimap as a fourth channel of
-VGG-16's first convolution. The refinement of section 3.2 follows (see `deep_image_matting`).
+Image and trimap (4 channels) go through a head convolution to 3; the 13 convolutions of VGG-16 (the tests compare them
+with torchvision's, whose weight files fit) with four max-poolings encode; six convolutions with four unpoolings, which
+put each value back where its maximum was found, decode; a last convolution predicts alpha. What the study left out of
+the paper's stage 1 are options: the fifth pooling, the fourteenth convolution (conv6) and the trimap as a fourth channel
+of VGG-16's first convolution. The refinement of section 3.2 follows (see `deep_image_matting`).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from lib.base import UserError
-from lib.models.layers import IMAGENET_MEAN, IMAGENET_STD, SamePadConv2d, _convolution, initialise
+from lib.models.layers import Normalise, Pool, SamePadConv2d, Unpool, convolutions, initialise
 
-# VGG-16 (Simonyan and Zisserman 2014, configuration D): channels of the convolutions between the poolings. Written out,
-# since importing torchvision takes longer than importing PyTorch.
-VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+WIDTH = 64  # channels of VGG-16's first block (Simonyan and Zisserman 2014, configuration D)
 # (kernel size, stride, padding). The study writes "size two, one stride, one padding": such a pooling makes
 # the map one pixel LARGER each time (28 -> 32 after four), so nothing is encoded at a coarser scale, and its
 # overlapping windows send several values to one pixel when they are unpooled. DIM's pooling halves.
@@ -39,47 +36,61 @@ class VGG16Matting(nn.Module):
 
     def __init__(self, batch_norm: bool = True, head_kernel: int = 3, decoder_kernel: int = 5,
                  pooling: str = "halving", pools: int = 4, conv6_kernel: int = 0, four_channels: bool = False,
-                 width: int = 64):
+                 width: int = WIDTH):
         super().__init__()
         if pooling not in POOLING:
             raise UserError(f"pooling: expected one of {', '.join(POOLING)}, found {pooling!r}; choose one.")
         if pools not in (4, 5):
             raise UserError(f"pools: expected 4 or 5, found {pools!r}; choose one.")
-        self.window = dict(zip(("kernel_size", "stride", "padding"), POOLING[pooling], strict=True))
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.pools, w = pools, width
+        self.pools, c = pools, width
+        encode = {"batch_norm": batch_norm, "kind": nn.Conv2d}
+        decode = {"batch_norm": batch_norm, "kernel": decoder_kernel}
+        self.normalise, self.pool, self.unpool = Normalise(), Pool(*POOLING[pooling]), Unpool(*POOLING[pooling])
         self.head = nn.Identity() if four_channels else nn.Conv2d(4, 3, head_kernel, padding=head_kernel // 2)
-        self.encoder = nn.ModuleList(_vgg16_blocks(batch_norm, 4 if four_channels else 3, w))
-        self.conv6 = _convolution(8 * w, 8 * w, conv6_kernel, batch_norm) if conv6_kernel else nn.Identity()
-        widths = [(8 * w, 8 * w, 1), (8 * w, 8 * w, decoder_kernel), (8 * w, 4 * w, decoder_kernel),
-                  (4 * w, 2 * w, decoder_kernel), (2 * w, w, decoder_kernel), (w, w, decoder_kernel)]
-        self.decoder = nn.ModuleList(_convolution(*each, batch_norm) for each in widths)
-        self.alpha = SamePadConv2d(w, 1, decoder_kernel)
+        self.encoder1 = convolutions(4 if four_channels else 3, c, c, **encode)
+        self.encoder2 = convolutions(c, 2 * c, 2 * c, **encode)
+        self.encoder3 = convolutions(2 * c, 4 * c, 4 * c, 4 * c, **encode)
+        self.encoder4 = convolutions(4 * c, 8 * c, 8 * c, 8 * c, **encode)
+        self.encoder5 = convolutions(8 * c, 8 * c, 8 * c, 8 * c, **encode)
+        self.conv6 = (convolutions(8 * c, 8 * c, kernel=conv6_kernel, batch_norm=batch_norm) if conv6_kernel
+                      else nn.Identity())
+        self.decoder6 = convolutions(8 * c, 8 * c, **decode | {"kernel": 1})
+        self.decoder5 = convolutions(8 * c, 8 * c, **decode)
+        self.decoder4 = convolutions(8 * c, 4 * c, **decode)
+        self.decoder3 = convolutions(4 * c, 2 * c, **decode)
+        self.decoder2 = convolutions(2 * c, c, **decode)
+        self.decoder1 = convolutions(c, c, **decode)
+        self.alpha = SamePadConv2d(c, 1, decoder_kernel)
         initialise(self)
 
+    @property
+    def encoder(self) -> tuple[nn.Sequential, ...]:
+        """VGG-16's five blocks."""
+        return self.encoder1, self.encoder2, self.encoder3, self.encoder4, self.encoder5
+
     def logits(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
-        """Alpha before the sigmoid, (N,1,H,W); same inputs as forward."""
+        """Alpha before the sigmoid, (N,1,H,W); same inputs as forward. Behind each line: channels, height."""
         smallest = 2**self.pools  # what the halvings take to one pixel
         if min(image.shape[-2:]) < smallest:
             raise UserError(f"size: expected at least {smallest}x{smallest} px ({self.pools} poolings), found "
                             f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size.")
-        x = self.head(torch.cat([(image - self.mean) / self.std, trimap], dim=1))
-        pooled = []
-        for number, block in enumerate(self.encoder):
-            x = block(x)
-            if number < self.pools:  # the fifth pooling of VGG-16 would leave 0 pixels of 28
-                size = x.shape[-2:]
-                x, indices = F.max_pool2d(x, **self.window, return_indices=True)
-                pooled.append((indices, size))
-        x = self.conv6(x)
-        for number, block in enumerate(self.decoder):
-            if number >= len(self.decoder) - self.pools:
-                indices, size = pooled.pop()
-                # output_size, since an odd side is not twice its half: 28 -> 14 -> 7 -> 3 -> 1
-                x = F.max_unpool2d(x, indices, **self.window, output_size=size)
-            x = block(x)
-        return self.alpha(x)
+        x = self.head(torch.cat([self.normalise(image), trimap], dim=1))  # 3, H
+        x, place1 = self.pool(self.encoder1(x))                           # 64, H/2
+        x, place2 = self.pool(self.encoder2(x))                           # 128, H/4
+        x, place3 = self.pool(self.encoder3(x))                           # 256, H/8
+        x, place4 = self.pool(self.encoder4(x))                           # 512, H/16
+        x = self.encoder5(x)                                              # 512, H/16: a fifth pooling would leave 0 of 28
+        if self.pools == 5:
+            x, place5 = self.pool(x)                                      # 512, H/32
+        x = self.decoder6(self.conv6(x))                                  # 512
+        if self.pools == 5:
+            x = self.unpool(x, place5)                                    # 512, H/16
+        x = self.decoder5(x)                                              # 512, H/16
+        x = self.decoder4(self.unpool(x, place4))                         # 256, H/8
+        x = self.decoder3(self.unpool(x, place3))                         # 128, H/4
+        x = self.decoder2(self.unpool(x, place2))                         # 64, H/2
+        x = self.decoder1(self.unpool(x, place1))                         # 64, H
+        return self.alpha(x)                                              # 1, H
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
@@ -90,36 +101,18 @@ class VGG16Matting(nn.Module):
         return self.logits(image, trimap).float().sigmoid()
 
 
-def _vgg16_blocks(batch_norm: bool, inputs: int = 3, width: int = 64) -> list[nn.Sequential]:
-    """VGG-16's convolutions, 3x3 with padding, in the order and with the layers of torchvision's features."""
-    blocks = []
-    for widths in VGG16:
-        layers: list[nn.Module] = []
-        for outputs in (width * each // 64 for each in widths):
-            layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
-            layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
-            layers.append(nn.ReLU(inplace=True))
-            inputs = outputs
-        blocks.append(nn.Sequential(*layers))
-    return blocks
-
-
 class TwoStage(nn.Module):
     """Stage 1 and the refinement of section 3.2 behind it, as one network.
 
-    stage1: any network with `logits`, mean and std. width: channels of the refinement's three hidden convolutions (64
+    stage1: any network with `logits` and `normalise`. width: channels of the refinement's three hidden convolutions (64
     in the paper). batch_norm: after each of them.
     """
 
-    def __init__(self, stage1: VGG16Matting, width: int = 64, batch_norm: bool = False):
+    def __init__(self, stage1: VGG16Matting, width: int = WIDTH, batch_norm: bool = False):
         super().__init__()
         self.stage1 = stage1
-        layers: list[nn.Module] = []
-        for inputs in (4, width, width):
-            layers.append(SamePadConv2d(inputs, width, 3))
-            layers += [nn.BatchNorm2d(width)] if batch_norm else []
-            layers.append(nn.ReLU(inplace=True))
-        self.refinement = nn.Sequential(*layers, SamePadConv2d(width, 1, 3))
+        self.refinement = nn.Sequential(*convolutions(4, width, width, width, batch_norm=batch_norm),
+                                        SamePadConv2d(width, 1, 3))
         initialise(self.refinement)
         # The correction starts at zero, so that stage 2 begins where stage 1 ended.
         nn.init.zeros_(self.refinement[-1].weight)
@@ -132,8 +125,7 @@ class TwoStage(nn.Module):
         """
         logits = self.stage1.logits(image, trimap)
         rough = logits.float().sigmoid()
-        normalised = (image - self.stage1.mean) / self.stage1.std
-        correction = self.refinement(torch.cat([normalised, rough], dim=1))
+        correction = self.refinement(torch.cat([self.stage1.normalise(image), rough], dim=1))
         return rough, (logits.float() + correction.float()).sigmoid()
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
@@ -141,7 +133,7 @@ class TwoStage(nn.Module):
         return self.stages(image, trimap)[1]
 
 
-def deep_image_matting(width: int = 64, batch_norm: bool = False, conv6_kernel: int = 1) -> TwoStage:
+def deep_image_matting(width: int = WIDTH, batch_norm: bool = False, conv6_kernel: int = 1) -> TwoStage:
     """The paper's network: five poolings, conv6, the trimap as fourth channel, decoder of 5x5 convolutions.
 
     width 64 is the paper's size; another one scales every layer. The paper has no batch norm; networks that start from

@@ -6,6 +6,41 @@ from torch import nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+Place = tuple[torch.Tensor, torch.Size]  # where each maximum was found, and the size of the map before pooling
+
+
+class Normalise(nn.Module):
+    """image (N,3,H,W) in [0,1] minus ImageNet's mean, over its standard deviation."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return (image - self.mean) / self.std
+
+
+class Pool(nn.MaxPool2d):
+    """Max-pooling that says where it found each maximum: (N,C,H,W) -> (pooled, place)."""
+
+    def __init__(self, kernel_size: int = 2, stride: int = 2, padding: int = 0):
+        super().__init__(kernel_size, stride, padding, return_indices=True)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, Place]:
+        pooled, indices = super().forward(x)
+        return pooled, (indices, x.shape[-2:])
+
+
+class Unpool(nn.MaxUnpool2d):
+    """Puts each value back to where its maximum was found, zeros elsewhere: (x, place) -> (N,C,H,W).
+
+    The place knows the size, since an odd side is not twice its half: 28 -> 14 -> 7 -> 3 -> 1.
+    """
+
+    def forward(self, x: torch.Tensor, place: Place) -> torch.Tensor:
+        indices, size = place
+        return super().forward(x, indices, output_size=size)
 
 
 class SamePadConv2d(nn.Conv2d):
@@ -26,10 +61,17 @@ class SamePadConv2d(nn.Conv2d):
         return F.conv2d(x, self.weight[:, :, rows, columns], self.bias, padding=reach)
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, batch_norm: bool) -> nn.Sequential:
-    layers = [SamePadConv2d(inputs, outputs, kernel)]
-    layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
-    return nn.Sequential(*layers, nn.ReLU(inplace=True))
+def convolutions(inputs: int, *outputs: int, kernel: int = 3, batch_norm: bool = True,
+                 kind: type[nn.Conv2d] = SamePadConv2d) -> nn.Sequential:
+    """One convolution after the other, to `outputs` channels, each with batch norm (or not) and ReLU; sides stay."""
+    layers: list[nn.Module] = []
+    for channels in outputs:
+        layers.append(kind(inputs, channels, kernel) if kind is SamePadConv2d
+                      else kind(inputs, channels, kernel, padding=kernel // 2))
+        layers += [nn.BatchNorm2d(channels)] if batch_norm else []
+        layers.append(nn.ReLU(inplace=True))
+        inputs = channels
+    return nn.Sequential(*layers)
 
 
 def initialise(model: nn.Module, seed: int = 0) -> None:

@@ -14,32 +14,10 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
     channels, height, width (of the output), parameters.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    device = next(model.parameters()).device
-    rows, blocks = [], {id(block): number for number, block in enumerate((*model.encoder, model.conv6), 1)}
-    unpools = {id(block): number for number, block in enumerate(reversed(model.decoder), 1)}
-
-    def add(name: str, kind: str, shape: torch.Size, parameters: int = 0) -> None:
-        rows.append({"layer": name, "kind": kind, "channels": shape[1], "height": shape[2], "width": shape[3],
-                     "parameters": parameters})
-
-    def leaf(name: str):
-        return lambda layer, inputs, output: add(
-            name, "Conv2d" if isinstance(layer, nn.Conv2d) else type(layer).__name__, output.shape,
-            sum(p.numel() for p in layer.parameters()))
-
-    def unpooled(block, inputs):
-        if unpools[id(block)] <= model.pools:
-            add(f"unpool{unpools[id(block)]}", "MaxUnpool2d", inputs[0].shape)
-
-    def pooled(block, inputs):
-        if 2 <= blocks[id(block)] <= model.pools + 1:
-            add(f"pool{blocks[id(block)] - 1}", "MaxPool2d", inputs[0].shape)
-
-    handles = [layer.register_forward_hook(leaf(name)) for name, layer in model.named_modules()
-               if not list(layer.children()) and not isinstance(layer, nn.Identity)]
-    handles += [block.register_forward_pre_hook(pooled) for block in (*model.encoder, model.conv6)]
-    handles += [block.register_forward_pre_hook(unpooled) for block in model.decoder]
-    training = model.training
+    device, training = next(model.parameters()).device, model.training
+    rows: list[dict] = []
+    handles = [layer.register_forward_hook(_recorder(rows, name, model.pools)) for name, layer in model.named_modules()
+               if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | nn.MaxUnpool2d)]
     try:
         model.eval()
         with torch.inference_mode():
@@ -50,3 +28,17 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
         for handle in handles:
             handle.remove()
     return pd.DataFrame(rows)
+
+
+def _recorder(rows: list[dict], name: str, pools: int):
+    """A hook that adds a row; poolings are numbered from the first on, unpoolings towards it."""
+    def record(layer: nn.Module, inputs: tuple, output: torch.Tensor | tuple) -> None:
+        known = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.MaxUnpool2d)
+        kind = next(one for one in known if isinstance(layer, one)).__name__
+        number = 1 + sum(row["kind"] == kind for row in rows)
+        names = {"MaxPool2d": f"pool{number}", "MaxUnpool2d": f"unpool{pools + 1 - number}"}
+        shape = (output[0] if isinstance(output, tuple) else output).shape
+        rows.append({"layer": names.get(kind, name), "kind": kind, "channels": shape[1], "height": shape[2],
+                     "width": shape[3], "parameters": sum(p.numel() for p in layer.parameters())})
+
+    return record

@@ -26,20 +26,55 @@ def load_encoder(model: VGG16Matting, weights: str = "") -> None:
     """
     if not weights:
         return
-    state = _imagenet_state(_has_norm(model)) if weights == "imagenet" else _read_state(Path(weights))
-    _fill(model, state, weights)
-    if isinstance(model.head, nn.Identity):
-        return
+    layers = [layer for block in model.encoder for layer in block]
+    normed = any(isinstance(layer, nn.BatchNorm2d) for layer in layers)
+    state = _imagenet_state(normed) if weights == "imagenet" else _read_state(Path(weights))
+    with_norm = any("running_mean" in key for key in state)
+    if with_norm and not normed:
+        raise UserError(f"encoder_weights: {weights} is of a VGG-16 with batch norm, the model has none; "
+                        "use a plain vgg16 file or a model with batch norm.")
+    kinds = (nn.Conv2d, nn.BatchNorm2d) if with_norm else nn.Conv2d
+    filled = [layer for layer in _features(state, with_norm, weights) if isinstance(layer, kinds)]
     with torch.no_grad():
-        nn.init.zeros_(model.head.bias)
-        nn.init.zeros_(model.head.weight)
-        middle = model.head.kernel_size[0] // 2
-        for channel in range(3):
-            model.head.weight[channel, channel, middle, middle] = 1.0
+        for mine, theirs in zip((layer for layer in layers if isinstance(layer, kinds)), filled, strict=True):
+            _copy(mine, theirs, weights)
+        if isinstance(model.head, nn.Conv2d):
+            nn.init.zeros_(model.head.bias)
+            nn.init.dirac_(model.head.weight)  # RGB as it is, nothing of the trimap
 
 
-def _has_norm(model: VGG16Matting) -> bool:
-    return any(isinstance(layer, nn.BatchNorm2d) for layer in model.encoder.modules())
+def _features(state: dict[str, torch.Tensor], with_norm: bool, name: str) -> nn.Sequential:
+    """torchvision's layers with the file's weights; UserError that says what doesn't fit."""
+    from torchvision.models.vgg import cfgs, make_layers  # here, since it takes longer to import than PyTorch
+
+    network = nn.ModuleDict({"features": make_layers(cfgs["D"], with_norm)})
+    wanted = network.state_dict()
+    counted = "num_batches_tracked"  # older files lack it
+    found = {key: value for key, value in state.items()
+             if not key.startswith("classifier.") and not key.endswith(counted)}
+    problems = [f"{key} missing" for key in wanted if key not in found and not key.endswith(counted)]
+    problems += [f"{key} unexpected" for key in found if key not in wanted]
+    problems += [f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
+                 for key, tensor in wanted.items() if key in found and found[key].shape != tensor.shape]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise UserError(f"encoder_weights: {name} holds another model than torchvision's VGG-16 features "
+                        f"({'; '.join(problems[:3])}{more}); give a vgg16 or vgg16_bn file.")
+    network.load_state_dict({key: found.get(key, tensor) for key, tensor in wanted.items()})
+    return network["features"]
+
+
+def _copy(mine: nn.Module, theirs: nn.Module, name: str) -> None:
+    """All weights of a layer; a fourth input channel is the trimap's, not VGG-16's, and gets zeros."""
+    if mine.state_dict()["bias"].shape != theirs.state_dict()["bias"].shape:
+        raise UserError(f"encoder_weights: {name} is of a VGG-16 with {len(theirs.bias)} channels where the network "
+                        f"has {len(mine.bias)}; use a network of full width, or random weights.")
+    for key, value in theirs.state_dict().items():
+        own = mine.state_dict()[key]  # shares its memory with the layer
+        if own.ndim == 4:
+            own[:, value.shape[1]:] = 0
+            own = own[:, :value.shape[1]]
+        own.copy_(value)
 
 
 def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
@@ -47,7 +82,7 @@ def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
 
     choice = (VGG16_BN_Weights if batch_norm else VGG16_Weights).IMAGENET1K_V1
     try:
-        return choice.get_state_dict(progress=False, check_hash=True)
+        return choice.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise UserError(f"encoder_weights: could not download {choice.url} ({error}); give the path of a "
                         "safetensors file instead, or '' for random weights.") from error
@@ -62,45 +97,3 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"encoder_weights: {path} is not a readable safetensors file ({error}); "
                         "save the weights with safetensors.torch.save_file.") from error
-
-
-def _torchvision_layers(model: VGG16Matting, batch_norm: bool) -> dict[str, nn.Module]:
-    """The encoder's layers under the names they have in torchvision's vgg16 (or vgg16_bn) features.
-
-    With batch_norm False the norms of the model, if any, are passed over.
-    """
-    layers, position = {}, 0
-    for block in model.encoder:
-        for layer in block:
-            if isinstance(layer, nn.BatchNorm2d) and not batch_norm:
-                continue
-            layers[f"features.{position}"] = layer
-            position += 1
-        position += 1  # the pooling
-    return layers
-
-
-def _fill(model: VGG16Matting, state: dict[str, torch.Tensor], name: str) -> None:
-    found = {key: value for key, value in state.items()
-             if not key.startswith("classifier.") and not key.endswith("num_batches_tracked")}
-    with_norm = any("running_mean" in key for key in found)
-    if with_norm and not _has_norm(model):
-        raise UserError(f"encoder_weights: {name} is of a VGG-16 with batch norm, the model has none; "
-                        "use a plain vgg16 file or a model with batch norm.")
-    layers = _torchvision_layers(model, with_norm)
-    wanted = {f"{name_}.{key}": tensor for name_, layer in layers.items()
-              for key, tensor in layer.state_dict().items() if key != "num_batches_tracked"}
-    problems = [f"{key} missing" for key in wanted if key not in found]
-    problems += [f"{key} unexpected" for key in found if key not in wanted]
-    first = next(iter(wanted))  # of the first convolution; a fourth input channel is the trimap's, not VGG-16's
-    trimap, wanted[first] = wanted[first][:, 3:], wanted[first][:, :3]
-    problems += [f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
-                 for key, tensor in wanted.items() if key in found and found[key].shape != tensor.shape]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise UserError(f"encoder_weights: {name} holds another model than torchvision's VGG-16 features "
-                        f"({'; '.join(problems[:3])}{more}); give a vgg16 or vgg16_bn file.")
-    with torch.no_grad():
-        for key, tensor in wanted.items():
-            tensor.copy_(found[key])  # state_dict tensors share memory with the layer; copy_ casts fp16
-        trimap.zero_()

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from lib.evaluation import scores
 from lib.evaluation.difficulty import DIFFICULTIES
 from lib.output.gallery import colour_bar, error_colours, gallery, grid
 from lib.output.style import LOOKS, MEAN, POINT, SEED, WIDTH
@@ -40,7 +41,7 @@ def error_notes(rows: dict[str, dict[str, np.ndarray]], truth: str = "truth") ->
     rows: as for `gallery`; a row's `truth` is (h, w) uint8, its predictions are (h, w) float in [0, 1].
     """
     return {case: {title: f"error {absolute_error(picture, row[truth]).mean():.3f}" for title, picture in row.items()
-                   if picture.dtype != np.uint8} for case, row in rows.items()}
+                   if picture.dtype != np.uint8 and picture.ndim == 2} for case, row in rows.items()}
 
 
 def comparison(pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarray], alpha: np.ndarray,
@@ -99,8 +100,13 @@ def _thin(ranked: np.ndarray, most: int = MAX_POINTS) -> np.ndarray:
     return ranked[np.linspace(0, len(ranked) - 1, most).round().astype(int)]
 
 
-def failures(errors: dict[str, pd.DataFrame], hardness: pd.DataFrame, bins: int = 5) -> Figure:
-    """Error over all pixels of each test image against each difficulty, and means of bins of equal count."""
+def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Figure:
+    """Error over all pixels of each test image against each difficulty, and means of bins of equal count.
+
+    scored: lib.evaluation.scores of methods with one seed; hardness: one row an image, in the same order.
+    """
+    errors = {method: pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
+              for method in scored.method.unique()}
     figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.7), sharey=True)
     for axis, (name, label) in zip(axes, DIFFICULTIES.items()):
         order = hardness[name].dropna().sort_values(kind="stable").index
@@ -108,9 +114,9 @@ def failures(errors: dict[str, pd.DataFrame], hardness: pd.DataFrame, bins: int 
         for method, error in errors.items():
             looks = LOOKS[method]
             # Thousands of points as vectors would make a PDF that no viewer scrolls.
-            axis.scatter(hardness[name], error["all"], s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000,
+            axis.scatter(hardness[name], error, s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000,
                          **looks)
-            means = [(hardness[name].loc[part].mean(), error["all"].loc[part].mean()) for part in parts]
+            means = [(hardness[name].loc[part].mean(), error.loc[part].mean()) for part in parts]
             axis.plot(*zip(*means), markersize=6, markeredgecolor="black", label=method, **looks)
         axis.set_xlabel(label.replace(" (", "\n("))
         axis.set_ylim(bottom=0)

@@ -1,39 +1,41 @@
 """A training's folder: what was asked for, how far it got, its result. Killed at any time, it can go on."""
 
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
-import torch.distributed as dist
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch.optim.lr_scheduler import LRScheduler
 
 from lib.base import UserError, write_atomically
+from lib.training.place import wait
 
-COLUMNS = ("epoch", "train_all", "train_unknown", "test_all", "test_unknown", "seconds", "images_per_second")
+WHOLE = ("epoch", "step")  # columns of the history that count
 
 
 @dataclass
 class RunFolder:
-    """config.json, history.csv, model.safetensors when finished; until then epoch-NNN/ of the last epoch.
+    """config.json, history.csv, model.safetensors when finished; until then the last checkpoint: epoch-NNN/, or
+    step-NNNNNN/ in the midst of an epoch.
 
-    Only the process of rank 0 writes. Everything is written under a temporary name and renamed. columns: of the
-    history, of which `epoch` is a whole number.
+    Only the process of rank 0 writes. Everything is written under a temporary name and renamed. The configuration is
+    one of JSON's types; the result counts only with the length that was written beside it.
     """
 
     folder: Path
     config: dict
     rank: int = 0
-    columns: tuple[str, ...] = COLUMNS
 
     def finished(self) -> bool:
-        """True when the folder holds the finished training of this very config."""
-        return _read_json(self.folder / "config.json") == self.config and self._result().is_file()
+        """True when the folder holds the whole finished training of this very config."""
+        return _read_json(self.folder / "config.json") == self.config and is_whole(self._result())
 
     def open(self) -> None:
         """Make the folder ready to train; what another config left there is removed, and that is said."""
@@ -42,6 +44,8 @@ class RunFolder:
             before = _read_json(self.folder / "config.json")
             if before != self.config:
                 self._start_over(before)
+            elif self._result().exists():
+                print(f"{self.folder.name}: model.safetensors is not as it was written; training it again", flush=True)
         wait()
 
     def _start_over(self, before: dict | None) -> None:
@@ -49,9 +53,9 @@ class RunFolder:
             names = [name for name in self.config if before.get(name) != self.config[name]]
             print(f"{self.folder.name}: {', '.join(names)} changed since the last training; starting over",
                   flush=True)
-        for name in ("model.safetensors", "history.csv", "config.json"):
+        for name in ("model.safetensors", "model.sha256", "history.csv", "config.json"):
             (self.folder / name).unlink(missing_ok=True)
-        for leftover in self.folder.glob("epoch-*"):
+        for leftover in self._folders():
             shutil.rmtree(leftover)
         write_atomically(self.folder / "config.json", (json.dumps(self.config, indent=1) + "\n").encode())
 
@@ -59,66 +63,96 @@ class RunFolder:
         return self.folder / "model.safetensors"
 
     def read_history(self) -> pd.DataFrame:
-        """One row an epoch, the floats exactly as they were written."""
+        """One row a test, the floats exactly as they were written."""
         table = pd.read_csv(self.folder / "history.csv", dtype=str)  # float() then reads them exactly
-        return table.astype({name: int if name == "epoch" else float for name in self.columns})
+        whole = [name for name in WHOLE if not table[name].str.contains(".", regex=False).any()]
+        return table.astype({name: int if name in whole else float for name in table})
 
-    def checkpoint(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
-                   scheduler: LRScheduler | None, history: list[dict]) -> None:
-        """Write epoch-NNN/ under a temporary name, rename it, then drop the checkpoint before."""
-        final = self.folder / f"epoch-{len(history):03d}"
+    def checkpoint(self, model: torch.nn.Module, states: dict, progress: dict) -> None:
+        """Write a checkpoint under a temporary name, rename it, then drop the one before.
+
+        states: whatever torch.save writes and reads back without pickled classes; progress: JSON, with step, epoch (a
+        float in the midst of one) and history.
+        """
+        epoch = progress["epoch"]
+        final = self.folder / (f"epoch-{epoch:03d}" if isinstance(epoch, int) else f"step-{progress['step']:06d}")
         part = final.with_name(final.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-                  part / "model.safetensors")
-        torch.save({"optimizer": optimizer.state_dict(),
-                    "scheduler": scheduler.state_dict() if scheduler else None}, part / "optimizer.pt")
-        (part / "state.json").write_text(json.dumps({"epoch": len(history), "history": history}, indent=1))
+        save_weights(model, part / "model.safetensors")
+        torch.save(states, part / "optimizer.pt")
+        (part / "state.json").write_text(json.dumps(progress, indent=1))
+        shutil.rmtree(final, ignore_errors=True)
         os.replace(part, final)
-        for old in self._checkpoints():
+        for old in self._folders():
             if old != final:
                 shutil.rmtree(old)
-        self._write_history(history)
+        self._write_history(progress["history"])
 
     def _write_history(self, history: list[dict]) -> None:
-        table = pd.DataFrame(history, columns=list(self.columns)).to_csv(index=False)
-        write_atomically(self.folder / "history.csv", table.encode())
+        write_atomically(self.folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
 
-    def _checkpoints(self) -> list[Path]:
-        whole = [path for path in self.folder.glob("epoch-*") if path.suffix != ".part"]
-        return sorted(whole, key=lambda path: int(path.name.removeprefix("epoch-")))
+    def _folders(self) -> list[Path]:
+        """All checkpoints, half-written ones as well."""
+        return sorted([*self.folder.glob("epoch-*"), *self.folder.glob("step-*")])
 
-    def resume(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
-               scheduler: LRScheduler | None) -> list[dict]:
-        """Load the last checkpoint, if there is one, in place; returns its history, one dict an epoch."""
-        if not self._checkpoints():
-            return []
-        last = self._checkpoints()[-1]
+    def resume(self, model: torch.nn.Module) -> tuple[dict, dict] | None:
+        """Load the last checkpoint's weights in place; its states and progress, or None where there is none."""
+        whole = [path for path in self._folders() if path.suffix != ".part"]
+        if not whole:
+            return None
+        # Two stand there only when the program was killed between writing the one and dropping the other.
+        last = max(whole, key=lambda path: (_read_json(path / "state.json") or {}).get("step", 0))
         try:
             model.load_state_dict(load_file(last / "model.safetensors"))
             states = torch.load(last / "optimizer.pt", map_location="cpu", weights_only=True)
-            state = json.loads((last / "state.json").read_text())
+            progress = json.loads((last / "state.json").read_text())
         except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise UserError(f"{last}: this checkpoint cannot be read ({error}); "
                             "remove it to start over.") from error
-        optimizer.load_state_dict(states["optimizer"])
-        if scheduler:
-            scheduler.load_state_dict(states["scheduler"])
         if self.rank == 0:
-            print(f"{self.folder.name}: going on after epoch {state['epoch']}", flush=True)
-        return state["history"]
+            where = f"epoch {progress['epoch']}" if last.name.startswith("epoch") else f"step {progress['step']}"
+            print(f"{self.folder.name}: going on after {where}", flush=True)
+        return states, progress
 
     def finish(self, model: torch.nn.Module, history: list[dict]) -> None:
         """Write the result, then drop the last checkpoint: the optimiser's state has served its purpose."""
         if self.rank == 0:
             self._write_history(history)
             part = self._result().with_suffix(".part")
-            save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
+            save_weights(model, part)
+            digest = file_digest(part)
             os.replace(part, self._result())
-            for old in self._checkpoints():
+            write_atomically(self._result().with_suffix(".sha256"), f"{digest}\n".encode())
+            for old in self._folders():
                 shutil.rmtree(old)
         wait()
+
+
+def save_weights(model: torch.nn.Module, path: Path) -> None:
+    """All weights and buffers of a network as safetensors."""
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def is_whole(weights: Path) -> bool:
+    """Whether a finished network is there as it was written: its SHA-256 stands in a file beside it."""
+    try:
+        return weights.with_suffix(".sha256").read_text().strip() == file_digest(weights)
+    except OSError:
+        return False
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 in hex of a file's content; "" where there is none."""
+    if not Path(path).is_file():
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def index_digest(index: Sequence[int]) -> str:
+    """SHA-256 in hex of the positions of images."""
+    return hashlib.sha256(np.ascontiguousarray(index, dtype=np.int64).tobytes()).hexdigest()
 
 
 def _read_json(path: Path) -> dict | None:
@@ -126,9 +160,3 @@ def _read_json(path: Path) -> dict | None:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-def wait() -> None:
-    """Until every process of torchrun is here; nothing in a single process."""
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier()

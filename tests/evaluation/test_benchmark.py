@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.base import UserError
-from lib.evaluation import benchmark, metrics
+from lib.evaluation import benchmark, metrics, scores
 
 
 def picture(name: str, seed: int) -> benchmark.Picture:
@@ -27,21 +27,21 @@ def test_judges_by_the_projects_metrics_and_leaves_out_what_a_method_cannot_do(c
 
     pictures = [picture("a", 0), picture("b", 1)]
     judged = benchmark.judge(pictures, {"half": known(lambda image, trimap: 0.5), "none": refuses})
-    assert judged.method.tolist() == ["half", "none"] * 2 and judged.picture.tolist() == ["a", "a", "b", "b"]
-    for row, (_, _, trimap, alpha) in zip(judged[judged.method == "half"].itertuples(), pictures, strict=True):
+    assert judged.method.unique().tolist() == ["half", "none"] and judged.image.unique().tolist() == ["a", "b"]
+    mse, seconds = (scores.matrix(judged, "half", measure)[0] for measure in ("mse", "seconds"))
+    for found, took, (_, _, trimap, alpha) in zip(mse, seconds, pictures, strict=True):
         half = np.where(trimap == 128, np.float32(0.5), trimap == 255).astype(np.float32)
-        assert row.mse == pytest.approx(metrics.mse(half, alpha, trimap)) and row.seconds > 0
-    assert judged[judged.method == "none"].mse.isna().all()
+        assert found == pytest.approx(metrics.mse(half, alpha, trimap)) and took > 0
+    assert judged[judged.method == "none"].value.isna().all()
     assert "a, none: left out: trimap: too hard." in capsys.readouterr().out
-    found = benchmark.measures(judged)
-    assert list(found) == ["half", "none"] and found["half"]["sad"].shape == (1, 2)
+    assert scores.matrix(judged, "half", "sad").shape == (1, 2)
 
 
 def test_ranks_are_means_of_places_and_ties_share_theirs():
-    rows = [{"picture": name, "method": method, **dict.fromkeys(("sad", "mse", "grad", "conn"), error)}
+    rows = [scores.frame(method, 0, [name], dict.fromkeys(("sad", "mse", "grad", "conn"), [error]))
             for name, errors in {"p": (1, 2, 3), "q": (1, 1, 3), "r": (9, 1, float("nan"))}.items()
             for method, error in zip("abc", errors, strict=True)]
-    table = benchmark.ranks(pd.DataFrame(rows)).set_index("method")
+    table = benchmark.ranks(pd.concat(rows)).set_index("method")
     # a: 1, 1.5, 2; b: 2, 1.5, 1; c: last each time, also where it has no result
     assert table["mean rank"].to_dict() == pytest.approx({"a": 1.5, "b": 1.5, "c": 3.0})
     assert table["rank by SAD"].tolist() == table["mean rank"].tolist()

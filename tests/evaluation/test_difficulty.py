@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from lib.evaluation import failures
+from lib.evaluation import difficulty, scores
 from lib.evaluation.difficulty import colour_distance, colour_overlap, texture
+from lib.output import tables
 
 
 def halves(left, right, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -62,31 +63,31 @@ def test_rank_correlation_is_scipys_and_its_interval_holds_the_truth():
     random = np.random.default_rng(0)
     x, y = random.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 400).T
     x[0] = np.nan
-    rho, low, high = failures.rank_correlation(x, y, seed=1, n=500)
+    rho, low, high = difficulty.rank_correlation(x, y, seed=1, n=500)
     assert rho == pytest.approx(spearmanr(x[1:], y[1:])[0])
     truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman's rho of a bivariate normal
     assert low < truth < high
     error = (1 - rho**2) / np.sqrt(398)  # its large-sample standard error, near enough
     assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.25)
-    assert failures.rank_correlation(x, y, seed=1, n=500) == (rho, low, high)
+    assert difficulty.rank_correlation(x, y, seed=1, n=500) == (rho, low, high)
 
 
 def test_rank_correlation_of_a_constant_does_not_exist():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isnan(failures.rank_correlation(np.ones(9), np.arange(9), 0)).all()
-        assert np.isnan(failures.rank_correlation(np.full(9, np.nan), np.arange(9), 0)).all()
+        assert np.isnan(difficulty.rank_correlation(np.ones(9), np.arange(9), 0)).all()
+        assert np.isnan(difficulty.rank_correlation(np.full(9, np.nan), np.arange(9), 0)).all()
 
 
 def test_failure_table_has_the_means_of_thirds():
-    error = pd.DataFrame({"all": np.arange(9) / 10, "unknown": np.zeros(9)})
+    scored = scores.frame("K-means", 0, range(9), {"all": np.arange(9) / 10, "unknown": np.zeros(9)})
     order = [8, 0, 1, 2, 3, 4, 5, 6, 7]
     hardness = pd.DataFrame({"colour_distance": -np.arange(9.0), "colour_overlap": np.arange(9.0),
                              "texture": np.array(order, float)})
-    table = failures.failure_table({"K-means": error}, hardness, seed=0)
+    table = difficulty.failure_table(scored, hardness, seed=0)
     found = table[["lowest third", "middle third", "highest third"]].to_numpy()
     np.testing.assert_allclose(found, [[0.7, 0.4, 0.1], [0.1, 0.4, 0.7], [0.2, 0.5, 0.5]])
     assert table["rho"].tolist() == pytest.approx([-1, 1, spearmanr(order, range(9))[0]])
-    sentence = failures.correlation_sentence(table, "K-means")
+    sentence = tables.correlation_sentence(table, "K-means")
     assert sentence.startswith("K-means: the error falls with colour distance (delta E) (rho -1.00")
     assert "rises with colours in common" in sentence

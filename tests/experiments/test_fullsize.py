@@ -1,28 +1,37 @@
 """What notebook 06 trains and compares: splits, effects in closed form, sentences for what is missing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.base import UserError
 from lib.data.open import open_source
 from lib.data.prepare import prepare
-from lib.evaluation.scores import FOUR, HEADERS
-from lib.experiments import fullsize
-from lib.experiments.fullsize import CONTROL, effects, effects_table, encoder, label, split, trainings
+from lib.evaluation import scores
+from lib.evaluation.scores import FOUR
+from lib.experiments import fullsize, parameters
+from lib.experiments.fullsize import CONTROL, effects, encoder, label, split, trainings
 
-P = {"run": "nothing-here", "seed": 0, "test_fraction": 0.25, "full_tests": 3, "encoder_weights": "", "full_width": 4,
-     "full_seeds": 2, "device": "cpu"}
+GIVEN = {"run": "nothing-here", "seed": 0, "test_fraction": 0.25, "full_tests": 3, "encoder_weights": "", "full_width": 4,
+         "full_seeds": 2, "device": "cpu"}
+P = parameters.check(GIVEN)
 
 
-def measures(**means: float) -> dict:
-    """Label -> the same numbers in all four measures: two seeds, three images."""
+def with_(**changes) -> parameters.Parameters:
+    return parameters.check(GIVEN | changes)
+
+
+def scored(**means: float) -> pd.DataFrame:
+    """Scores of all trainings and the control, the same numbers in all four measures: two seeds, three images."""
     noise = np.array([[0.0, 0.01, 0.02], [0.03, 0.01, 0.0]])
-    found = {label(arm, step): dict.fromkeys(FOUR, noise + means[f"{arm}_{step}"]) for arm, step in trainings()}
-    return found | {CONTROL: dict.fromkeys(FOUR, np.full((1, 3), means["control"]))}
+    rows = {label(arm, step): noise + means[f"{arm}_{step}"] for arm, step in trainings()}
+    rows[CONTROL] = np.full((1, 3), means["control"])
+    return pd.concat([scores.frame(method, seed, range(3), dict.fromkeys(FOUR, row))
+                      for method, values in rows.items() for seed, row in enumerate(values)])
 
 
 def test_effects_are_differences_of_means():
-    found = effects(measures(plain_stage1=0.5, plain_refined=0.4, plain_both=0.3, plain_longer=0.45, da_stage1=0.55,
+    found = effects(scored(plain_stage1=0.5, plain_refined=0.4, plain_both=0.3, plain_longer=0.45, da_stage1=0.55,
                              da_refined=0.4, da_both=0.2, control=0.9), seed=0)
     expected = {"refinement": -0.1, "both stages": -0.2, "both stages, against stage 1 trained as long": -0.15,
                 "augmentation, stage 1": 0.05, "augmentation, both stages": -0.1,
@@ -36,18 +45,10 @@ def test_effects_are_differences_of_means():
     assert control["value"] == pytest.approx(0.3 - 0.9 + 0.07 / 6) and control["low"] < control["value"] < control["high"]
 
 
-def test_effects_table_has_units_and_intervals():
-    table = effects_table(effects(measures(**dict.fromkeys(
-        [*(f"{arm}_{step}" for arm, step in trainings()), "control"], 0.5)), 0), HEADERS)
-    assert len(table) == 7
-    for header in HEADERS.values():
-        assert {header, f"{header} low", f"{header} high"} <= set(table)
-
-
 def test_every_training_comes_after_what_it_starts_from():
     order = trainings()
     for arm, step in order:
-        start = fullsize.STEPS[step][2]
+        start = fullsize.STEPS[step].start
         assert not start or order.index((arm, start)) < order.index((arm, step))
     assert len({label(*one) for one in order}) == len(order)
 
@@ -55,16 +56,16 @@ def test_every_training_comes_after_what_it_starts_from():
 def test_nobody_is_on_both_sides(tmp_path):
     prepared = prepare(open_source("portraits", "", 40, 0), (40, 30), cache=tmp_path)
     train_index, test_index = split(prepared, P)
-    assert len(test_index) == P["full_tests"] and len(set(test_index)) == len(test_index)
+    assert len(test_index) == P.full.tests and len(set(test_index)) == len(test_index)
     assert not {prepared.groups[i] for i in train_index} & {prepared.groups[i] for i in test_index}
 
 
 def test_weights_fit_a_network_of_full_width_only():
     assert encoder(P) == ("", "random weights")
-    narrow = encoder(P | {"encoder_weights": "imagenet"})
+    narrow = encoder(with_(encoder_weights="imagenet"))
     assert narrow[0] == "" and "needs 64 channels" in narrow[1]
-    assert encoder(P | {"encoder_weights": "imagenet", "full_width": 64})[0] == "imagenet"
-    assert encoder(P | {"encoder_weights": "w.safetensors", "full_width": 64}) == ("w.safetensors", "a local file's weights")
+    assert encoder(with_(encoder_weights="imagenet", full_width=64))[0] == "imagenet"
+    assert encoder(with_(encoder_weights="w.safetensors", full_width=64)) == ("w.safetensors", "a local file's weights")
 
 
 def test_a_missing_training_names_the_notebook():

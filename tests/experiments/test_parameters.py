@@ -5,14 +5,17 @@ import tomllib
 import pytest
 
 from lib.base import UserError
+from lib.device import Machine
 from lib.experiments import parameters
 from workflow.plan import PROFILES, make_plan, parse_setting, read_profile
 
 
 def test_known_values_pass_and_whole_numbers_become_floats():
     found = parameters.check({"epochs": 3, "lr": 1, "data": "folder", "_hidden": "x", "In": ["x"], "module": tomllib})
-    assert found == {"epochs": 3, "lr": 1.0, "data": "folder"}
-    assert isinstance(found["lr"], float)
+    assert found.given == {"epochs": 3, "lr": 1.0, "data": "folder"}
+    assert isinstance(found.given["lr"], float)
+    assert (found.thumbnail.epochs, found.thumbnail.lr, found.data.data) == (3, 1.0, "folder")
+    assert found.full == parameters.FullSize() and found.machine == Machine()
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [

@@ -1,11 +1,14 @@
 """Transfer: the control against its definition, who is tested on what, and the same table twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.data.portraits import Portraits
-from lib.data.prepare import prepare, test_trimaps
+from lib.data.prepare import prepare
+from lib.device import Machine
 from lib.experiments import transfer
 
 
@@ -16,8 +19,8 @@ def sets(tmp_path_factory):
 
 
 def compared(sets, folder) -> pd.DataFrame:
-    return transfer.compare(*sets, folder, rendered_epochs=1, epochs=1, lr=1e-3, batch_size=8, seed=0, device="cpu",
-                            precision="fp32", threads=1)
+    recipe = replace(transfer.RECIPE, epochs=1, lr=1e-3, batch_size=8)
+    return transfer.compare(*sets, folder, recipe, rendered_epochs=1, machine=Machine("cpu", "fp32", 1))
 
 
 def test_rows_tell_what_was_trained_and_tested_on(sets, tmp_path):
@@ -26,7 +29,7 @@ def test_rows_tell_what_was_trained_and_tested_on(sets, tmp_path):
                                      *2 * ["trained on 16 photographs"], "control: trimap as alpha",
                                      *2 * ["trained on 8 rendered portraits"]]
     assert table.images.tolist() == 5 * [4] + 3 * [20]
-    trimap, truth = test_trimaps(sets[1], range(20)), sets[1].alpha[:] / 255
+    trimap, truth = np.asarray(sets[1].trimap), sets[1].alpha[:] / 255
     unknown = trimap == 128
     error = np.where(unknown, np.abs(0.5 - truth), np.abs((trimap == 255) - truth))
     control = table.iloc[5]

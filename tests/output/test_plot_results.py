@@ -139,7 +139,9 @@ def test_failures_draw_every_image_and_the_means_of_bins():
     hardness = pd.DataFrame({name: np.arange(10.0) for name in DIFFICULTIES})
     hardness.iloc[9, 0] = float("nan")
     errors = {"K-means": np.arange(10) / 10, "GMM": np.full(10, 0.2)}
-    figure = plot_results.failures({method: pd.DataFrame({"all": error}) for method, error in errors.items()}, hardness)
+    scored = pd.concat([pd.DataFrame({"method": method, "seed": 0, "image": range(10), "measure": "all", "value": error})
+                        for method, error in errors.items()])
+    figure = plot_results.failures(scored, hardness, bins=5)
     line, other = figure.axes[1].lines
     np.testing.assert_allclose(line.get_xdata(), [0.5, 2.5, 4.5, 6.5, 8.5])
     np.testing.assert_allclose(line.get_ydata(), [0.05, 0.25, 0.45, 0.65, 0.85])

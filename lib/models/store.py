@@ -1,0 +1,40 @@
+"""Finished networks: built as their training's configuration says, with the weights that it left."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from lib.base import UserError
+from lib.device import resolve_device
+from lib.models.dim import VGG16Matting, deep_image_matting
+
+# File of lib.training that trained it -> the network from its config.json. A new system has its line here.
+NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
+    "thumbnail": lambda config: VGG16Matting(batch_norm=config["batch_norm"], pooling=config["pooling"]),
+    "dim": lambda config: deep_image_matting(config["width"], config["batch_norm"], config["conv6_kernel"]),
+}
+
+
+def load(run_dir: Path | str, device: str = "auto") -> nn.Module:
+    """The finished network of a training's folder, on the device, in evaluation mode.
+
+    UserError where there is none, or one that can't be read.
+    """
+    file = Path(run_dir) / "model.safetensors"
+    if not file.is_file():
+        raise UserError(f"{run_dir}: expected model.safetensors of a finished training, found none; "
+                        "train it first (make paper).")
+    try:
+        config = json.loads((Path(run_dir) / "config.json").read_text())
+        model = NETWORKS[config["system"]](config)
+        model.load_state_dict(load_file(file))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise UserError(f"{run_dir}: expected config.json and model.safetensors of one finished training, found "
+                        f"something else ({type(error).__name__}: {cause}); train it again.") from error
+    return model.to(resolve_device(device), memory_format=torch.channels_last).eval()

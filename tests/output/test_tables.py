@@ -1,0 +1,141 @@
+"""Tables from scores and their summaries, and the words for intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lib.evaluation import scores
+from lib.evaluation.scores import FOUR, HEADERS, REGIONS
+from lib.experiments import parameters
+from lib.experiments.thumbnail import TRIMAP_CONTROL
+from lib.models import dim, summary
+from lib.output import tables
+
+
+def scored(**errors) -> pd.DataFrame:
+    """Scores of methods from rows of seeds over all pixels; over unknown ones twice as much. Images are 0, 1, ..."""
+    parts = []
+    for method, rows in errors.items():
+        for seed, row in enumerate(np.atleast_2d(np.array(rows, float))):
+            parts.append(scores.frame(method, seed, range(len(row)), {"all": row, "unknown": 2 * row}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def history(losses: dict[str, list[list[float]]]) -> pd.DataFrame:
+    """variant -> losses by seed and epoch."""
+    return pd.DataFrame([{"variant": variant, "seed": seed, "epoch": epoch, "train_all": loss, "train_unknown": loss / 2}
+                         for variant, seeds in losses.items() for seed, row in enumerate(seeds)
+                         for epoch, loss in enumerate(row, 1)])
+
+
+def test_training_table_takes_the_last_epoch_of_each_variant():
+    trained = tables.last_training(history({"sgd": [[0.9, 0.2], [0.9, 0.4]], "recipe": [[0.5], [0.7]]}), 0)
+    errors = [[0.1, 0.3], [0.3, 0.5]]
+    tested = scores.summarise(scored(sgd=errors, recipe=errors, control=errors), 0)
+    table = tables.training(trained, tested)
+    rows = table[table.region == "all"].set_index("method")
+    assert rows.loc["VGG-16, SGD", "train"] == pytest.approx(0.3)
+    assert rows.loc["VGG-16, SGD", "train sd"] == pytest.approx(pd.Series([0.2, 0.4]).std())
+    assert rows.loc["VGG-16, recipe", "train"] == pytest.approx(0.6)
+    assert rows.loc["VGG-16, recipe", "test"] == pytest.approx(0.3)
+    assert rows.loc["VGG-16, recipe", "test low"] < 0.3 < rows.loc["VGG-16, recipe", "test high"]
+    assert np.isnan(rows.loc["control", "train"]) and rows.seeds.tolist() == [2, 2, ""]
+
+
+def test_one_seed_has_a_mean_and_no_deviation():
+    found = scores.summarise(scored(method=[0.1, np.nan, 0.3]), 0).iloc[0]
+    assert found.value == pytest.approx(0.2)
+    assert np.isnan(pd.Series([found.sd], dtype=float)[0])
+
+
+def test_augmentation_table_pairs_images():
+    difficulty = np.random.default_rng(2).random((2, 50))
+    tested = scored(**{"sgd": difficulty, "sgd-da": difficulty - 0.01})
+    trained = scored(**{"sgd": np.full((2, 7), 0.2), "sgd-da": np.full((2, 7), 0.2)})
+    pairs = {"sgd": "sgd-da"}
+    row = tables.augmentation_table(tables.augmentation(tested, trained, pairs, 0), pairs).iloc[0]
+    # images differ a hundred times more than the pairs do, so an unpaired interval would cover 0
+    assert [row.difference, row.low, row.high] == pytest.approx([-0.01] * 3)
+    assert row["gap with"] == pytest.approx(difficulty.mean() - 0.01 - 0.2)
+
+
+def test_augmentation_values_by_hand():
+    tested = scored(**{"sgd": [0.4, 0.4], "sgd-da": [0.3, 0.5]})
+    trained = scored(**{"sgd": [0.1, 0.3, 0.2], "sgd-da": [0.2, 0.2, 0.2]})
+    pair = tables.augmentation(tested, trained, {"sgd": "sgd-da"}, 0)["sgd"]["all"]
+    assert pair["difference"]["value"] == pytest.approx(0.0)
+    assert pair["gap_without"]["value"] == pytest.approx(0.2) and pair["gap_with"]["value"] == pytest.approx(0.2)
+    assert tables.gaps(tested, trained, 0)["all"]["sgd"]["value"] == pytest.approx(0.2)
+
+
+def test_results_table_opens_with_the_study_and_keeps_the_order():
+    tested, trained = (scores.summarise(one, 0) for one in (scored(sgd=[0.1, 0.2], K=[0.1, 0.2]), scored(sgd=[0.1, 0.2])))
+    table = tables.results({"VGG-16": {"train": 0.17, "test": 0.30}}, trained, tested)
+    assert table.method.tolist() == ["study: VGG-16", "VGG-16, SGD", "K"]
+    assert table["train all"].tolist()[:2] == pytest.approx([0.17, 0.15])
+    assert table["test unknown"].isna().tolist() == [True, False, False]
+
+
+def test_late_change_is_the_last_epoch_minus_the_middle_one():
+    table = history({"sgd": [[0.9, 0.5, 0.45, 0.4], [0.8, 0.6, 0.5, 0.3]]})
+    found = tables.late_change(table, 0)["sgd"]
+    assert found["value"] == pytest.approx((-0.1 - 0.3) / 2)
+    assert (found["low"], found["high"]) == pytest.approx((-0.3, -0.1))
+    single = tables.late_change(table[table.seed == 0], 0)["sgd"]
+    assert single["value"] == pytest.approx(-0.1) and single["low"] is None
+
+
+def test_methods_have_a_column_and_an_interval_for_each_measure():
+    alpha = np.zeros((2, 1, 8, 8), np.uint8)
+    alpha[..., 4:] = 255
+    trimap = np.zeros_like(alpha)
+    trimap[..., 3:5], trimap[..., 5:] = 128, 255
+    half = np.full(alpha.shape, 0.5, np.float32)  # wrong everywhere; after pasting, on the 16 unknown pixels alone
+    found = pd.concat([scores.by_field(method, seed, [0, 1], predicted, alpha, trimap)
+                       for method, seed, predicted in (("half", 0, half), ("half", 1, half), ("true", 0, alpha))])
+    assert scores.matrix(found, "half", "sad") == pytest.approx(np.full((2, 2), 16 * 0.5 / 1000))
+    assert scores.matrix(found, "half", "mse") == pytest.approx(np.full((2, 2), 0.25))
+    assert all((scores.matrix(found, "true", name) == 0).all() for name in FOUR)
+    summed = scores.summarise(found, 0)
+    table = tables.methods(summed, HEADERS).set_index("method")
+    assert table.loc["half", "SAD (sum/1000)"] == pytest.approx(0.008) and table.loc["true", "Conn (sum/1000)"] == 0
+    assert set(scores.best(summed).values()) == {"true"}
+    assert scores.named(summed)["mse"]["half"]["sd"] == 0
+
+
+def test_effects_table_has_units_and_intervals():
+    found = {"refinement": dict.fromkeys(FOUR, {"value": -0.1, "low": -0.2, "high": 0.0})}
+    table = tables.effects(found)
+    for header in HEADERS.values():
+        assert table[[header, f"{header} low", f"{header} high"]].iloc[0].tolist() == [-0.1, -0.2, 0.0]
+
+
+def test_wording_follows_the_interval():
+    assert tables.compared(-0.2, -0.1) == "is lower than"
+    assert tables.compared(0.1, 0.2) == "is higher than"
+    assert tables.compared(-0.1, 0.1) == "is not shown to differ from"
+    row = {"a": "sgd-da", "b": TRIMAP_CONTROL, "value": -0.15, "low": -0.2, "high": -0.1}
+    assert tables.versus(row) == ("The error of VGG-16 DA, SGD is lower than that of control: trimap as alpha (-0.150, 95 % "
+                                  "interval -0.200 to -0.100).")
+
+
+def test_hyperparameters_say_what_the_study_leaves_out():
+    p = parameters.check({"epochs": 7, "recipe_epochs": 2, "size": 28})
+    table = tables.hyperparameters(p).set_index("parameter")
+    assert table.loc["epochs"].tolist() == ["10", "7", "2"]
+    assert table.loc["optimiser", "study"] == "not named"
+
+
+@pytest.mark.parametrize(("reading", "size"), [("halving", 48), ("as_written", 20)])  # no map under 3 px
+def test_multiply_adds_agree_with_torchs_counter(reading, size):
+    network = dim.VGG16Matting(pooling=reading).to("meta").eval()
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, size, size, device="meta"), torch.zeros(1, 1, size, size, device="meta"))
+    counted = tables.multiply_adds(summary.summary(dim.VGG16Matting(pooling=reading), size))
+    assert counted == counter.get_total_flops() // 2
+
+
+def test_regions_are_those_of_the_scores():
+    assert tuple(scored(a=[0.1]).measure.unique()) == REGIONS
