@@ -48,23 +48,24 @@ def parse_setting(text: str) -> tuple[str, object]:
 def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     """For each notebook: what it needs, its parameters, and fingerprints of its code, its data and the lock.
 
-    A notebook gets the parameters that it declares: from the profile, from the profile's table of its own
-    name, from `overrides`. UserError for an unknown profile or parameter, a value out of range, missing files.
+    A notebook gets the parameters that it declares: the defaults, or else from the profile, from the profile's table of
+    its own name, from `overrides`. UserError for an unknown profile or parameter, a value out of range, missing files.
     """
     profile = read_profile(profile_name)
-    shared = profile.get("parameters", {}) | overrides
+    common = parameters.defaults() | profile.get("parameters", {})
+    shared = common | overrides
     for table in (shared, *(profile.get(notebook, {}) for notebook in NOTEBOOKS)):
         for name, value in table.items():
             parameters.check_one(name, value)
-    data = {name: open_source(shared.get("data", "portraits"), shared.get("data_dir", ""), shared[name],
-                              shared["seed"]).fingerprint for name in COUNTS}
-    weights = weights_fingerprint(shared.get("encoder_weights", ""))
+    data = {name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
+            for name in COUNTS}
+    weights = weights_fingerprint(shared["encoder_weights"])
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     plan = {}
     for notebook in NOTEBOOKS:
         path = ROOT / "notebooks" / f"{notebook}.ipynb"
-        given = profile.get("parameters", {}) | profile.get(notebook, {}) | overrides
-        given = {name: given[name] for name in sorted(provenance.declared_parameters(path)) if name in given}
+        known = common | profile.get(notebook, {}) | overrides
+        given = {name: known[name] for name in sorted(provenance.declared_parameters(path)) if name in known}
         opened = [data[name] for name in COUNTS if name in given]
         if given.get("benchmark_dir"):
             opened.append(open_source("folder", given["benchmark_dir"]).fingerprint)

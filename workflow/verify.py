@@ -114,7 +114,7 @@ def verify(arguments: argparse.Namespace) -> int:
     run = given["run"]
     if not arguments.publish:
         published = reference(run, options.usual_name(arguments.profile, given))
-        planned = dict(published["parameters"])  # a plan may leave out what has its default
+        planned = {}
         for step in plan.make_plan(arguments.profile, given).values():
             planned |= step["parameters"]
         refuse_other_parameters(published, planned, run)

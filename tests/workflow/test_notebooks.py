@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lib.base import ROOT
-from lib.experiments.parameters import check_one
+from lib.experiments.parameters import check_one, defaults
 from workflow.plan import read_profile
 from workflow.steps import NOTEBOOKS
 
@@ -54,7 +54,7 @@ def test_defaults_are_those_of_the_quick_profile(name):
     parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
     tree = ast.parse(source(parameters))
     found = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}
-    quick = {"run": "quick", "data": "portraits", "data_dir": "", "benchmark_dir": "", **read_profile("quick")["parameters"]}
+    quick = defaults() | read_profile("quick").get("parameters", {})
     assert found == {key: quick[key] for key in found}
     for key, value in found.items():
         assert check_one(key, value) == value
