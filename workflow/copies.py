@@ -10,6 +10,7 @@ from pathlib import Path
 import papermill
 
 from lib.base import ROOT, figures_dir, reports_dir, runs_dir
+from workflow.execute import literal
 from workflow.plan import make_plan
 from workflow.steps import NOTEBOOKS
 
@@ -24,8 +25,8 @@ def prepare_notebooks(profile: str, run: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     plan = make_plan(profile, {"run": run})
     for notebook in NOTEBOOKS:
-        papermill.execute_notebook(str(ROOT / "notebooks" / f"{notebook}.ipynb"), str(folder / f"{notebook}.ipynb"),
-                                   plan[notebook]["parameters"], prepare_only=True, progress_bar=False)
+        source, target = (literal(place / f"{notebook}.ipynb") for place in (ROOT / "notebooks", folder))
+        papermill.execute_notebook(source, target, plan[notebook]["parameters"], prepare_only=True, progress_bar=False)
 
 
 if __name__ == "__main__":

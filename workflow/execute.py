@@ -85,8 +85,13 @@ def execute(source: Path, target: Path, parameters: dict, out=None) -> nbformat.
 
 def _papermill(source: Path, scratch: Path, parameters: dict, console: Console) -> nbformat.NotebookNode:
     return papermill.execute_notebook(
-        str(source), str(scratch), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False,
+        literal(source), literal(scratch), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False,
         start_timeout=300, autosave_cell_every=0, stdout_file=console, on_cell_execute=console.cell)
+
+
+def literal(path: Path) -> str:
+    """A path as papermill wants it, which fills parameters into paths: a brace is doubled."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def sentence(error: BaseException, name: str) -> str:

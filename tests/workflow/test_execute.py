@@ -48,6 +48,13 @@ def test_lines_carry_the_notebooks_name_and_the_cells_number(tmp_path):
                      "[nb] cell 3/3 cell-2 (0 s)", "[nb] epoch 1", "[nb] epoch 2"]
 
 
+def test_a_folder_with_braces_is_a_folder(tmp_path):
+    folder = tmp_path / "a {b} {epochs}"
+    folder.mkdir()
+    done = execute(folder, notebook([("code", ["parameters"], "epochs = 1"), ("code", [], "print(epochs)")]), {"epochs": 3})
+    assert done.cells[-1].outputs[0].text == "3\n"
+
+
 @pytest.mark.parametrize(("error", "said"), [
     (OSError(errno.ENOSPC, "No space left on device", "x.npy"), "expected free disk space.*MATTING_CACHE"),
     (DeadKernelError("Kernel died"), "expected its kernel to live"), (UserError("own words."), "^own words.$"),
