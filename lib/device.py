@@ -34,7 +34,7 @@ def resolve_device(device: str = "auto") -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.split(":")[0] not in ("cpu", "cuda"):
+    if device.split(":", maxsplit=1)[0] not in ("cpu", "cuda"):
         raise UserError(f"device: expected auto, cpu or cuda, found {device!r}; choose one of these.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("device: cuda asked for, but PyTorch finds no GPU here; use device='auto' or 'cpu'.")

@@ -1,19 +1,20 @@
-"""Errors against NumPy and scikit-learn; predictions against the network called by hand."""
+"""Predictions against the network called by hand; whole pictures: margins, tiles, and what a tile may not change."""
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import mean_absolute_error
 
-from lib.data.batches import chunks, trimap_levels
-from lib.data.prepare import Prepared, test_trimaps
-from lib.data.trimap import make_trimap
-from lib.evaluation.scores import alpha_errors
-from lib.inference import predict
-from lib.models.dim import VGG16Matting
+from helpers import prepared_from
+from lib.data.batches import trimap_levels
+from lib.data.prepare import Prepared
+from lib.device import Machine
+from lib.inference import matte, predict
+from lib.models.dim import VGG16Matting, deep_image_matting
+
+FP32 = Machine("cpu", "fp32")
 
 
-def drawn(n: int = 6, height: int = 28, width: int = 28, trimap: bool = False) -> Prepared:
+def drawn(n: int = 6, height: int = 28, width: int = 28) -> Prepared:
     """Rectangles of alpha with a soft edge, on noise."""
     random = np.random.default_rng(0)
     alpha = np.zeros((n, 1, height, width), np.uint8)
@@ -21,78 +22,18 @@ def drawn(n: int = 6, height: int = 28, width: int = 28, trimap: bool = False) -
         top, left = random.integers(2, 8, 2)
         one[0, top:, left:-left] = 255
         one[0, top, left:-left] = 100
-    image = random.integers(0, 256, (n, 3, height, width), dtype=np.uint8)
-    given = np.full_like(alpha, 128) if trimap else None
-    names = [f"image-{number}" for number in range(n)]
-    return Prepared(image, alpha, given, None, None, names, names, {}, [], "drawn")
-
-
-def test_errors_are_mean_absolute_errors():
-    random = np.random.default_rng(1)
-    predicted = random.random((3, 1, 5, 4), dtype=np.float32)
-    alpha = random.integers(0, 256, (3, 1, 5, 4), dtype=np.uint8)
-    trimap = random.choice(np.array([0, 128, 255], np.uint8), (3, 1, 5, 4))
-    errors = alpha_errors(predicted, alpha, trimap)
-    for number in range(3):
-        unknown = trimap[number] == 128
-        assert errors["all"][number] == pytest.approx(
-            mean_absolute_error(alpha[number].ravel() / 255, predicted[number].ravel()))
-        assert errors["unknown"][number] == pytest.approx(
-            mean_absolute_error(alpha[number][unknown] / 255, predicted[number][unknown]))
-
-
-def test_perfect_and_opposite_predictions():
-    alpha = np.array([[[[0, 255], [255, 0]]]], np.uint8)
-    trimap = np.array([[[[0, 128], [128, 255]]]], np.uint8)
-    assert alpha_errors(alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [0, 0]
-    assert alpha_errors(1 - alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [1, 1]
-
-
-def test_unknown_is_nan_without_unknown_pixels():
-    alpha = np.full((2, 1, 3, 3), 255, np.uint8)
-    trimap = alpha.copy()
-    trimap[1, 0, 0, 0] = 128
-    errors = alpha_errors(np.zeros((2, 1, 3, 3), np.float32), alpha, trimap)
-    assert np.isnan(errors["unknown"][0]) and errors["unknown"][1] == 1
-
-
-def test_trimap_levels_are_exact():
-    levels = trimap_levels(torch.tensor([0, 128, 255], dtype=torch.uint8))
-    assert levels.tolist() == [0.0, 0.5, 1.0]
-
-
-def test_trimaps_come_from_alpha_with_the_radius_of_the_size():
-    prepared = drawn()
-    expected = make_trimap(prepared.alpha[[4, 1]], 1.5, "strict")
-    assert np.array_equal(test_trimaps(prepared, [4, 1], "strict"), expected)
-    # the study's kernel at 28 px: unknown is where a 3x3 window sees more than one label
-    import cv2
-
-    inside = (prepared.alpha[1, 0] == 255).astype(np.uint8)
-    outside = (prepared.alpha[1, 0] == 0).astype(np.uint8)
-    window = np.ones((3, 3), np.uint8)
-    known = cv2.erode(inside, window) | cv2.erode(outside, window)
-    assert np.array_equal(test_trimaps(prepared, [1], "strict")[0, 0] == 128, known == 0)
-
-
-def test_the_sources_own_trimaps_are_kept():
-    assert (test_trimaps(drawn(trimap=True), [0, 2], "tolerant") == 128).all()
-
-
-def test_chunks_keep_order_and_lose_nothing():
-    parts = chunks([5, 3, 9, 1, 7], 2)
-    assert [part.tolist() for part in parts] == [[5, 3], [9, 1], [7]]
+    return prepared_from(random.integers(0, 256, (n, 3, height, width), dtype=np.uint8), alpha)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (47, 33)])
 def test_predict_is_the_network_in_evaluation_mode(height, width):
     prepared, model = drawn(5, height, width), VGG16Matting().train()
     index = [3, 0, 4]
-    found = predict(model, prepared, index, batch_size=2, device="cpu", precision="fp32")
+    found = predict(model, prepared, index, FP32, batch_size=2)
     assert model.training, "predict must give the model its mode back"
     assert found.shape == (3, 1, height, width) and found.dtype == np.float32
     image = torch.from_numpy(prepared.image[index]).float() / 255
-    trimap = trimap_levels(torch.from_numpy(test_trimaps(prepared, index)))
+    trimap = trimap_levels(torch.from_numpy(prepared.trimap[index]))
     with torch.no_grad():
         expected = model.eval()(image, trimap).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -100,8 +41,8 @@ def test_predict_is_the_network_in_evaluation_mode(height, width):
 
 def test_bf16_prediction_is_close_to_fp32():
     prepared, model = drawn(2), VGG16Matting()
-    half = predict(model, prepared, [0, 1], device="cpu", precision="bf16")
-    full = predict(model, prepared, [0, 1], device="cpu", precision="fp32")
+    half = predict(model, prepared, [0, 1], Machine("cpu", "bf16"))
+    full = predict(model, prepared, [0, 1], FP32)
     assert half.dtype == np.float32
     assert np.abs(half - full).mean() < 0.02
 
@@ -114,16 +55,82 @@ def ramp(image, trimap):
 def test_mirrored_prediction_is_the_mean_of_both_and_known_pixels_are_kept():
     alpha = np.zeros((2, 1, 28, 28), np.uint8)
     alpha[..., 8:20, 8:20] = 255
-    prepared = Prepared(np.zeros((2, 3, 28, 28), np.uint8), alpha, None, None, None, ["a", "b"], ["a", "b"], {}, [], "x")
+    prepared = prepared_from(np.zeros((2, 3, 28, 28), np.uint8), alpha)
 
     class Ramp(torch.nn.Module):
         forward = staticmethod(ramp)
 
-    plain, mirrored, kept = (predict(Ramp(), prepared, [0, 1], device="cpu", precision="fp32", **options)
+    plain, mirrored, kept = (predict(Ramp(), prepared, [0, 1], FP32, **options)
                              for options in ({}, {"mirror": True}, {"keep_known": True}))
     np.testing.assert_allclose(plain[0, 0, 3], np.linspace(0, 1, 28), atol=1e-6)
     np.testing.assert_allclose(mirrored, 0.5, atol=1e-6)
-    trimap = test_trimaps(prepared, [0, 1])
+    trimap = prepared.trimap
     assert {0, 128, 255} == set(np.unique(trimap))
     np.testing.assert_array_equal(kept[trimap == 128], plain[trimap == 128])
     np.testing.assert_array_equal(kept[trimap != 128], (trimap == 255)[trimap != 128])
+
+
+# ------------------------------------------------------------------------------------------ whole pictures
+
+
+class Local(torch.nn.Module):
+    """Alpha as a blur of the red channel over 9x9 pixels: a network whose reach is known."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.seen = []
+
+    def forward(self, image, trimap):
+        self.seen.append(tuple(image.shape[-2:]))
+        return torch.nn.functional.avg_pool2d(image[:, :1], 9, 1, 4, count_include_pad=False) * self.weight
+
+
+def picture(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return random.random((height, width, 3), np.float32), np.full((height, width), 128, np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(64, 96), (61, 97), (1, 1), (1, 40), (33, 5)])
+def test_any_size_comes_back_in_its_own(shape):
+    model = Local()
+    alpha = matte(model, *picture(*shape), precision="fp32")
+    assert alpha.shape == shape and alpha.dtype == np.float32 and np.isfinite(alpha).all()
+    assert all(side % 32 == 0 for side in model.seen[0])
+
+
+def test_tiles_give_what_the_whole_gives():
+    image, trimap = picture(200, 310)
+    whole = matte(Local(), image, trimap, precision="fp32")
+    model = Local()
+    tiled = matte(model, image, trimap, tile=96, overlap=32, precision="fp32")
+    assert len(model.seen) > 6 and max(max(size) for size in model.seen) <= 96
+    # Only tile borders, where the blur lacks its neighbours, may differ, and there the ramp gives them little weight.
+    assert np.abs(tiled - whole).max() < 0.05
+    assert np.median(np.abs(tiled - whole)) < 1e-6
+
+
+def test_a_constant_is_blended_to_itself():
+    image, trimap = np.full((150, 222, 3), 0.25, np.float32), np.full((150, 222), 128, np.uint8)
+    assert np.allclose(matte(Local(), image, trimap, tile=64, overlap=16, precision="fp32"), 0.25, atol=1e-6)
+
+
+def test_known_pixels_are_kept_and_known_tiles_skipped():
+    image, trimap = picture(64, 256)
+    trimap[:, :100], trimap[:, 180:] = 0, 255
+    model = Local()
+    alpha = matte(model, image, trimap, tile=64, overlap=16)
+    assert (alpha[:, :100] == 0).all() and (alpha[:, 180:] == 1).all()
+    assert 0 < len(model.seen) < 5
+    model.seen.clear()
+    trimap[trimap == 128] = 255
+    assert np.array_equal(matte(model, image, trimap), trimap / np.float32(255))
+    assert not model.seen
+
+
+def test_training_mode_is_given_back_and_norms_not_moved():
+    model = deep_image_matting(width=8, batch_norm=True).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    matte(model, *picture(40, 50))
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

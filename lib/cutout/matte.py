@@ -1,25 +1,24 @@
-"""One picture, one trimap, one matte: `python -m lib.cutout.matte NETWORK IMAGE TRIMAP OUT.png`."""
+"""One picture, one trimap, one matte: `python -m lib matte NETWORK IMAGE TRIMAP OUT.png`."""
 
 import argparse
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from lib import inference
-from lib.base import UserError, write_atomically
+from lib.base import write_atomically
 from lib.data.decode import check_same_size, read_grey, read_rgb
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
-from lib.training import dim
+from lib.models import store
 
 
 def read_pair(image_path: Path | str, trimap_path: Path | str) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Image (H,W,3) float32 RGB in [0,1], trimap (H,W) uint8 0/128/255, and what had to be assumed, in sentences.
 
-    Both are turned as their EXIF says; 16-bit, palette, grey and RGBA files are understood (lib.data.decode). Other values
-    of the trimap than the three are taken for the nearest (127 is what many tools write), and that is said. UserError
+    Both are turned as their EXIF says; 16-bit, palette, grey and RGBA files are understood (lib.data.decode). Other
+    values of the trimap than the three are taken for the nearest (127 is what many tools write), and that is said. UserError
     for a file that cannot be read, a trimap in colour, or sizes that differ.
     """
     image_path, trimap_path = Path(image_path), Path(trimap_path)
@@ -30,8 +29,8 @@ def read_pair(image_path: Path | str, trimap_path: Path | str) -> tuple[np.ndarr
     if len(others):
         share = np.isin(grey, others).mean()
         shown = ", ".join(map(str, others[:4])) + (" ..." if len(others) > 4 else "")
-        notes.append(f"{trimap_path}: expected the values 0, 128 and 255, found also {shown} ({share:.1%} of the pixels); "
-                     "they were taken for the nearest of the three.")
+        notes.append(f"{trimap_path}: expected the values 0, 128 and 255, found also {shown} ({share:.1%} of the "
+                     "pixels); they were taken for the nearest of the three.")
     return picture.pixels.astype(np.float32) / 255, trimap, notes + remarks(trimap, trimap_path)
 
 
@@ -54,26 +53,21 @@ def write_alpha(path: Path | str, alpha: np.ndarray) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the matte of IMAGE, by a trained two-stage network."""
-    parser = argparse.ArgumentParser(prog="python -m lib.cutout.matte", description=main.__doc__,
+    """Write the matte of IMAGE, by a trained network.
+
+    UserError for a mistake.
+    """
+    parser = argparse.ArgumentParser(prog="python -m lib matte", description=main.__doc__.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("network", help="folder of a training, such as runs/quick/train/dim-da-both-seed0")
     parser.add_argument("image")
     parser.add_argument("trimap", help="0 background, 128 unknown, 255 foreground")
     parser.add_argument("out", help="grey PNG, 255 = foreground")
     parser.add_argument("--tile", type=int, default=inference.TILE, help="largest side in pixels done at once")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     given = parser.parse_args(arguments)
-    try:
-        image, trimap, notes = read_pair(given.image, given.trimap)
-        model = dim.load(given.network, given.device)
-        write_alpha(given.out, inference.matte(model, image, trimap, tile=given.tile))
-    except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+    image, trimap, notes = read_pair(given.image, given.trimap)
+    model = store.load(given.network, given.device)
+    write_alpha(given.out, inference.matte(model, image, trimap, tile=given.tile))
     for note in notes:
         print(note)
-
-
-if __name__ == "__main__":
-    main()

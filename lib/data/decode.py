@@ -28,7 +28,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 GREY_TOLERANCE = 16  # largest difference between the colour channels of a grey picture saved as JPEG
 
 
-class DefectiveFile(UserError):
+class DefectiveFile(UserError):  # noqa: N818 (a UserError by its base)
     """One file that cannot be used. path: the file; reason: the defect in a few words, to count by."""
 
     def __init__(self, path: Path, reason: str, sentence: str):

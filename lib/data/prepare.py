@@ -289,7 +289,7 @@ def _locked(cache: Path, name: str) -> Iterator[None]:
     process."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        file = open(cache / f"{name}.lock", "w")
+        file = open(cache / f"{name}.lock", "w")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise UserError(f"{cache}: expected a cache directory that can be written, found: {error.strerror}; "
                         "set MATTING_CACHE to another directory.") from error

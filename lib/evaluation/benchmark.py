@@ -84,7 +84,7 @@ def judge(pictures: Iterable[Picture], methods: dict[str, Method]) -> pd.DataFra
                 solved = solve(image, trimap)
             except UserError as error:
                 print(f"{name}, {method}: left out: {error}", flush=True)
-                measured = dict.fromkeys((*scores.FOUR, "seconds"), [np.nan])
+                measured = dict.fromkeys((*scores.FOUR, "seconds"), (np.nan,))
             else:
                 seconds = time.perf_counter() - started
                 layers = (layer[None, None] for layer in (solved, alpha, trimap))

@@ -60,7 +60,7 @@ DIFFICULTIES = {"colour_distance": "colour distance (delta E)",
 def image_difficulty(images: np.ndarray, alphas: np.ndarray) -> pd.DataFrame:
     """One row an image, one column for each of DIFFICULTIES; images (n,3,H,W), alphas (n,1,H,W) uint8."""
     rows = [{name: getattr(difficulty, name)(image.transpose(1, 2, 0), alpha[0]) for name in DIFFICULTIES}
-            for image, alpha in zip(np.asarray(images), np.asarray(alphas))]
+            for image, alpha in zip(np.asarray(images), np.asarray(alphas), strict=True)]
     return pd.DataFrame(rows)
 
 

@@ -248,7 +248,7 @@ def _images(pred: np.ndarray, true: np.ndarray,
 def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if not isinstance(array, np.ndarray):
         raise UserError(f"{name}: expected a NumPy array, found {type(array).__name__}; convert it.")
-    if array.ndim not in (2, 4) or array.ndim == 4 and array.shape[1] != 1 or not array.size:
+    if array.ndim not in (2, 4) or (array.ndim == 4 and array.shape[1] != 1) or not array.size:
         raise UserError(f"{name}: expected the shape (H,W) or (N,1,H,W), found {array.shape}; reshape it.")
     if array.shape != shape:
         raise UserError(f"{name}: expected the shape {shape} of pred, found {array.shape}; resize one.")

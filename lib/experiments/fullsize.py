@@ -6,7 +6,7 @@ behind the other. Scores are frames of lib.evaluation.scores; a method there has
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -102,11 +102,11 @@ def encoder(p: Parameters) -> tuple[str, str]:
 
 def recipe(arm: str, step: str, seed: int, p: Parameters) -> DimRecipe:
     """How a step of an arm is trained."""
-    this = STEPS[step]
-    return DimRecipe(stage=this.stage, start=str(folder(p.run, arm, this.start, seed)) if this.start else "",
-                     epochs=max(1, round(p.full.epochs * this.epochs)), lr=p.full.lr * this.rate, crops=p.full.crops,
-                     side=p.full.side, batch_size=p.full.batch, width=p.full.width, encoder_weights=encoder(p)[0],
-                     augment=arm == "da", seed=seed)
+    this, full = STEPS[step], p.full
+    own = DimRecipe(epochs=full.epochs, lr=full.lr, batch_size=full.batch, crops=full.crops, side=full.side, width=full.width,
+                    encoder_weights=encoder(p)[0], seed=seed)
+    return replace(own, stage=this.stage, start=str(folder(p.run, arm, this.start, seed)) if this.start else "",
+                   epochs=max(1, round(full.epochs * this.epochs)), lr=full.lr * this.rate, augment=arm == "da")
 
 
 def run_all(prepared: Prepared, sides: Split, p: Parameters) -> pd.DataFrame:

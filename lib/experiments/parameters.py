@@ -1,7 +1,8 @@
 """Every parameter of the notebooks, in groups: type, range, meaning and default; and the check that refuses all others.
 
-The defaults are those of the profile quick. In a notebook and in a profile parameters are plain names; where a name stands
-in two groups, the one of the full-size experiments has `full_` in front.
+The defaults are those of the profile quick, but for the name of the run: a notebook run by hand overwrites nobody's results.
+In a notebook and in a profile parameters are plain names; where a name stands in two groups, the one of the full-size
+experiments has `full_` in front.
 """
 
 import difflib
@@ -89,7 +90,7 @@ class Computer(Group):
 class Parameters(Group):
     """All groups. run: name of the run; given: the names and values that the notebook bound, for its record."""
 
-    run: str = _word("quick", "name of the folders under figures/, reports/ and runs/",
+    run: str = _word("by-hand", "name of the folders under figures/, reports/ and runs/",
                      pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     data: Data = Data()
     thumbnail: Thumbnail = Thumbnail()

@@ -24,5 +24,5 @@ def values() -> dict[str, float]:
             "study.split_sum": TRAIN_IMAGES + TEST_IMAGES,
             "study.test_share": TEST_IMAGES / (TRAIN_IMAGES + TEST_IMAGES), "study.size": SIZE,
             "study.epochs": HYPERPARAMETERS["num_epochs"], "study.batch_size": HYPERPARAMETERS["batch_size"],
-            "study.lr": HYPERPARAMETERS["learning_rate"], **losses, "study.da_difference": difference,
+            "study.learning_rate": HYPERPARAMETERS["learning_rate"], **losses, "study.da_difference": difference,
             "study.encoder_parameters": ENCODER_PARAMETERS}

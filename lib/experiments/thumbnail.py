@@ -30,6 +30,9 @@ from lib.training.thumbnail import ThumbnailRecipe
 Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
 STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
 FEWEST = 8  # batch norm has little to go by with fewer
+# For some hundred photographs (lib.experiments.transfer): many epochs at a higher rate.
+PHOTOGRAPHS = ThumbnailRecipe(epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle",
+                              augment=True)
 TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
 UNSUPERVISED = ("kmeans_border", "kmeans_trimap", "kmeans_oracle", "gmm_border", "gmm_trimap", "gmm_oracle")
 

@@ -20,13 +20,12 @@ from lib.data.prepare import Prepared, prepare
 from lib.data.splits import random_split
 from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
+from lib.experiments.thumbnail import PHOTOGRAPHS
 from lib.inference import predict
 from lib.models import store
 from lib.training.thumbnail import ThumbnailRecipe, train
 
 CONTROL = "control: trimap as alpha"
-RECIPE = ThumbnailRecipe(epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle",
-                         augment=True)
 
 
 def compare(rendered: Prepared, photographs: Prepared, folder: Path, recipe: ThumbnailRecipe, rendered_epochs: int,
@@ -68,9 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data-dir", required=True, help="their directory")
     parser.add_argument("--images", type=int, default=1600, help="rendered portraits to train on")
     parser.add_argument("--rendered-epochs", type=int, default=15)
-    parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help="on the photographs")
-    parser.add_argument("--rate", type=float, default=RECIPE.lr, help="learning rate at its peak")
-    parser.add_argument("--batch-size", type=int, default=RECIPE.batch_size)
+    parser.add_argument("--epochs", type=int, default=PHOTOGRAPHS.epochs, help="on the photographs")
+    parser.add_argument("--batch-size", type=int, default=PHOTOGRAPHS.batch_size)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--threads", type=int, default=0)
@@ -83,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compare with the command's options, and write reports/transfer/."""
-    recipe = replace(RECIPE, epochs=options.epochs, lr=options.rate, batch_size=options.batch_size, seed=options.seed)
+    recipe = replace(PHOTOGRAPHS, epochs=options.epochs, batch_size=options.batch_size, seed=options.seed)
     rendered = prepare(open_source("portraits", "", options.images, options.seed), options.size, cache=cache_dir())
     photographs = prepare(open_source(options.data, options.data_dir), options.size, cache=cache_dir())
     table = compare(rendered, photographs, runs_dir("transfer"), recipe, options.rendered_epochs,

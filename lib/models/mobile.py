@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import mobilenet_v2 as torchvision_mobilenet_v2
-from torchvision.models import mobilenet_v3_large
+from torchvision.models import mobilenet_v2 as torchvision_mobilenet_v2, mobilenet_v3_large
 
 from lib.models.layers import IMAGENET_MEAN, IMAGENET_STD
 

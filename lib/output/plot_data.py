@@ -39,8 +39,8 @@ def alpha_histogram(alphas: np.ndarray, rules: dict[str, tuple[int, int]]) -> Fi
     counts = np.bincount(np.asarray(alphas).ravel(), minlength=256)
     figure, axis = _narrow()
     axis.bar(np.arange(32) * 8 + 4, counts.reshape(32, 8).sum(1) / counts.sum(), width=8, **BARS)
-    for (rule, thresholds), line in zip(rules.items(), ("-", "--")):
-        for threshold, name in zip(thresholds, (f"{rule} rule", None)):
+    for (rule, thresholds), line in zip(rules.items(), ("-", "--"), strict=False):
+        for threshold, name in zip(thresholds, (f"{rule} rule", None), strict=True):
             axis.axvline(threshold, **GUIDE | {"linestyle": line}, linewidth=1, label=name)
     axis.set(xlabel="alpha (0 ... 255)", ylabel="share of pixels", yscale="log", xlim=(-4, 260))
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -52,7 +52,7 @@ def difficulty(overlap: np.ndarray, texture: np.ndarray) -> Figure:
     """Histograms of both numbers (n,), see lib.evaluation.difficulty; what is not finite is left out."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.2))
     labels = "share of colours in common", "background's texture (grey levels a pixel)"
-    for axis, numbers, label, colour in zip(axes, (overlap, texture), labels, COLOURS):
+    for axis, numbers, label, colour in zip(axes, (overlap, texture), labels, COLOURS, strict=False):
         numbers = numbers[np.isfinite(numbers)]
         axis.hist(numbers, bins=24, color=colour, **BARS)
         axis.axvline(np.median(numbers), label=f"median {np.median(numbers):.2f}", **GUIDE)

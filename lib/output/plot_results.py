@@ -108,7 +108,7 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
     errors = {method: pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
               for method in scored.method.unique()}
     figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.7), sharey=True)
-    for axis, (name, label) in zip(axes, DIFFICULTIES.items()):
+    for axis, (name, label) in zip(axes, DIFFICULTIES.items(), strict=True):
         order = hardness[name].dropna().sort_values(kind="stable").index
         parts = [part for part in np.array_split(order, bins) if len(part)]
         for method, error in errors.items():
@@ -117,7 +117,7 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
             axis.scatter(hardness[name], error, s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000,
                          **looks)
             means = [(hardness[name].loc[part].mean(), error.loc[part].mean()) for part in parts]
-            axis.plot(*zip(*means), markersize=6, markeredgecolor="black", label=method, **looks)
+            axis.plot(*zip(*means, strict=True), markersize=6, markeredgecolor="black", label=method, **looks)
         axis.set_xlabel(label.replace(" (", "\n("))
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("mean |alpha error|, all pixels")

@@ -44,7 +44,6 @@ class DimRecipe(Recipe):
 
     epochs: int = 10
     batch_size: int = 8
-    lr: float = 1e-3
     optimizer: str = "adamw"
     schedule: str = "onecycle"
     weight_decay: float = 1e-4

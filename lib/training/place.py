@@ -37,9 +37,8 @@ class Place:
 @contextlib.contextmanager
 def place(machine: Machine) -> Iterator[Place]:
     """The place of this process on a machine: all of it, or its share when torchrun started it."""
-    with _processes(resolve_device(machine.device)) as (device, rank, world):
-        with cpu_threads(machine.threads), deterministic():
-            yield Place(device, resolve_precision(machine.precision, device), rank, world, machine.workers)
+    with _processes(resolve_device(machine.device)) as (device, rank, world), cpu_threads(machine.threads), deterministic():
+        yield Place(device, resolve_precision(machine.precision, device), rank, world, machine.workers)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import speed  # noqa: E402 (found only now)
+from benchmarks import speed
 
 if __name__ == "__main__":
     speed.main()

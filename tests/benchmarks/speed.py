@@ -1,4 +1,4 @@
-"""Speed on this machine, each figure beside a plain reference of the same run: `python -m benchmarks.speed`.
+"""Speed on this machine, each figure beside a plain reference of the same run: `python tests/benchmarks`.
 
 The reference of training is the ancestor's way: files decoded at full size in every epoch, in fp32 and NCHW.
 Each part runs in a process of its own, so that its peak memory is its own too.
@@ -37,7 +37,7 @@ from lib.data.prepare import prepare
 from lib.losses import alpha_prediction_loss
 from lib.models.dim import VGG16Matting
 from lib.provenance import environment
-from lib.training.thumbnail import train
+from lib.training.thumbnail import ThumbnailRecipe, train
 
 TARGET = 3.0  # training, against the ancestor's way
 MEASURES = {"kmeans": kmeans_alpha, "gmm": gmm_alpha}
@@ -169,7 +169,7 @@ def _train_ours(folder: Path, size: int, batch_size: int, epochs: int) -> dict[s
     source = open_source("aisegment", str(folder / "set"))
     prepared = prepare(source, size, cache=folder / "second-cache")
     everything = np.arange(len(prepared))
-    history = train(prepared, everything, [], folder / "run", epochs=epochs, batch_size=batch_size)
+    history = train(prepared, (everything, []), folder / "run", ThumbnailRecipe(epochs=epochs, batch_size=batch_size))
     whole = epochs * len(prepared) / (time.perf_counter() - started)
     return {"train_ours": history["images_per_second"].iloc[1:].median(), "train_whole": whole}
 
@@ -278,7 +278,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and write reports/bench/bench.json and bench.md."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__,
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--images", type=int, default=256, help="files to train on and prepare")
     parser.add_argument("--distinct", type=int, default=8, help="different portraits among them")
@@ -295,7 +295,3 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     write(rates, memory, settings, out)
     print((out / "bench.md").read_text())
-
-
-if __name__ == "__main__":
-    main()

@@ -19,10 +19,10 @@ def test_bench_writes_ratios(tmp_path, monkeypatch):
     assert rates["what"].iloc[-1].startswith("SAD, MSE, Grad and Conn / ")
     assert len(memory) == 10 and (memory["peak_mb"] > 100).all()
     speed.write(rates, memory, {"images": 8, "size": 28, "batch_size": 4}, tmp_path / "bench")
-    record = json.loads((tmp_path / "bench" / "speed.json").read_text())
+    record = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert record["rates"][0]["target"] == 3.0 and record["rates"][1]["target"] is None
     assert record["rates"][0]["ratio"] == pytest.approx(rates["ratio"][0])
-    text = (tmp_path / "bench" / "speed.md").read_text()
+    text = (tmp_path / "bench" / "bench.md").read_text()
     assert "ratio" in text and "nan" not in text
 
 

@@ -6,11 +6,13 @@ import torch
 from PIL import Image
 
 from lib import inference
+from lib.__main__ import main
 from lib.base import UserError
 from lib.cutout import matte
 from lib.data.open import open_source
 from lib.data.prepare import prepare
-from lib.training.dim import train
+from lib.device import Machine
+from lib.training.dim import DimRecipe, train
 
 
 class Half(torch.nn.Module):
@@ -65,11 +67,13 @@ def test_a_trimap_that_lacks_a_region_is_remarked_and_answered(tmp_path, level, 
     image, read, notes = matte.read_pair(*files(tmp_path, pixels, trimap))
     assert len(notes) == 1 and said in notes[0]
     alpha = inference.matte(Half(), image, read)
-    assert np.allclose(alpha[read == 128], 0.25, atol=1e-2) and (alpha[read == 0] == 0).all() and (alpha[read == 255] == 1).all()
+    assert np.allclose(alpha[read == 128], 0.25, atol=1e-2)
+    assert (alpha[read == 0] == 0).all() and (alpha[read == 255] == 1).all()
 
 
 def test_one_pixel_has_an_answer(tmp_path):
-    image, trimap, _ = matte.read_pair(*files(tmp_path, np.full((1, 1, 3), 9, np.uint8), np.full((1, 1), 128, np.uint8)))
+    paths = files(tmp_path, np.full((1, 1, 3), 9, np.uint8), np.full((1, 1), 128, np.uint8))
+    image, trimap, _ = matte.read_pair(*paths)
     assert inference.matte(Half(), image, trimap).shape == (1, 1)
 
 
@@ -96,7 +100,8 @@ def test_a_turned_photo_is_turned_with_its_trimap_or_refused(tmp_path):
     assert image.shape == (30, 20, 3) and read.shape == (30, 20)
     assert np.array_equal(np.round(image * 255).astype(np.uint8), np.rot90(pixels, -1))
     paths = files(tmp_path, pixels, trimap, exif=exif)
-    with pytest.raises(UserError, match=r"trimap.png: expected 20x30 pixels \(width x height\) as in image.png, found 30x20"):
+    sentence = r"trimap.png: expected 20x30 pixels \(width x height\) as in image.png, found 30x20"
+    with pytest.raises(UserError, match=sentence):
         matte.read_pair(*paths)
 
 
@@ -113,15 +118,16 @@ def test_what_is_no_trimap_is_refused_by_name(tmp_path):
 
 def test_the_command_writes_a_matte_or_one_sentence(tmp_path, capsys):
     prepared = prepare(open_source("portraits", "", 4, 0), (40, 30), cache=tmp_path / "cache")
-    train(prepared, [0, 1], [], tmp_path / "net", epochs=1, side=32, batch_size=2, width=4, device="cpu")
+    recipe = DimRecipe(epochs=1, side=32, batch_size=2, width=4)
+    train(prepared, ([0, 1], []), tmp_path / "net", recipe, Machine("cpu"))
     pixels, trimap = pair(40, 50)
     image, path = map(str, files(tmp_path, pixels, trimap))
     out = tmp_path / "out.png"
-    matte.main([str(tmp_path / "net"), image, path, str(out), "--device", "cpu"])
+    main(["matte", str(tmp_path / "net"), image, path, str(out), "--device", "cpu"])
     alpha = np.asarray(Image.open(out))
     assert alpha.shape == trimap.shape and (alpha[trimap == 0] == 0).all() and (alpha[trimap == 255] == 255).all()
     capsys.readouterr()
     with pytest.raises(SystemExit) as stopped:
-        matte.main([str(tmp_path / "nothing"), image, path, str(tmp_path / "other.png")])
+        main(["matte", str(tmp_path / "nothing"), image, path, str(tmp_path / "other.png")])
     assert stopped.value.code == 2 and not (tmp_path / "other.png").exists()
     assert capsys.readouterr().err.count("\n") == 1

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib.__main__ import main
 from lib.base import UserError
-from lib.data import kaggle
 from lib.data.aisegment import AISegment, find_root, index
 from lib.data.open import open_source
 from lib.data.source import Source
@@ -203,10 +203,15 @@ def test_opening_a_source_imports_no_torch(layout):
 
 
 def test_kaggle_without_kagglehub_or_credentials(tmp_path, monkeypatch, capsys):
+    def said() -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main(["kaggle", str(tmp_path)])
+        assert stopped.value.code == 2
+        return capsys.readouterr().err
+
     monkeypatch.setenv("KAGGLEHUB_CACHE", "")  # so that the change is undone afterwards
     monkeypatch.setitem(sys.modules, "kagglehub", None)
-    assert kaggle.main([str(tmp_path)]) == 2
-    assert "expected the package kagglehub" in capsys.readouterr().err
+    assert "expected the package kagglehub" in said()
 
     class Hub:
         def dataset_download(self, handle):
@@ -217,11 +222,9 @@ def test_kaggle_without_kagglehub_or_credentials(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setitem(sys.modules, "kagglehub", Hub())
     monkeypatch.setitem(sys.modules, "kagglehub.config", Config())
-    assert kaggle.main([str(tmp_path)]) == 2
-    assert "expected your Kaggle credentials, found none" in capsys.readouterr().err
+    assert "expected your Kaggle credentials, found none" in said()
     Config.get_kaggle_credentials = staticmethod(lambda: object())
-    assert kaggle.main([str(tmp_path)]) == 2
-    assert "the download stopped (the line is cut); give the same command again" in capsys.readouterr().err
+    assert "the download stopped (the line is cut); give the same command again" in said()
 
 
 def test_kaggle_download_says_how_to_go_on(layout, monkeypatch, capsys):
@@ -238,7 +241,7 @@ def test_kaggle_download_says_how_to_go_on(layout, monkeypatch, capsys):
 
     monkeypatch.setitem(sys.modules, "kagglehub", Hub())
     monkeypatch.setitem(sys.modules, "kagglehub.config", Config())
-    assert kaggle.main([str(layout)]) == 0
+    main(["kaggle", str(layout)])
     assert calls == ["laurentmih/aisegmentcom-matting-human-datasets"]
     assert f"make paper PROFILE=paper DATA=aisegment DATA_DIR={layout}" in capsys.readouterr().out
 

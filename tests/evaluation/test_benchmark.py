@@ -38,7 +38,7 @@ def test_judges_by_the_projects_metrics_and_leaves_out_what_a_method_cannot_do(c
 
 
 def test_ranks_are_means_of_places_and_ties_share_theirs():
-    rows = [scores.frame(method, 0, [name], dict.fromkeys(("sad", "mse", "grad", "conn"), [error]))
+    rows = [scores.frame(method, 0, [name], dict.fromkeys(("sad", "mse", "grad", "conn"), (error,)))
             for name, errors in {"p": (1, 2, 3), "q": (1, 1, 3), "r": (9, 1, float("nan"))}.items()
             for method, error in zip("abc", errors, strict=True)]
     table = benchmark.ranks(pd.concat(rows)).set_index("method")
@@ -48,7 +48,7 @@ def test_ranks_are_means_of_places_and_ties_share_theirs():
 
 
 def test_controls_and_clusters_keep_what_is_known():
-    name, image, trimap, alpha = picture("a", 0)
+    _, image, trimap, _ = picture("a", 0)
     for method, solve in benchmark.controls_and_clusters(0).items():
         found = solve(image, trimap)
         assert found.shape == trimap.shape and found.dtype == np.float32, method

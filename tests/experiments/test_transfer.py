@@ -19,7 +19,7 @@ def sets(tmp_path_factory):
 
 
 def compared(sets, folder) -> pd.DataFrame:
-    recipe = replace(transfer.RECIPE, epochs=1, lr=1e-3, batch_size=8)
+    recipe = replace(transfer.PHOTOGRAPHS, epochs=1, lr=1e-3, batch_size=8)
     return transfer.compare(*sets, folder, recipe, rendered_epochs=1, machine=Machine("cpu", "fp32", 1))
 
 

@@ -9,8 +9,7 @@ matplotlib.use("Agg")
 import cv2
 import numpy as np
 import pytest
-from matplotlib import colormaps
-from matplotlib import pyplot as plt
+from matplotlib import colormaps, pyplot as plt
 from matplotlib.text import Text
 from scipy import ndimage
 
@@ -167,7 +166,7 @@ def test_colours_of_errors_are_those_of_the_bar():
     np.testing.assert_allclose(picture.reshape(4, 3), expected)
     plain = gallery({0: {0: picture}}, scale=40, width=3)
     pixels, place = saved(plain), corners(plain)
-    barred = colour_bar(gallery({0: {0: picture} | {k: picture for k in range(1, 9)}}, scale=40), "error", 0.5)
+    barred = colour_bar(gallery({0: {0: picture} | dict.fromkeys(range(1, 9), picture)}, scale=40), "error", 0.5)
     bar = barred.axes[1]
     assert bar.get_xlim() == (0, 0.5) and bar.get_xlabel() == "error" and corners(barred)[0] == place[0]
     (x, y), both = place[0], saved(barred)  # the bar moves no picture off its pixels

@@ -84,7 +84,7 @@ def test_comparison_shows_pixels_and_the_mean_error():
 def test_comparison_of_seven_columns_is_legible():
     alpha = np.zeros((28, 28), np.uint8)
     names = "trimap\nas alpha", "VGG16-DA", "VGG16-DA,\nrecipe", "K-means", "GMM"
-    figure = plot_results.comparison({"input": alpha, "truth": alpha}, {name: alpha / 255 for name in names}, alpha,
+    figure = plot_results.comparison({"input": alpha, "truth": alpha}, dict.fromkeys(names, alpha / 255), alpha,
                                      "median case\nrank 1000 of 2000\nby VGG16-DA's\nerror")
     assert legible(figure)
 

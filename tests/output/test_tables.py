@@ -106,7 +106,7 @@ def test_methods_have_a_column_and_an_interval_for_each_measure():
 
 
 def test_effects_table_has_units_and_intervals():
-    found = {"refinement": dict.fromkeys(FOUR, {"value": -0.1, "low": -0.2, "high": 0.0})}
+    found = {"refinement": {name: {"value": -0.1, "low": -0.2, "high": 0.0} for name in FOUR}}
     table = tables.effects(found)
     for header in HEADERS.values():
         assert table[[header, f"{header} low", f"{header} high"]].iloc[0].tolist() == [-0.1, -0.2, 0.0]

@@ -8,7 +8,7 @@ import pytest
 
 from lib.base import ROOT
 from lib.experiments.parameters import check_one, defaults
-from workflow.plan import read_profile
+from workflow.plan import PROFILES, read_profile
 from workflow.steps import NOTEBOOKS
 
 CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
@@ -47,6 +47,13 @@ def test_cells_are_short_and_only_checked_ones_keep_outputs(name):
         if "nbval-check-output" not in tags:
             assert cell["outputs"] == [] and cell["execution_count"] is None, cell["id"]
         assert not {"raises-exception", "skip-execution", "nbval-skip"} & set(tags), cell["id"]
+
+
+@every_notebook
+def test_run_by_hand_it_overwrites_no_published_run(name):
+    parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
+    assert 'run = "by-hand"' in source(parameters)
+    assert "by-hand" not in {path.stem for path in PROFILES.glob("*.toml")} | {path.name for path in (ROOT / "reports").iterdir()}
 
 
 @every_notebook

@@ -1,4 +1,4 @@
-"""Alpha by clustering against scikit-learn's own labels and posteriors, and pictures with a known answer."""
+"""Methods without a trained network: clustering beside scikit-learn, solvers beside pymatting, controls by hand."""
 
 import itertools
 import warnings
@@ -10,7 +10,13 @@ from sklearn.mixture import GaussianMixture
 
 from lib import baselines
 from lib.base import UserError
+from lib.baselines import half_unknown, trimap_as_alpha
 from lib.data.trimap import make_trimap
+from lib.evaluation.errors import alpha_errors
+
+every_solver = pytest.mark.parametrize("name", baselines.SOLVERS)
+TRIMAP = np.uint8([0, 128, 128, 255]).reshape(1, 1, 2, 2)
+ALPHA = np.uint8([0, 51, 255, 204]).reshape(1, 1, 2, 2)
 
 
 def person(size: int = 28) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +87,7 @@ def test_oracle_has_the_smallest_error_of_all_choices(method):
 
 
 def test_border_leaves_out_the_lower_side_on_which_a_portrait_stands():
-    image, alpha = person()
+    image, _ = person()
     shares = baselines.memberships(image)
     assert (image[-1] == [200, 40, 30]).all(-1).mean() == 0.5
     chosen = baselines.foreground_clusters(shares, "border")
@@ -153,3 +159,87 @@ def test_unknown_method_and_decision_are_refused():
         baselines.memberships(noise(), "dbscan")
     with pytest.raises(UserError, match="decision: expected one of border, trimap, oracle, found 'luck'"):
         baselines.kmeans_alpha(noise(), "luck")
+
+
+# ------------------------------------------------------------------------------------------ solvers
+
+
+def two_colours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A soft edge between two plain colours: image = alpha F + (1 - alpha) B exactly, so alpha can be solved for."""
+    alpha = np.clip((np.arange(40) - 12) / 15, 0, 1)[None].repeat(30, 0).astype(np.float32)
+    wave = 0.1 * np.sin(np.arange(30) / 3)[:, None] * (alpha > 0) * (alpha < 1)
+    alpha = np.clip(alpha + wave, 0, 1).astype(np.float32)
+    red, blue = np.float32([0.9, 0.2, 0.1]), np.float32([0.1, 0.3, 0.8])
+    trimap = np.full(alpha.shape, 128, np.uint8)
+    trimap[:, :8], trimap[:, 32:] = 0, 255
+    return alpha[..., None] * red + (1 - alpha[..., None]) * blue, trimap, alpha
+
+
+@every_solver
+def test_solver_finds_the_alpha_of_two_colours(name):
+    image, trimap, alpha = two_colours()
+    found = baselines.SOLVERS[name](image, trimap)
+    assert found.dtype == np.float32 and found.shape == alpha.shape and 0 <= found.min() and found.max() <= 1
+    # The colour line model of the two solvers with local Laplacians is exact here; KNN's is nearest colours.
+    assert np.abs(found - alpha)[trimap == 128].mean() < (0.15 if name == "KNN" else 0.02)
+    assert (found[trimap == 0] == 0).all() and (found[trimap == 255] == 1).all()
+
+
+@every_solver
+def test_solver_is_what_pymatting_gives(name):
+    import pymatting
+
+    image, trimap, _ = two_colours()
+    noisy = np.clip(image + np.random.default_rng(0).normal(0, 0.05, image.shape), 0, 1).astype(np.float32)
+    peer = {"closed-form": pymatting.estimate_alpha_cf, "KNN": pymatting.estimate_alpha_knn,
+            "learning-based": pymatting.estimate_alpha_lbdm}[name]
+    levels = np.where(trimap == 128, 0.5, trimap / 255)
+    expected = np.clip(peer(noisy.astype(np.float64), levels), 0, 1)
+    unknown = trimap == 128  # pymatting's known pixels are nearly 0 and 1, ours exactly
+    np.testing.assert_allclose(baselines.SOLVERS[name](noisy, trimap)[unknown], expected[unknown], atol=1e-6)
+
+
+@every_solver
+def test_a_trimap_without_unknown_is_its_own_answer(name):
+    image, trimap, _ = two_colours()
+    trimap[trimap == 128] = 255
+    assert np.array_equal(baselines.SOLVERS[name](image, trimap), (trimap == 255).astype(np.float32))
+
+
+@pytest.mark.parametrize(("level", "said"), [(255, r"foreground \(255\)"), (0, r"background \(0\)")])
+def test_a_trimap_without_one_side_is_refused(level, said):
+    image, trimap, _ = two_colours()
+    trimap[trimap == level] = 128
+    with pytest.raises(UserError, match=f"closed-form matting expected pixels known as {said}, found none"):
+        baselines.closed_form(image, trimap)
+
+
+def test_a_solver_that_fails_says_so_in_a_sentence(monkeypatch):
+    def fails(*_):
+        raise ValueError("did not converge")
+
+    with pytest.raises(UserError, match=r"some solver: found no solution for this picture \(did not converge\)"):
+        baselines._solve("some solver", fails, *two_colours()[:2])
+
+
+# ------------------------------------------------------------------------------------------ controls
+
+
+def test_trimap_as_alpha_has_three_exact_levels():
+    found = trimap_as_alpha(TRIMAP)
+    assert found.dtype == np.float32 and found.shape == (1, 1, 2, 2)
+    assert found.ravel().tolist() == [0, 0.5, 0.5, 1]
+
+
+def test_half_unknown_is_the_truth_where_the_trimap_is_known():
+    found = half_unknown(TRIMAP, ALPHA)
+    assert found.dtype == np.float32 and found.shape == (1, 1, 2, 2)
+    np.testing.assert_allclose(found.ravel(), [0, 0.5, 0.5, 0.8])
+
+
+def test_the_controls_agree_on_unknown_pixels_and_differ_by_the_known_ones():
+    trimap, half = (alpha_errors(control, ALPHA, TRIMAP).iloc[0]
+                    for control in (trimap_as_alpha(TRIMAP), half_unknown(TRIMAP, ALPHA)))
+    assert trimap["unknown"] == half["unknown"] == pytest.approx((0.3 + 0.5) / 2)
+    assert half["all"] == pytest.approx((0.3 + 0.5) / 4)
+    assert trimap["all"] - half["all"] == pytest.approx(0.2 / 4)
