@@ -35,8 +35,11 @@ compare: .venv/ready
 	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/quick-mine)) \
 		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
 
-# One pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
+# Style and the contracts between the rooms first, then one pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
 test: .venv/ready
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet || { echo "error: expected formatted code, found other; run .venv/bin/ruff format" >&2; exit 1; }
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests build/nbval
 
@@ -53,7 +56,7 @@ readme: .venv/ready
 
 # The exact versions, for every platform, with hashes and without the name of an index.
 lock: .venv/ready
-	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --extra encoder --extra peers --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 # data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older

@@ -30,8 +30,11 @@ def train(arguments: Sequence[str]) -> None:
         prepared = prepare(source, given.size, given.trimap_rule)
         if not here.rank:
             wait()
-        split = (group_split(prepared.groups, given.data_seed, given.test_fraction) if given.split == "group"
-                 else random_split(len(prepared), given.data_seed, given.test_fraction))
+        split = (
+            group_split(prepared.groups, given.data_seed, given.test_fraction)
+            if given.split == "group"
+            else random_split(len(prepared), given.data_seed, given.test_fraction)
+        )
         train_network(prepared, split, given.out, recipe, machine)
 
 
@@ -41,8 +44,9 @@ def train_parser() -> argparse.ArgumentParser:
     from lib.device import Machine
     from lib.training.thumbnail import ThumbnailRecipe
 
-    parser = argparse.ArgumentParser(prog="python -m lib train", description=train.__doc__,
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m lib train", description=train.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--out", required=True, help="folder of the training")
     parser.add_argument("--data", default="portraits", help="source: portraits, aisegment or folder")
     parser.add_argument("--data-dir", default="", help="root of the source's files")
@@ -51,8 +55,12 @@ def train_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-seed", type=int, default=0, help="seed of the subset and the split")
     parser.add_argument("--split", default="random", choices=("random", "group"), help="by image or by group")
     parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the images to test on")
-    parser.add_argument("--trimap-rule", default="tolerant", choices=tuple(LOW_HIGH),
-                        help="thresholds of alpha between known and unknown pixels")
+    parser.add_argument(
+        "--trimap-rule",
+        default="tolerant",
+        choices=tuple(LOW_HIGH),
+        help="thresholds of alpha between known and unknown pixels",
+    )
     _add_fields(parser.add_argument_group("recipe"), ThumbnailRecipe)
     _add_fields(parser.add_argument_group("machine"), Machine)
     return parser
@@ -78,8 +86,11 @@ def _meanings(kind: type) -> dict[str, str]:
     for each in reversed(kind.__mro__[:-1]):
         text = " ".join((each.__doc__ or "").split()).split(" UserError ")[0].replace("%", "%%")
         parts = re.split(rf"\b((?:{name})(?:, (?:{name}))*): ", text)
-        found |= {one: meaning.rstrip(" .;,") for names, meaning in zip(parts[1::2], parts[2::2], strict=True)
-                  for one in names.split(", ")}
+        found |= {
+            one: meaning.rstrip(" .;,")
+            for names, meaning in zip(parts[1::2], parts[2::2], strict=True)
+            for one in names.split(", ")
+        }
     return found
 
 
@@ -116,8 +127,9 @@ COMMANDS = {function.__name__: function for function in (train, matte, kaggle, t
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. A user's mistake is one line on stderr, and exit status 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m lib", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m lib", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, function in COMMANDS.items():
         commands.add_parser(name, help=function.__doc__, add_help=False)

@@ -59,8 +59,9 @@ def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, se
     return shares.reshape(*image.shape[:2], k).astype(np.float32)
 
 
-def foreground_clusters(shares: np.ndarray, decision: str, trimap: np.ndarray | None = None,
-                        alpha: np.ndarray | None = None) -> np.ndarray:
+def foreground_clusters(
+    shares: np.ndarray, decision: str, trimap: np.ndarray | None = None, alpha: np.ndarray | None = None
+) -> np.ndarray:
     """Which clusters are foreground: bool (k,).
 
     shares (H,W,k) as `memberships` gives them; trimap (H,W) uint8 for "trimap", alpha (H,W) uint8 for
@@ -87,22 +88,35 @@ def cluster_alpha(shares: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     return np.clip(shares[..., foreground].sum(-1), 0, 1)
 
 
-def kmeans_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
-                 alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
+def kmeans_alpha(
+    image: np.ndarray,
+    decision: str,
+    trimap: np.ndarray | None = None,
+    alpha: np.ndarray | None = None,
+    clusters: int = 2,
+    seed: int = 0,
+) -> np.ndarray:
     """Hard alpha (H,W) float32 of one image (H,W,3) uint8 by K-means; see `foreground_clusters`."""
     shares = memberships(image, "kmeans", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 
 
-def gmm_alpha(image: np.ndarray, decision: str, trimap: np.ndarray | None = None,
-              alpha: np.ndarray | None = None, clusters: int = 2, seed: int = 0) -> np.ndarray:
+def gmm_alpha(
+    image: np.ndarray,
+    decision: str,
+    trimap: np.ndarray | None = None,
+    alpha: np.ndarray | None = None,
+    clusters: int = 2,
+    seed: int = 0,
+) -> np.ndarray:
     """Soft alpha (H,W) float32 of one image (H,W,3) uint8 by a GMM; see `foreground_clusters`."""
     shares = memberships(image, "gmm", clusters, seed)
     return cluster_alpha(shares, foreground_clusters(shares, decision, trimap, alpha))
 
 
-def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2,
-               seed: int = 0, jobs: int = 0) -> dict[str, np.ndarray]:
+def all_alphas(
+    images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2, seed: int = 0, jobs: int = 0
+) -> dict[str, np.ndarray]:
     """Every method with every decision: {"kmeans_border": (n,1,H,W) uint8, ...}, six entries.
 
     images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
@@ -111,7 +125,8 @@ def all_alphas(images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clus
     pixels = len(images) * images.shape[-2] * images.shape[-1]
     rows = Parallel(n_jobs=jobs or (1 if pixels < WORTH_A_POOL else -1))(
         delayed(_one)(np.asarray(images[i]), np.asarray(alphas[i, 0]), trimaps[i, 0], clusters, seed + i)
-        for i in range(len(images)))
+        for i in range(len(images))
+    )
     return {key: np.stack([row[key] for row in rows])[:, None] for key in rows[0]}
 
 
@@ -149,7 +164,10 @@ def learning_based(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
 
 
 SOLVERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "closed-form": closed_form, "KNN": knn, "learning-based": learning_based}
+    "closed-form": closed_form,
+    "KNN": knn,
+    "learning-based": learning_based,
+}
 
 
 def _solve(name: str, solver: Callable, image: np.ndarray, trimap: np.ndarray) -> np.ndarray:

@@ -18,8 +18,16 @@ MULTIPLE = 32  # five halvings
 TILE, OVERLAP = 800, 128  # pixels; a tile of 800x800 takes the full-width network about 1.5 GiB in float32
 
 
-def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], machine: Machine = Machine(), *,
-            batch_size: int = 256, mirror: bool = False, keep_known: bool = False) -> np.ndarray:
+def predict(
+    model: nn.Module,
+    prepared: Prepared,
+    index: Sequence[int],
+    machine: Machine = Machine(),
+    *,
+    batch_size: int = 256,
+    mirror: bool = False,
+    keep_known: bool = False,
+) -> np.ndarray:
     """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
 
     mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
@@ -33,15 +41,16 @@ def predict(model: nn.Module, prepared: Prepared, index: Sequence[int], machine:
     model.eval()
     try:
         with torch.inference_mode(), autocast(device, resolve_precision(machine.precision, device)):
-            parts = [_alpha(model, *_inputs(prepared, part, device), mirror, keep_known).cpu().numpy()
-                     for part in chunks(index, batch_size)]
+            parts = [
+                _alpha(model, *_inputs(prepared, part, device), mirror, keep_known).cpu().numpy()
+                for part in chunks(index, batch_size)
+            ]
     finally:
         model.train(was_training)
     return np.concatenate(parts)
 
 
-def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: bool,
-           keep_known: bool) -> torch.Tensor:
+def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: bool, keep_known: bool) -> torch.Tensor:
     alpha = model(image, trimap)
     if mirror:
         alpha = (alpha + model(image.flip(-1), trimap.flip(-1)).flip(-1)) / 2
@@ -54,8 +63,15 @@ def _inputs(prepared: Prepared, index: np.ndarray, device: torch.device) -> tupl
     return image.float() / 255, trimap_levels(trimap)
 
 
-def matte(model: nn.Module, image: np.ndarray, trimap: np.ndarray, *, tile: int = TILE, overlap: int = OVERLAP,
-          precision: str = "auto") -> np.ndarray:
+def matte(
+    model: nn.Module,
+    image: np.ndarray,
+    trimap: np.ndarray,
+    *,
+    tile: int = TILE,
+    overlap: int = OVERLAP,
+    precision: str = "auto",
+) -> np.ndarray:
     """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255.
 
     Known pixels come back as 0 and 1. A picture larger than `tile` px on a side is cut into tiles of at most that
@@ -105,7 +121,7 @@ def _ramp(span: slice, length: int, overlap: int) -> np.ndarray:
     if span.start > 0:
         ramp[: len(rise)] = rise
     if span.stop < length:
-        ramp[n - len(rise):] = np.minimum(ramp[n - len(rise):], rise[::-1])
+        ramp[n - len(rise) :] = np.minimum(ramp[n - len(rise) :], rise[::-1])
     return ramp
 
 

@@ -4,8 +4,13 @@ import torch
 import torch.nn.functional as F
 
 
-def alpha_prediction_loss(predicted: torch.Tensor, alpha: torch.Tensor, region: torch.Tensor | None = None,
-                          eps: float = 1e-6, by_image: bool = False) -> torch.Tensor:
+def alpha_prediction_loss(
+    predicted: torch.Tensor,
+    alpha: torch.Tensor,
+    region: torch.Tensor | None = None,
+    eps: float = 1e-6,
+    by_image: bool = False,
+) -> torch.Tensor:
     """Mean of sqrt((predicted - alpha)^2 + eps^2): a scalar, over all pixels or over those of `region`.
 
     predicted, alpha: float tensors of one shape in [0,1]. region: boolean tensor of that shape (the unknown
@@ -16,9 +21,15 @@ def alpha_prediction_loss(predicted: torch.Tensor, alpha: torch.Tensor, region: 
     return _mean(torch.sqrt((predicted - alpha) ** 2 + eps**2), region, by_image)
 
 
-def compositional_loss(predicted: torch.Tensor, image: torch.Tensor, foreground: torch.Tensor,
-                       background: torch.Tensor, region: torch.Tensor | None = None, eps: float = 1e-6,
-                       by_image: bool = False) -> torch.Tensor:
+def compositional_loss(
+    predicted: torch.Tensor,
+    image: torch.Tensor,
+    foreground: torch.Tensor,
+    background: torch.Tensor,
+    region: torch.Tensor | None = None,
+    eps: float = 1e-6,
+    by_image: bool = False,
+) -> torch.Tensor:
     """Mean of sqrt((c_p - image)^2 + eps^2) with c_p = predicted foreground + (1 - predicted) background (eq. 2).
 
     predicted (N,1,H,W) float in [0,1]; image, foreground, background (N,3,H,W) float RGB in [0,1], not normalised,
@@ -72,13 +83,15 @@ def laplacian_loss(predicted: torch.Tensor, alpha: torch.Tensor, levels: int = 5
     error = predicted - alpha  # the pyramid is linear: one of the difference, not two
     error = error.reshape(-1, 1, *error.shape[-2:])
     if min(error.shape[-2:]) < 4 * 2 ** (levels - 1):
-        raise ValueError(f"levels: expected a shorter side of {4 * 2 ** (levels - 1)} px for {levels} levels, found "
-                         f"{min(error.shape[-2:])}; choose fewer levels.")
+        raise ValueError(
+            f"levels: expected a shorter side of {4 * 2 ** (levels - 1)} px for {levels} levels, found "
+            f"{min(error.shape[-2:])}; choose fewer levels."
+        )
     row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=error.dtype, device=error.device) / 16
     kernel = (row[:, None] * row[None, :]).view(1, 1, 5, 5)
     total = error.new_zeros(())
     for level in range(levels):
-        error = error[..., :error.shape[-2] // 2 * 2, :error.shape[-1] // 2 * 2]
+        error = error[..., : error.shape[-2] // 2 * 2, : error.shape[-1] // 2 * 2]
         low = _blurred(error, kernel)[..., ::2, ::2]
         spread = torch.zeros_like(error)
         spread[..., ::2, ::2] = 4 * low

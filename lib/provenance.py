@@ -13,8 +13,19 @@ from pathlib import Path
 
 from lib.base import ROOT
 
-PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python-headless", "matplotlib",
-            "papermill", "snakemake", "nbconvert", "safetensors")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "opencv-python-headless",
+    "matplotlib",
+    "papermill",
+    "snakemake",
+    "nbconvert",
+    "safetensors",
+)
 OURS = ("lib", "workflow")  # packages that are followed
 # What a picture looks like in a notebook's JSON ("image/png": "iVBOR...") and in a web page (base64,iVBOR...).
 PICTURE = re.compile(r'("image/(?!svg)[\w.+-]+":\s*(?:"[^"]*"|\[[^\]]*\])|base64,[A-Za-z0-9+/=\r\n]+)')
@@ -36,7 +47,7 @@ def imported_modules(source: str, module: str = "") -> frozenset[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = module.split(".")[:-node.level] if node.level else []
+            above = module.split(".")[: -node.level] if node.level else []
             origin = ".".join([*above, *([node.module] if node.module else [])])
             names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
     return frozenset(name for name in names if name.split(".")[0] in OURS)
@@ -140,10 +151,16 @@ def commit() -> dict:
 
 def environment() -> dict:
     """Commit, package versions, Python, processor, memory and GPU."""
-    return {**commit(), "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-            "python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count(),
-            "processor": _processor(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            "gpu": _gpu()}
+    return {
+        **commit(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "gpu": _gpu(),
+    }
 
 
 def anonymous(text: str, parameters: dict) -> str:
@@ -196,8 +213,9 @@ def _processor() -> str:
 def _gpu() -> str:
     """Names of the GPUs, asked of the driver's own tool: loading PyTorch would take seconds."""
     try:
-        done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True,
-                              text=True, check=True)
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "none"
     return ", ".join(done.stdout.split("\n")).strip(", ") or "none"

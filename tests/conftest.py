@@ -31,10 +31,12 @@ def small_article(root: Path) -> None:
     shutil.copytree(ROOT / "reports" / "article", root / "reports" / "article")
     (root / "reports/article/paper.md").write_text(
         "---\ntitle: Small\nsubtitle: one\n---\n\n# Abstract\n\nTrained for {{ n('05_results.epochs', '.0f') }} epochs "
-        "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n")
+        "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n"
+    )
     (root / "reports/claims.yaml").write_text(
         "- {id: short, claim: It is short., source: this paper, rests_on: [05_results.epochs],\n"
-        "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n")
+        "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n"
+    )
 
 
 @pytest.fixture
@@ -45,9 +47,12 @@ def repository(template, tmp_path) -> Path:
 
 def command(root: Path):
     """A function that runs `python -m workflow smoke ...` in `root` and returns the finished process."""
+
     def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "workflow", "smoke", *arguments], cwd=root,
-                              capture_output=True, text=True, **options)
+        return subprocess.run(
+            [sys.executable, "-m", "workflow", "smoke", *arguments], cwd=root, capture_output=True, text=True, **options
+        )
+
     run.root = root
     return run
 

@@ -21,17 +21,27 @@ def notebook(cells: list[tuple[str, list[str], str]]) -> str:
 def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
-    end = (f"from lib.output import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
-           "             {'epochs': epochs})")
-    return notebook([("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
-                     ("code", ["parameters"], parameters), ("code", [], "import json\nfrom pathlib import Path\n" + body),
-                     ("code", [], end)])
+    end = (
+        f"from lib.output import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
+        "             {'epochs': epochs})"
+    )
+    return notebook(
+        [
+            ("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
+            ("code", ["parameters"], parameters),
+            ("code", [], "import json\nfrom pathlib import Path\n" + body),
+            ("code", [], end),
+        ]
+    )
 
 
 def touching_notebook(name: str, files: list[str]) -> str:
     """A small notebook that writes the number of epochs into each file; RUN in their paths becomes the run's name."""
-    return small_notebook(name, f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
-                          "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))")
+    return small_notebook(
+        name,
+        f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
+        "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))",
+    )
 
 
 def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None = None, rule: str = "tolerant"):
@@ -44,5 +54,16 @@ def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None
     trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
     keys = [str(number) for number in range(len(alpha))]
     fingerprint = hashlib.sha256(image.tobytes() + alpha.tobytes()).hexdigest()
-    return Prepared(image, alpha, trimap, None, None, keys, keys if groups is None else list(groups), {}, [],
-                    f"{fingerprint}-{rule}", rule)
+    return Prepared(
+        image,
+        alpha,
+        trimap,
+        None,
+        None,
+        keys,
+        keys if groups is None else list(groups),
+        {},
+        [],
+        f"{fingerprint}-{rule}",
+        rule,
+    )

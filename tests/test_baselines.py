@@ -22,7 +22,7 @@ ALPHA = np.uint8([0, 51, 255, 204]).reshape(1, 1, 2, 2)
 def person(size: int = 28) -> tuple[np.ndarray, np.ndarray]:
     """Image (H,W,3) and alpha (H,W) uint8: a flat body that stands on the lower border before a flat wall."""
     alpha = np.zeros((size, size), np.uint8)
-    alpha[size // 4:, size // 4:-size // 4] = 255
+    alpha[size // 4 :, size // 4 : -size // 4] = 255
     image = np.where(alpha[..., None] == 255, np.uint8([200, 40, 30]), np.uint8([20, 90, 160]))
     return image, alpha
 
@@ -191,8 +191,11 @@ def test_solver_is_what_pymatting_gives(name):
 
     image, trimap, _ = two_colours()
     noisy = np.clip(image + np.random.default_rng(0).normal(0, 0.05, image.shape), 0, 1).astype(np.float32)
-    peer = {"closed-form": pymatting.estimate_alpha_cf, "KNN": pymatting.estimate_alpha_knn,
-            "learning-based": pymatting.estimate_alpha_lbdm}[name]
+    peer = {
+        "closed-form": pymatting.estimate_alpha_cf,
+        "KNN": pymatting.estimate_alpha_knn,
+        "learning-based": pymatting.estimate_alpha_lbdm,
+    }[name]
     levels = np.where(trimap == 128, 0.5, trimap / 255)
     expected = np.clip(peer(noisy.astype(np.float64), levels), 0, 1)
     unknown = trimap == 128  # pymatting's known pixels are nearly 0 and 1, ours exactly
@@ -238,8 +241,10 @@ def test_half_unknown_is_the_truth_where_the_trimap_is_known():
 
 
 def test_the_controls_agree_on_unknown_pixels_and_differ_by_the_known_ones():
-    trimap, half = (alpha_errors(control, ALPHA, TRIMAP).iloc[0]
-                    for control in (trimap_as_alpha(TRIMAP), half_unknown(TRIMAP, ALPHA)))
+    trimap, half = (
+        alpha_errors(control, ALPHA, TRIMAP).iloc[0]
+        for control in (trimap_as_alpha(TRIMAP), half_unknown(TRIMAP, ALPHA))
+    )
     assert trimap["unknown"] == half["unknown"] == pytest.approx((0.3 + 0.5) / 2)
     assert half["all"] == pytest.approx((0.3 + 0.5) / 4)
     assert trimap["all"] - half["all"] == pytest.approx(0.2 / 4)

@@ -60,8 +60,9 @@ def test_mirrored_prediction_is_the_mean_of_both_and_known_pixels_are_kept():
     class Ramp(torch.nn.Module):
         forward = staticmethod(ramp)
 
-    plain, mirrored, kept = (predict(Ramp(), prepared, [0, 1], FP32, **options)
-                             for options in ({}, {"mirror": True}, {"keep_known": True}))
+    plain, mirrored, kept = (
+        predict(Ramp(), prepared, [0, 1], FP32, **options) for options in ({}, {"mirror": True}, {"keep_known": True})
+    )
     np.testing.assert_allclose(plain[0, 0, 3], np.linspace(0, 1, 28), atol=1e-6)
     np.testing.assert_allclose(mirrored, 0.5, atol=1e-6)
     trimap = prepared.trimap

@@ -26,7 +26,8 @@ def test_region_takes_the_mean_over_its_own_pixels_after_the_root():
     region = torch.tensor([True, True, False, False])
     # masked before the root, each pixel outside would add eps: (0.1 + 0.5099 + 0.1 + 0.1) / 2
     assert alpha_prediction_loss(predicted, alpha, region, eps=0.1).item() == pytest.approx(
-        (0.1 + math.hypot(0.5, 0.1)) / 2, rel=1e-6)
+        (0.1 + math.hypot(0.5, 0.1)) / 2, rel=1e-6
+    )
 
 
 def test_empty_region_is_zero_with_zero_gradient():

@@ -34,7 +34,7 @@ def pyramid(image: np.ndarray, levels: int) -> list[np.ndarray]:
     row = np.array([1, 4, 6, 4, 1]) / 16
     kernel, bands = np.outer(row, row), []
     for _ in range(levels):
-        image = image[:image.shape[0] // 2 * 2, :image.shape[1] // 2 * 2]
+        image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
         low = convolve(image, kernel, mode="mirror")[::2, ::2]
         spread = np.zeros_like(image)
         spread[::2, ::2] = low
@@ -46,9 +46,22 @@ def pyramid(image: np.ndarray, levels: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("size", [(64, 80), (70, 101)])
 def test_laplacian_loss_is_that_of_two_pyramids_by_scipy(size):
     predicted, alpha = pair(2, 1, *size)
-    expected = np.mean([sum(2**s * np.abs(p - a).mean() for s, (p, a) in enumerate(zip(
-        pyramid(predicted[n, 0].double().numpy(), 5), pyramid(alpha[n, 0].double().numpy(), 5), strict=True))) / 5
-        for n in range(2)])
+    expected = np.mean(
+        [
+            sum(
+                2**s * np.abs(p - a).mean()
+                for s, (p, a) in enumerate(
+                    zip(
+                        pyramid(predicted[n, 0].double().numpy(), 5),
+                        pyramid(alpha[n, 0].double().numpy(), 5),
+                        strict=True,
+                    )
+                )
+            )
+            / 5
+            for n in range(2)
+        ]
+    )
     assert laplacian_loss(predicted, alpha).item() == pytest.approx(expected, rel=1e-5)
     assert laplacian_loss(predicted[None], alpha[None]).item() == pytest.approx(expected, rel=1e-5)
 
@@ -71,8 +84,10 @@ def test_sobel_loss_is_opencvs():
 
     def magnitude(x: torch.Tensor) -> np.ndarray:
         x = x[0, 0].double().numpy()
-        gx, gy = (cv2.Sobel(x, cv2.CV_64F, *order, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
-                  for order in ((1, 0), (0, 1)))
+        gx, gy = (
+            cv2.Sobel(x, cv2.CV_64F, *order, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+            for order in ((1, 0), (0, 1))
+        )
         return np.sqrt(gx**2 + gy**2 + 1e-6)
 
     expected = np.abs(magnitude(predicted) - magnitude(alpha)).mean()
@@ -92,7 +107,7 @@ def test_error_map_by_hand_and_its_gradient():
     loss = error_loss(error, predicted, alpha)
     assert loss.item() == pytest.approx(((0.1 - 0.5) ** 2 + 0.2**2) / 2)
     loss.backward()
-    assert predicted.grad[0, 0, 0, 0] == pytest.approx((0.1 - 0.5))  # 2/2 (e - |p - a|) times -d|p - a|/dp = 1
+    assert predicted.grad[0, 0, 0, 0] == pytest.approx(0.1 - 0.5)  # 2/2 (e - |p - a|) times -d|p - a|/dp = 1
 
 
 def test_temporal_loss_of_two_frames_by_hand():

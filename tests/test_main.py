@@ -31,8 +31,10 @@ def fields() -> list[dataclasses.Field]:
 
 def test_train_names_every_field_of_its_recipe_and_machine_and_says_what_it_means():
     text = train_parser().format_help()
-    assert all(f"--{field.name.replace('_', '-')} " in text or f"--no-{field.name.replace('_', '-')}" in text
-               for field in fields())
+    assert all(
+        f"--{field.name.replace('_', '-')} " in text or f"--no-{field.name.replace('_', '-')}" in text
+        for field in fields()
+    )
     meanings = {action.dest: action.help for action in train_parser()._actions}
     assert all(meanings[field.name].strip() for field in fields())
     assert meanings["clip"] == "largest norm of the gradient, 0 = any" and meanings["momentum"] == "of sgd"
@@ -44,9 +46,32 @@ def test_without_options_train_takes_the_defaults(monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr(thumbnail, "train", lambda *given: called.append(given))
     main(["train", "--out", str(tmp_path / "out"), "--images", "10"])
-    main(["train", "--out", str(tmp_path / "out"), "--images", "10", "--lr", "0.5", "--augment", "--no-batch-norm",
-          "--test-at", "3", "5", "--trimap-rule", "strict", "--threads", "1", "--device", "cpu", "--split", "group",
-          "--test-fraction", "0.5"])
+    main(
+        [
+            "train",
+            "--out",
+            str(tmp_path / "out"),
+            "--images",
+            "10",
+            "--lr",
+            "0.5",
+            "--augment",
+            "--no-batch-norm",
+            "--test-at",
+            "3",
+            "5",
+            "--trimap-rule",
+            "strict",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+            "--split",
+            "group",
+            "--test-fraction",
+            "0.5",
+        ]
+    )
     (prepared, split, out, recipe, machine), (strict, groups, _, changed, cpu) = called
     assert (recipe, machine, out) == (ThumbnailRecipe(), Machine(), str(tmp_path / "out"))
     assert len(prepared) == 10 and prepared.image.shape[-2:] == (28, 28) and len(split[0]) == 8 and len(split[1]) == 2
@@ -58,15 +83,31 @@ def test_without_options_train_takes_the_defaults(monkeypatch, tmp_path):
 
 def test_train_writes_a_network_that_can_be_loaded(monkeypatch, tmp_path):
     monkeypatch.setenv("MATTING_CACHE", str(tmp_path / "cache"))
-    main(["train", "--out", str(tmp_path / "out"), "--images", "10", "--epochs", "1", "--batch-size", "4", "--device",
-          "cpu", "--threads", "1"])
+    main(
+        [
+            "train",
+            "--out",
+            str(tmp_path / "out"),
+            "--images",
+            "10",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "4",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+        ]
+    )
     assert isinstance(load(tmp_path / "out", "cpu"), torch.nn.Module)
     assert pd.read_csv(tmp_path / "out" / "history.csv").step.tolist() == [2]
 
 
 def test_a_mistake_is_one_sentence(tmp_path, capsys):
-    error = refused(capsys, "train", "--out", str(tmp_path / "out"), "--data", "folder", "--data-dir",
-                    str(tmp_path / "nowhere"))
+    error = refused(
+        capsys, "train", "--out", str(tmp_path / "out"), "--data", "folder", "--data-dir", str(tmp_path / "nowhere")
+    )
     assert error.count("\n") == 1 and error.startswith("Error: ") and "nowhere" in error
     error = refused(capsys, "train", "--out", str(tmp_path / "out"), "--epochs", "0")
     assert error == "Error: epochs: expected at least 1, found 0; raise it.\n"
@@ -87,17 +128,42 @@ def test_each_command_explains_itself_under_its_own_name(command, capsys):
 
 
 def test_the_list_of_commands_needs_no_pytorch():
-    code = ("import runpy, sys; sys.argv = ['lib', '--help']\ntry:\n    runpy.run_module('lib', run_name='__main__')\n"
-            "finally:\n    sys.stderr.write(str('torch' in sys.modules))")
+    code = (
+        "import runpy, sys; sys.argv = ['lib', '--help']\ntry:\n    runpy.run_module('lib', run_name='__main__')\n"
+        "finally:\n    sys.stderr.write(str('torch' in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "False"
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 
 def test_two_processes_prepare_once_and_train_one_network(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "lib", "train",
-               "--out", str(tmp_path / "two"), "--images", "10", "--epochs", "1", "--batch-size", "8", "--device", "cpu"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
-                          env=os.environ | {"OMP_NUM_THREADS": "1", "MATTING_CACHE": str(tmp_path / "cache")})
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "lib",
+        "train",
+        "--out",
+        str(tmp_path / "two"),
+        "--images",
+        "10",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "8",
+        "--device",
+        "cpu",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MATTING_CACHE": str(tmp_path / "cache")},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(pd.read_csv(tmp_path / "two" / "history.csv")) == 1 and done.stdout.count("epoch 1/1") == 1

@@ -9,18 +9,22 @@ from lib import provenance
 from lib.base import ROOT
 
 
-@pytest.mark.parametrize(("source", "module", "named"), [
-    ("import lib.a", "", {"lib.a"}),
-    ("import lib.a.b as c", "", {"lib.a.b"}),
-    ("from lib import a, b as c", "", {"lib", "lib.a", "lib.b"}),
-    ("from lib.a import b", "", {"lib.a", "lib.a.b"}),
-    ("from lib.a.b import (c,\n d)", "", {"lib.a.b", "lib.a.b.c", "lib.a.b.d"}),
-    ("from . import a", "lib.data.x", {"lib.data", "lib.data.a"}),
-    ("from .a import b", "lib.data.x", {"lib.data.a", "lib.data.a.b"}),
-    ("from ..a import b", "lib.data.x", {"lib.a", "lib.a.b"}),
-    ("from .a import b", "lib.data.__init__", {"lib.data.a", "lib.data.a.b"}),
-    ("def f():\n    from lib import a", "", {"lib", "lib.a"}),
-    ("import os, torch\nfrom library import a", "", set())])
+@pytest.mark.parametrize(
+    ("source", "module", "named"),
+    [
+        ("import lib.a", "", {"lib.a"}),
+        ("import lib.a.b as c", "", {"lib.a.b"}),
+        ("from lib import a, b as c", "", {"lib", "lib.a", "lib.b"}),
+        ("from lib.a import b", "", {"lib.a", "lib.a.b"}),
+        ("from lib.a.b import (c,\n d)", "", {"lib.a.b", "lib.a.b.c", "lib.a.b.d"}),
+        ("from . import a", "lib.data.x", {"lib.data", "lib.data.a"}),
+        ("from .a import b", "lib.data.x", {"lib.data.a", "lib.data.a.b"}),
+        ("from ..a import b", "lib.data.x", {"lib.a", "lib.a.b"}),
+        ("from .a import b", "lib.data.__init__", {"lib.data.a", "lib.data.a.b"}),
+        ("def f():\n    from lib import a", "", {"lib", "lib.a"}),
+        ("import os, torch\nfrom library import a", "", set()),
+    ],
+)
 def test_imports_are_found_in_every_form(source, module, named):
     assert provenance.imported_modules(source, module) == named
 
@@ -29,20 +33,41 @@ def test_imports_are_found_in_every_form(source, module, named):
 def tree(tmp_path, monkeypatch):
     """A package of one module for each form of import; every form must lead to lib/deep/leaf.py."""
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    files = {"lib/__init__.py": "", "lib/deep/__init__.py": "", "lib/deep/leaf.py": "x = 1", "lib/other.py": "y = 1",
-             "lib/absolute.py": "import lib.deep.leaf", "lib/named.py": "from lib.deep.leaf import x",
-             "lib/package.py": "from lib.deep import leaf", "lib/inner.py": "def f():\n    from lib.deep import leaf",
-             "lib/deep/sibling.py": "from . import leaf", "lib/deep/relative.py": "from .leaf import x",
-             "lib/far/__init__.py": "", "lib/far/cousin.py": "from ..deep.leaf import x",
-             "lib/wide/__init__.py": "from lib.deep import leaf", "lib/through.py": "from lib.wide import anything"}
+    files = {
+        "lib/__init__.py": "",
+        "lib/deep/__init__.py": "",
+        "lib/deep/leaf.py": "x = 1",
+        "lib/other.py": "y = 1",
+        "lib/absolute.py": "import lib.deep.leaf",
+        "lib/named.py": "from lib.deep.leaf import x",
+        "lib/package.py": "from lib.deep import leaf",
+        "lib/inner.py": "def f():\n    from lib.deep import leaf",
+        "lib/deep/sibling.py": "from . import leaf",
+        "lib/deep/relative.py": "from .leaf import x",
+        "lib/far/__init__.py": "",
+        "lib/far/cousin.py": "from ..deep.leaf import x",
+        "lib/wide/__init__.py": "from lib.deep import leaf",
+        "lib/through.py": "from lib.wide import anything",
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
-@pytest.mark.parametrize("target", ["lib.absolute", "lib.named", "lib.package", "lib.inner", "lib.deep.sibling",
-                                    "lib.deep.relative", "lib.far.cousin", "lib.through"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "lib.absolute",
+        "lib.named",
+        "lib.package",
+        "lib.inner",
+        "lib.deep.sibling",
+        "lib.deep.relative",
+        "lib.far.cousin",
+        "lib.through",
+    ],
+)
 def test_a_change_is_seen_through_every_form_of_import(tree, target):
     before, unrelated = provenance.code_fingerprint(target), provenance.code_fingerprint("lib.other")
     (tree / "lib/deep/leaf.py").write_text("x = 2")
@@ -59,18 +84,34 @@ def test_a_package_that_gets_code_of_its_own_is_seen(tree):
 PLAIN = 'def f(x):\n    if x:\n        raise UserError("x: expected none.")\n    return "words"\n'
 
 
-@pytest.mark.parametrize("other", [
-    '"""A module."""\n\n' + PLAIN, PLAIN.replace("(x):", "(x):\n    # why"), PLAIN.replace("(x):", '(x):\n    """Says."""'),
-    PLAIN.replace('"x: expected none."', 'f"{x}: expected nothing, " "found it."'), PLAIN.replace("    ", "  "),
-    PLAIN.replace('"words"', "('words')")])
+@pytest.mark.parametrize(
+    "other",
+    [
+        '"""A module."""\n\n' + PLAIN,
+        PLAIN.replace("(x):", "(x):\n    # why"),
+        PLAIN.replace("(x):", '(x):\n    """Says."""'),
+        PLAIN.replace('"x: expected none."', 'f"{x}: expected nothing, " "found it."'),
+        PLAIN.replace("    ", "  "),
+        PLAIN.replace('"words"', "('words')"),
+    ],
+)
 def test_comments_docstrings_layout_and_messages_mean_nothing(other):
     assert provenance.meaning(other) == provenance.meaning(PLAIN)
 
 
-@pytest.mark.parametrize("other", [PLAIN.replace("words", "other"), PLAIN.replace("if x", "if not x"),
-                                   PLAIN.replace("UserError", "ValueError"), PLAIN.replace("return", "yield"),
-                                   PLAIN.replace("f(x)", "f(x, y=1)"), PLAIN.replace('"words"', "1"),
-                                   PLAIN.replace('"words"', "1.0"), PLAIN.replace('"words"', "True")])
+@pytest.mark.parametrize(
+    "other",
+    [
+        PLAIN.replace("words", "other"),
+        PLAIN.replace("if x", "if not x"),
+        PLAIN.replace("UserError", "ValueError"),
+        PLAIN.replace("return", "yield"),
+        PLAIN.replace("f(x)", "f(x, y=1)"),
+        PLAIN.replace('"words"', "1"),
+        PLAIN.replace('"words"', "1.0"),
+        PLAIN.replace('"words"', "True"),
+    ],
+)
 def test_everything_else_means_something(other):
     assert provenance.meaning(other) != provenance.meaning(PLAIN)
     assert provenance.meaning(PLAIN.replace('"words"', "1")) != provenance.meaning(PLAIN.replace('"words"', "True"))

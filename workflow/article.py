@@ -12,8 +12,8 @@ import typst
 
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
-from lib.output import notebook, style, values
-from workflow import claims, drawing, failures, record
+from lib.output import notebook, style
+from workflow import claims, drawing, failures, record, values
 from workflow.text.render import render
 
 FOLDER = ROOT / "reports" / "article"
@@ -26,8 +26,11 @@ NOT_PROSE = re.compile(r"{[{%#].*?[}%#]}|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|^---\n.*?
 def typed_numbers(text: str) -> list[str]:
     """Results typed by hand in the article's source, as "line 12: 0.31"; placeholders, code and formulas excepted."""
     prose = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    return [f"line {number}: {found}" for number, line in enumerate(prose.splitlines(), 1)
-            for found in TYPED.findall(line.replace("95 %", ""))]
+    return [
+        f"line {number}: {found}"
+        for number, line in enumerate(prose.splitlines(), 1)
+        for found in TYPED.findall(line.replace("95 %", ""))
+    ]
 
 
 def build(run: str) -> None:
@@ -38,11 +41,15 @@ def build(run: str) -> None:
     """
     text = SOURCE.read_text()
     if typed := typed_numbers(text):
-        raise UserError(f"reports/article/paper.md: expected every result from a placeholder, found typed "
-                        f"{', '.join(typed)}; quote a value instead.")
+        raise UserError(
+            f"reports/article/paper.md: expected every result from a placeholder, found typed "
+            f"{', '.join(typed)}; quote a value instead."
+        )
     for name, reason in values.stale(reports_dir(run)).items():
-        raise UserError(f"reports/{run}/values/{name}.json: expected values of the code that is here, found that "
-                        f"{reason}; run `make paper`.")
+        raise UserError(
+            f"reports/{run}/values/{name}.json: expected values of the code that is here, found that "
+            f"{reason}; run `make paper`."
+        )
     claims.write_table(run)
     _workflow(run)
     pages = {kind: render(SOURCE, run, kind) for kind in ("html", "pdf")}
@@ -53,9 +60,19 @@ def build(run: str) -> None:
 
 def html(markdown: str, run: str) -> str:
     """One self-contained HTML page: pictures and style inside, formulas as MathML, a table of contents."""
-    page = _pandoc(markdown, "html5", "--standalone", "--embed-resources", "--toc", "--toc-depth=2", "--mathml",
-                   "--section-divs", f"--css={FOLDER / 'paper.css'}", "--metadata=document-css:false",
-                   f"--resource-path={reports_dir(run)}")
+    page = _pandoc(
+        markdown,
+        "html5",
+        "--standalone",
+        "--embed-resources",
+        "--toc",
+        "--toc-depth=2",
+        "--mathml",
+        "--section-divs",
+        f"--css={FOLDER / 'paper.css'}",
+        "--metadata=document-css:false",
+        f"--resource-path={reports_dir(run)}",
+    )
     return provenance.anonymous(page, {})
 
 
@@ -66,15 +83,28 @@ def pdf(markdown: str) -> bytes:
     try:
         return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)
     except typst.TypstError as error:
-        raise UserError(f"reports/article/paper.md: expected Typst to set it, found: {error}; look at paper.typ and "
-                        "at what the text brought.") from error
+        raise UserError(
+            f"reports/article/paper.md: expected Typst to set it, found: {error}; look at paper.typ and "
+            "at what the text brought."
+        ) from error
 
 
 def _pandoc(markdown: str, to: str, *options: str) -> str:
     # --columns: pandoc would read relative column widths into pipe tables that are wider than a line.
-    return pypandoc.convert_text(markdown, to, format="markdown+pipe_tables+implicit_figures", extra_args=[
-        "--citeproc", f"--bibliography={FOLDER / 'references.bib'}", "--metadata=link-citations:true", "--wrap=none",
-        "--columns=100000", "--fail-if-warnings", *options])
+    return pypandoc.convert_text(
+        markdown,
+        to,
+        format="markdown+pipe_tables+implicit_figures",
+        extra_args=[
+            "--citeproc",
+            f"--bibliography={FOLDER / 'references.bib'}",
+            "--metadata=link-citations:true",
+            "--wrap=none",
+            "--columns=100000",
+            "--fail-if-warnings",
+            *options,
+        ],
+    )
 
 
 def _workflow(run: str) -> None:

@@ -12,7 +12,8 @@ import yaml
 
 from lib.base import ROOT, UserError, reports_dir, write_atomically
 from lib.experiments import published
-from lib.output import notebook, values
+from lib.output import notebook
+from workflow import values
 
 CLAIMS = ROOT / "reports" / "claims.yaml"
 FIELDS = {"id", "claim", "source", "rests_on", "holds_if", "tolerance"}
@@ -31,17 +32,21 @@ def read(path: Path = CLAIMS) -> list[dict]:
     for claim in listed:
         where = f"{path.name}, claim {claim.get('id', '?')}"
         if unknown := set(claim) - FIELDS - {"needs"}:
-            raise UserError(f"{where}: expected the fields {', '.join(sorted(FIELDS))}, found {', '.join(unknown)}; "
-                            "correct it.")
+            raise UserError(
+                f"{where}: expected the fields {', '.join(sorted(FIELDS))}, found {', '.join(unknown)}; correct it."
+            )
         if missing := FIELDS - set(claim):
             raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
         kinds = [kind for kind in claim["holds_if"] if kind in CONDITIONS]
         if len(kinds) != 1 or claim["holds_if"].get("value") not in claim["rests_on"]:
-            raise UserError(f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
-                            f"found {claim['holds_if']}; correct it.")
+            raise UserError(
+                f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
+                f"found {claim['holds_if']}; correct it."
+            )
         if claim["tolerance"] not in TOLERANCES:
-            raise UserError(f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; "
-                            "choose one.")
+            raise UserError(
+                f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; choose one."
+            )
     return listed
 
 
@@ -49,8 +54,10 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     """The outcome of one claim by the values of a run. UserError when a value that it rests on is missing."""
     for name in claim["rests_on"]:
         if name not in known:
-            raise UserError(f"claims.yaml, claim {claim['id']}: expected the value {name}, found none in the run; let "
-                            f"notebook {name.split('.')[0]} record it, or correct the claim.")
+            raise UserError(
+                f"claims.yaml, claim {claim['id']}: expected the value {name}, found none in the run; let "
+                f"notebook {name.split('.')[0]} record it, or correct the claim."
+            )
     if any(known.get(name) != wanted for name, wanted in claim.get("needs", {}).items()):
         return NOT_TESTED
     condition = claim["holds_if"]
@@ -76,10 +83,19 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
 def judged(folder: Path) -> pd.DataFrame:
     """All claims on a run, by its folder (reports/<run>): id, claim, source, measured (the value of the condition, in words), outcome."""
     known = published.values() | values.load(folder)
-    rows = [{"id": claim["id"], "claim": claim["claim"], "source": claim["source"],
-             "measured": measured(known.get(claim["holds_if"]["value"])),
-             "holds if": condition(claim["holds_if"], known), "outcome": judge(claim, known),
-             "tolerance": claim["tolerance"], "rests on": ", ".join(claim["rests_on"])} for claim in read()]
+    rows = [
+        {
+            "id": claim["id"],
+            "claim": claim["claim"],
+            "source": claim["source"],
+            "measured": measured(known.get(claim["holds_if"]["value"])),
+            "holds if": condition(claim["holds_if"], known),
+            "outcome": judge(claim, known),
+            "tolerance": claim["tolerance"],
+            "rests on": ", ".join(claim["rests_on"]),
+        }
+        for claim in read()
+    ]
     return pd.DataFrame(rows)
 
 

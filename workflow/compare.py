@@ -1,6 +1,6 @@
 """Two runs side by side, each difference in units of the spread between seeds:
 
-    python -m workflow.compare reports/quick reports/h200
+python -m workflow.compare reports/quick reports/h200
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base import UserError, write_atomically
-from lib.output import values
+from workflow import values
 
 MOVED = 3.0  # spreads: a difference beyond is pointed out
 EQUAL = 1e-6  # relative: numbers that differ by less are the same but for rounding
@@ -63,8 +63,11 @@ def table(a: dict[str, values.Leaf], b: dict[str, values.Leaf]) -> pd.DataFrame:
 def parameter_changes(a: Path, b: Path) -> list[str]:
     """Parameters that differ between two runs, as "images 256 -> 0", the run's name left out."""
     one, other = values.parameters(a), values.parameters(b)
-    return [f"{name} {one.get(name)!r} -> {other.get(name)!r}" for name in sorted(one.keys() | other.keys())
-            if one.get(name) != other.get(name) and name != "run"]
+    return [
+        f"{name} {one.get(name)!r} -> {other.get(name)!r}"
+        for name in sorted(one.keys() | other.keys())
+        if one.get(name) != other.get(name) and name != "run"
+    ]
 
 
 def write(a: Path, b: Path) -> pd.DataFrame:
@@ -73,8 +76,10 @@ def write(a: Path, b: Path) -> pd.DataFrame:
     stem = b / f"compare-{a.name}"
     changes = parameter_changes(a, b)
     head = f"# {b.name} (B) beside {a.name} (A)\n\nParameters that differ: {', '.join(changes) or 'none'}.\n\n"
-    notes = ("\n\nspread: standard deviation over seeds (else a quarter of the 95 % interval) of the difference "
-             f"B - A. moved: by more than {MOVED:g} spreads, or at all where a value has none.\n")
+    notes = (
+        "\n\nspread: standard deviation over seeds (else a quarter of the 95 % interval) of the difference "
+        f"B - A. moved: by more than {MOVED:g} spreads, or at all where a value has none.\n"
+    )
     shown = frame.to_markdown(index=False, floatfmt=".4g", missingval="")
     write_atomically(stem.with_suffix(".csv"), frame.to_csv(index=False, lineterminator="\n").encode())
     write_atomically(stem.with_suffix(".md"), (head + shown + notes).encode())

@@ -1,6 +1,6 @@
 """Copies of all notebooks with a profile's parameters put in, for nbval, which has none of its own:
 
-    python -m workflow.copies smoke smoke-nbval build/nbval
+python -m workflow.copies smoke smoke-nbval build/nbval
 """
 
 import shutil

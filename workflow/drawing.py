@@ -24,12 +24,15 @@ def levels(steps: dict[str, dict]) -> dict[str, int]:
 
 def direct_needs(steps: dict[str, dict]) -> dict[str, list[str]]:
     """Name -> what it needs and does not get through another need; LAST needs whatever nothing else does."""
+
     def above(name: str) -> set[str]:
         return {deep for need in steps[name]["needs"] for deep in (need, *above(need))}
 
     needed = {need for step in steps.values() for need in step["needs"]}
-    found = {name: [need for need in step["needs"] if not any(need in above(other) for other in step["needs"])]
-             for name, step in steps.items()}
+    found = {
+        name: [need for need in step["needs"] if not any(need in above(other) for other in step["needs"])]
+        for name, step in steps.items()
+    }
     return found | {LAST: [name for name in steps if name not in needed]}
 
 
@@ -62,8 +65,17 @@ def workflow(steps: dict[str, dict]) -> Figure:
 
 def _box(axes, place: tuple[float, float], text: str, colour: str) -> None:
     x, y = place
-    axes.add_patch(FancyBboxPatch((x - BOX[0] / 2, y - BOX[1] / 2), *BOX, boxstyle="round,pad=0,rounding_size=0.08",
-                                  facecolor="white", edgecolor=colour, linewidth=1.2, zorder=2))
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - BOX[0] / 2, y - BOX[1] / 2),
+            *BOX,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor="white",
+            edgecolor=colour,
+            linewidth=1.2,
+            zorder=2,
+        )
+    )
     axes.text(x, y, text, ha="center", va="center", zorder=3)
 
 
@@ -72,5 +84,16 @@ def _arrow(axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     x, y = end[0] - BOX[0] / 2, end[1]
     bend = (x - 0.45, start[1])
     axes.plot([start[0] + BOX[0] / 2, bend[0]], [start[1], bend[1]], color="0.45", linewidth=0.9, zorder=1)
-    axes.add_patch(FancyArrowPatch(bend, (x, y), color="0.45", arrowstyle="-|>", mutation_scale=9, linewidth=0.9,
-                                   shrinkA=0, shrinkB=1, zorder=1))
+    axes.add_patch(
+        FancyArrowPatch(
+            bend,
+            (x, y),
+            color="0.45",
+            arrowstyle="-|>",
+            mutation_scale=9,
+            linewidth=0.9,
+            shrinkA=0,
+            shrinkB=1,
+            zorder=1,
+        )
+    )

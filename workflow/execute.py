@@ -20,8 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
-from lib.output import values
-from workflow import failures, pages, steps
+from workflow import failures, pages, steps, values
 
 ANSWER = "<!-- answer -->"
 
@@ -56,8 +55,9 @@ def execute(source: Path, target: Path, parameters: dict, out=None) -> nbformat.
     """
     unknown = sorted(set(parameters) - provenance.declared_parameters(source))
     if unknown:
-        raise UserError(f"{source.name}: expected its own parameters, found {', '.join(unknown)}; "
-                        "see its cell tagged `parameters`.")
+        raise UserError(
+            f"{source.name}: expected its own parameters, found {', '.join(unknown)}; see its cell tagged `parameters`."
+        )
     code = [cell for cell in nbformat.read(source, 4).cells if cell.cell_type == "code" and cell.source.strip()]
     console = Console(source.stem, len(code) + bool(parameters), out)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,18 +75,32 @@ def execute(source: Path, target: Path, parameters: dict, out=None) -> nbformat.
         raise
     finally:
         scratch.unlink(missing_ok=True)
-    pending = [cell.id for cell in notebook.cells
-               if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None]
+    pending = [
+        cell.id
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None
+    ]
     if pending:
-        raise UserError(f"{source.name}: expected every cell to run, found that {', '.join(pending)} did not; "
-                        "look for an exit() in the cell before.")
+        raise UserError(
+            f"{source.name}: expected every cell to run, found that {', '.join(pending)} did not; "
+            "look for an exit() in the cell before."
+        )
     return notebook
 
 
 def _papermill(source: Path, scratch: Path, parameters: dict, console: Console) -> nbformat.NotebookNode:
     return papermill.execute_notebook(
-        literal(source), literal(scratch), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False,
-        start_timeout=300, autosave_cell_every=0, stdout_file=console, on_cell_execute=console.cell)
+        literal(source),
+        literal(scratch),
+        parameters,
+        kernel_name="python3",
+        cwd=str(ROOT),
+        progress_bar=False,
+        start_timeout=300,
+        autosave_cell_every=0,
+        stdout_file=console,
+        on_cell_execute=console.cell,
+    )
 
 
 def literal(path: Path) -> str:
@@ -144,8 +158,14 @@ def run(name: str, run_name: str) -> None:
         raise UserError(f"{name}: expected it to write {', '.join(missing)}, found no such file; look at its cells.")
     took = time.monotonic() - start
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    content = {**step, **provenance.commit(), "outputs": outputs, "wall_seconds": round(took, 1),
-               "peak_memory_bytes": memory, "finished": int(time.time())}
+    content = {
+        **step,
+        **provenance.commit(),
+        "outputs": outputs,
+        "wall_seconds": round(took, 1),
+        "peak_memory_bytes": memory,
+        "finished": int(time.time()),
+    }
     write_atomically(ROOT / record, json.dumps(content, indent=1, sort_keys=True).encode())
     print(f"[{name}] done in {took:.0f} s", flush=True)
 

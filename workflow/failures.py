@@ -37,8 +37,10 @@ def sentence(error: BaseException, name: str) -> str:
 
 def no_space(name: str, told: object) -> str:
     """The sentence for a full disk."""
-    return (f"{name}: expected free disk space, found none ({told}); free some, or set MATTING_CACHE to a "
-            "directory on a larger disk.")
+    return (
+        f"{name}: expected free disk space, found none ({told}); free some, or set MATTING_CACHE to a "
+        "directory on a larger disk."
+    )
 
 
 @contextmanager

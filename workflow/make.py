@@ -64,8 +64,16 @@ def bring_up_to_date(arguments: argparse.Namespace) -> int:
         return 0
     if not all(record.step_path(run, notebook).is_file() for notebook in steps):
         (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
-    print("\n".join([*(causes(run, steps) or last_words(log)), f"error: run {run} is not complete; the whole story is "
-                     f"in {(runs_dir(run) / 'snakemake.log').relative_to(ROOT)}."]), file=sys.stderr)
+    print(
+        "\n".join(
+            [
+                *(causes(run, steps) or last_words(log)),
+                f"error: run {run} is not complete; the whole story is "
+                f"in {(runs_dir(run) / 'snakemake.log').relative_to(ROOT)}.",
+            ]
+        ),
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -81,8 +89,9 @@ def alone(run: str):
                 break
             except OSError as error:
                 if time.monotonic() > last:
-                    raise UserError(f"run {run}: expected no other `make paper` of this run, found one at "
-                                    "work; wait for it to end.") from error
+                    raise UserError(
+                        f"run {run}: expected no other `make paper` of this run, found one at work; wait for it to end."
+                    ) from error
                 time.sleep(0.2)
         yield
 
@@ -91,10 +100,31 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
     """Let Snakemake run what is stale. Returns its exit status and its own log, which is added to
     runs/<run>/snakemake.log, too."""
     # --nolock: `alone` does that, and Snakemake's own lock would outlive a kill -9.
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"),
-               "--directory", str(ROOT), "--cores", str(cores), "--config", f"run={run}", "--resources", "gpu=1",
-               "--nolock", "--keep-going", "--rerun-incomplete", "--rerun-triggers", "params", "mtime", "input",
-               "--scheduler", "greedy", *shlex.split(more)]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "workflow" / "Snakefile"),
+        "--directory",
+        str(ROOT),
+        "--cores",
+        str(cores),
+        "--config",
+        f"run={run}",
+        "--resources",
+        "gpu=1",
+        "--nolock",
+        "--keep-going",
+        "--rerun-incomplete",
+        "--rerun-triggers",
+        "params",
+        "mtime",
+        "input",
+        "--scheduler",
+        "greedy",
+        *shlex.split(more),
+    ]
     with open(runs_dir(run) / "snakemake.log", "ab+") as log:
         begin = log.seek(0, os.SEEK_END)
         process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent)
@@ -130,5 +160,7 @@ def causes(run: str, steps: dict) -> list[str]:
 
 def last_words(log: str, lines: int = 5) -> list[str]:
     """The end of Snakemake's log, where no step told why it failed."""
-    return ["Snakemake ended before any step could say why; its last lines:",
-            *[line for line in log.splitlines() if line.strip()][-lines:]]
+    return [
+        "Snakemake ended before any step could say why; its last lines:",
+        *[line for line in log.splitlines() if line.strip()][-lines:],
+    ]

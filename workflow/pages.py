@@ -6,9 +6,11 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 
-STYLE = ("nav.contents{max-width:60em;margin:1em auto;padding:.6em 1.2em;border-left:3px solid #0072b2;"
-         "font:14px/1.5 sans-serif}nav.contents ol{margin:.2em 0;padding-left:1.4em}"
-         "@media print{nav.contents{display:none}}")
+STYLE = (
+    "nav.contents{max-width:60em;margin:1em auto;padding:.6em 1.2em;border-left:3px solid #0072b2;"
+    "font:14px/1.5 sans-serif}nav.contents ol{margin:.2em 0;padding-left:1.4em}"
+    "@media print{nav.contents{display:none}}"
+)
 
 
 def page(notebook: nbformat.NotebookNode) -> str:
@@ -19,10 +21,15 @@ def page(notebook: nbformat.NotebookNode) -> str:
 
 def with_contents(body: str) -> str:
     """The page with a list of its second-level headings in front, and links to the article and the index."""
-    headings = [(heading["id"], heading.get_text().rstrip("¶"))
-                for heading in BeautifulSoup(body, "html.parser").find_all("h2") if heading.get("id")]
+    headings = [
+        (heading["id"], heading.get_text().rstrip("¶"))
+        for heading in BeautifulSoup(body, "html.parser").find_all("h2")
+        if heading.get("id")
+    ]
     rows = "".join(f'<li><a href="#{html.escape(name)}">{html.escape(text)}</a></li>' for name, text in headings)
-    contents = (f'<style>{STYLE}</style><nav class="contents" aria-label="Contents">'
-                f'<a href="paper.html">The article</a> · <a href="index.html">All pages</a><ol>{rows}</ol></nav>')
+    contents = (
+        f'<style>{STYLE}</style><nav class="contents" aria-label="Contents">'
+        f'<a href="paper.html">The article</a> · <a href="index.html">All pages</a><ol>{rows}</ol></nav>'
+    )
     before, tag, after = body.partition("<main>")
     return f"{before}{contents}{tag}{after}" if tag else contents + body

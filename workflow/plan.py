@@ -10,8 +10,7 @@ from lib import provenance
 from lib.base import ROOT, UserError
 from lib.data.open import open_source
 from lib.experiments import parameters
-from lib.output import values
-from workflow import steps
+from workflow import steps, values
 from workflow.record import read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
@@ -35,10 +34,10 @@ def read_profile(name: str) -> dict:
 
 
 def parse_setting(text: str) -> tuple[str, object]:
-    """"name=value" -> (name, value), the value read as TOML where it is TOML, otherwise as a plain word."""
+    """ "name=value" -> (name, value), the value read as TOML where it is TOML, otherwise as a plain word."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"SET: expected name=value, found {text!r}; write for example SET=\"epochs=20\".")
+        raise UserError(f'SET: expected name=value, found {text!r}; write for example SET="epochs=20".')
     try:
         return name.strip(), tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
@@ -57,8 +56,10 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     for table in (shared, *(profile.get(notebook, {}) for notebook in NOTEBOOKS)):
         for name, value in table.items():
             parameters.check_one(name, value)
-    data = {name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
-            for name in COUNTS}
+    data = {
+        name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
+        for name in COUNTS
+    }
     weights = weights_fingerprint(shared["encoder_weights"])
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     plan = {}
@@ -70,8 +71,14 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         if given.get("benchmark_dir"):
             opened.append(open_source("folder", given["benchmark_dir"]).fingerprint)
         opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
-        step = {"needs": list(STEPS[notebook].needs), "parameters": given, "code": provenance.code_parts(path),
-                "data": " ".join(opened), "weights": weights if "encoder_weights" in given else "", "lock": lock}
+        step = {
+            "needs": list(STEPS[notebook].needs),
+            "parameters": given,
+            "code": provenance.code_parts(path),
+            "data": " ".join(opened),
+            "weights": weights if "encoder_weights" in given else "",
+            "lock": lock,
+        }
         plan[notebook] = step | {"fingerprint": _sha256(step)}
     return plan
 
@@ -83,8 +90,10 @@ def weights_fingerprint(encoder_weights: str) -> str:
     try:
         status = Path(encoder_weights).stat()
     except OSError as error:
-        raise UserError(f"encoder_weights: expected a safetensors file, found nothing at {encoder_weights}; "
-                        'correct the path, or use "" or "imagenet".') from error
+        raise UserError(
+            f"encoder_weights: expected a safetensors file, found nothing at {encoder_weights}; "
+            'correct the path, or use "" or "imagenet".'
+        ) from error
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
@@ -142,10 +151,16 @@ def _differences(old: dict, new: dict) -> list[str]:
     if not set(new) <= set(old):
         return ["recorded by another version"]
     before, after = old["parameters"], new["parameters"]
-    changed = [f"{name} {before.get(name)!r} -> {after.get(name)!r}" for name in sorted(before | after)
-               if before.get(name) != after.get(name)]
-    changed += [f"{file} changed" for file in sorted(old["code"] | new["code"])
-                if old["code"].get(file) != new["code"].get(file)]
+    changed = [
+        f"{name} {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
+    changed += [
+        f"{file} changed"
+        for file in sorted(old["code"] | new["code"])
+        if old["code"].get(file) != new["code"].get(file)
+    ]
     return changed + [f"{part} changed" for part in ("needs", "data", "weights", "lock") if old.get(part) != new[part]]
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
-from lib.output import values
-from workflow import failures, steps
+from workflow import failures, steps, values
 
-COUNTS = {"images": "01_data.images", "left out": "01_data.left_out", "groups": "01_data.groups",
-          "training images": "05_results.training_images", "test images": "05_results.test_images"}
+COUNTS = {
+    "images": "01_data.images",
+    "left out": "01_data.left_out",
+    "groups": "01_data.groups",
+    "training images": "05_results.training_images",
+    "test images": "05_results.test_images",
+}
 STYLE = "body{max-width:52em;margin:2em auto;padding:0 1em;font:16px/1.5 serif}img{max-width:100%}"
 
 
@@ -52,8 +56,9 @@ def read(folder: Path) -> dict:
         return json.loads((folder / "run.json").read_bytes())
     except (FileNotFoundError, ValueError) as error:
         found = "no file" if isinstance(error, FileNotFoundError) else "a broken one"
-        raise UserError(f"reports/{folder.name}/run.json: expected the record of the run, found {found}; run "
-                        "`make paper`.") from error
+        raise UserError(
+            f"reports/{folder.name}/run.json: expected the record of the run, found {found}; run `make paper`."
+        ) from error
 
 
 def write(run: str) -> None:
@@ -74,16 +79,21 @@ def index_page(run: str) -> str:
     for notebook in steps.NOTEBOOKS:
         answer = html.escape(values.read(run, notebook)["answer"]).replace("**", "")
         rows.append(f'<li><a href="{notebook}.html">{notebook}</a>: {answer}</li>')
-    tables = "".join(f'<li><a href="tables/{path.name}">{path.stem}</a></li>'
-                     for path in sorted((report / "tables").glob("*.md")))
-    pictures = "".join(f'<figure><img src="{figures}/{path.name}" alt="{path.stem}"><figcaption>'
-                       f'<a href="{figures}/{path.stem}.pdf">{path.stem}</a></figcaption></figure>'
-                       for path in sorted(figures_dir(run).glob("*.png")))
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>Image matting: {run}</title><style>{STYLE}</style><h1>Image matting, run <em>{run}</em></h1>"
-            f'<p><a href="paper.html">The article</a> (<a href="paper.pdf">PDF</a>)</p>'
-            f'<ul>{"".join(rows)}</ul><h2>Tables</h2><ul>{tables}</ul><h2>Figures</h2>{pictures}'
-            f'<p><a href="run.json">run.json</a>: how each number was made.</p></html>\n')
+    tables = "".join(
+        f'<li><a href="tables/{path.name}">{path.stem}</a></li>' for path in sorted((report / "tables").glob("*.md"))
+    )
+    pictures = "".join(
+        f'<figure><img src="{figures}/{path.name}" alt="{path.stem}"><figcaption>'
+        f'<a href="{figures}/{path.stem}.pdf">{path.stem}</a></figcaption></figure>'
+        for path in sorted(figures_dir(run).glob("*.png"))
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Image matting: {run}</title><style>{STYLE}</style><h1>Image matting, run <em>{run}</em></h1>"
+        f'<p><a href="paper.html">The article</a> (<a href="paper.pdf">PDF</a>)</p>'
+        f"<ul>{''.join(rows)}</ul><h2>Tables</h2><ul>{tables}</ul><h2>Figures</h2>{pictures}"
+        f'<p><a href="run.json">run.json</a>: how each number was made.</p></html>\n'
+    )
 
 
 def main() -> None:

@@ -24,40 +24,59 @@ class Step:
 
 STEPS = {
     "01_data": Step(
-        figures=("fig01_example", "fig_wall", "fig_hair", "fig_difficulty", "fig_coverage", "fig_groups",
-                 "fig_alpha_histogram", "fig_trimap_rules"),
+        figures=(
+            "fig01_example",
+            "fig_wall",
+            "fig_hair",
+            "fig_difficulty",
+            "fig_coverage",
+            "fig_groups",
+            "fig_alpha_histogram",
+            "fig_trimap_rules",
+        ),
         tables=("tab_data_counts", "tab_trimap_rules", "tab_splits"),
         files=("reports/{run}/splits.csv",),
         rendered_figures=("fig_clips",),
         rendered_tables=("tab_difficulty", "tab_render_check"),
-        reads=("data/README.md", "data/check.csv", "data/sequences/manifest.csv")),
+        reads=("data/README.md", "data/check.csv", "data/sequences/manifest.csv"),
+    ),
     "02_unsupervised": Step(
         figures=("fig_unsupervised_examples", "fig_unsupervised_failures"),
         tables=("tab_unsupervised", "tab_unsupervised_failures"),
-        files=("runs/{run}/unsupervised.npz",)),
+        files=("runs/{run}/unsupervised.npz",),
+    ),
     "03_vgg16": Step(
         figures=("fig02_architecture", "fig03_loss_curves"),
         tables=("tab01_hyperparameters", "tab_layers", "tab_training", "tab_pooling", "tab_leakage"),
-        all_threads=True, gpu=True),
+        all_threads=True,
+        gpu=True,
+    ),
     "04_augmentation": Step(
         needs=("03_vgg16",),
         figures=("fig_augmentation_examples", "fig_augmentation_paired"),
         tables=("tab_augmentation",),
-        all_threads=True, gpu=True),
+        all_threads=True,
+        gpu=True,
+    ),
     "05_results": Step(
         needs=("02_unsupervised", "03_vgg16", "04_augmentation"),
         figures=("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
         tables=("tab02_results", "tab_metrics"),
-        gpu=True),
+        gpu=True,
+    ),
     "06_refinement": Step(
         figures=("fig_refinement_losses", "fig_refinement_hair"),
         tables=("tab_refinement", "tab_refinement_effects"),
-        all_threads=True, gpu=True),
+        all_threads=True,
+        gpu=True,
+    ),
     "07_benchmarks": Step(
         needs=("03_vgg16", "06_refinement"),
         figures=("fig_benchmarks",),
         tables=("tab_benchmarks", "tab_benchmarks_ranks"),
-        all_threads=True, gpu=True),
+        all_threads=True,
+        gpu=True,
+    ),
 }
 NOTEBOOKS = tuple(STEPS)
 
@@ -80,15 +99,22 @@ def record(run: str, notebook: str) -> str:
 def shown(notebook: str, run: str, data: str = "portraits") -> list[str]:
     """What the cells of a notebook write: figures, tables and further files. data: the parameter of that name."""
     step, rendered = STEPS[notebook], data == "portraits"
-    return [*figures(run, *step.figures, *(step.rendered_figures if rendered else ())),
-            *tables(run, *step.tables, *(step.rendered_tables if rendered else ())),
-            *(file.format(run=run) for file in step.files)]
+    return [
+        *figures(run, *step.figures, *(step.rendered_figures if rendered else ())),
+        *tables(run, *step.tables, *(step.rendered_tables if rendered else ())),
+        *(file.format(run=run) for file in step.files),
+    ]
 
 
 def outputs(notebook: str, run: str, parameters: dict) -> list[str]:
     """Every file of a finished step, its record last."""
-    return [f"reports/{run}/{notebook}.ipynb", f"reports/{run}/{notebook}.html", f"reports/{run}/values/{notebook}.json",
-            *shown(notebook, run, parameters.get("data", "portraits")), record(run, notebook)]
+    return [
+        f"reports/{run}/{notebook}.ipynb",
+        f"reports/{run}/{notebook}.html",
+        f"reports/{run}/values/{notebook}.json",
+        *shown(notebook, run, parameters.get("data", "portraits")),
+        record(run, notebook),
+    ]
 
 
 def record_outputs(run: str) -> list[str]:
@@ -98,8 +124,11 @@ def record_outputs(run: str) -> list[str]:
 
 def article_outputs(run: str) -> list[str]:
     """What `python -m workflow.article` writes from run.json."""
-    return [*(f"reports/{run}/{name}" for name in ("paper.html", "paper.pdf", "abstract.md")),
-            *tables(run, "tab_claims", kinds=("csv", "md")), *figures(run, "fig_workflow")]
+    return [
+        *(f"reports/{run}/{name}" for name in ("paper.html", "paper.pdf", "abstract.md")),
+        *tables(run, "tab_claims", kinds=("csv", "md")),
+        *figures(run, "fig_workflow"),
+    ]
 
 
 def waiting(notebook: str) -> int:

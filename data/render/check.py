@@ -42,8 +42,12 @@ def main() -> None:
 def check(number: int) -> list[dict]:
     """One row a background: differences of 255 between composite and render at the soft pixels of the square."""
     person = draw_person(number)
-    stored = cv2.cvtColor(cv2.imread(str(DATA / f"portraits/{name(number)}.webp"), cv2.IMREAD_UNCHANGED),
-                          cv2.COLOR_BGRA2RGBA) / 255.0
+    stored = (
+        cv2.cvtColor(
+            cv2.imread(str(DATA / f"portraits/{name(number)}.webp"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA
+        )
+        / 255.0
+    )
     face = build(person)
     colour, alpha, own = render(threads=2)
     height, width = alpha.shape
@@ -59,13 +63,17 @@ def check(number: int) -> list[dict]:
     for label, level in BACKGROUNDS.items():
         behind = linear(np.full(3, level))
         seen = shown(black + (1 - exact) * behind)
-        errors = {"linear light": 255 * develop.encode(weight * linear(foreground) + (1 - weight) * behind) - seen,
-                  "sRGB values": 255 * (weight * foreground + (1 - weight) * level) - seen,
-                  "alpha alone": shown(black * weight / np.maximum(exact, 1e-3) + (1 - weight) * behind) - seen}
+        errors = {
+            "linear light": 255 * develop.encode(weight * linear(foreground) + (1 - weight) * behind) - seen,
+            "sRGB values": 255 * (weight * foreground + (1 - weight) * level) - seen,
+            "alpha alone": shown(black * weight / np.maximum(exact, 1e-3) + (1 - weight) * behind) - seen,
+        }
         row = {"person": name(number), "background": label, "soft pixels": int(soft.sum())}
         for kind, error in errors.items():
-            row |= {f"{kind}: mean": round(float(error[soft].mean()), 2),
-                    f"{kind}: mean absolute": round(float(np.abs(error[soft]).mean()), 2)}
+            row |= {
+                f"{kind}: mean": round(float(error[soft].mean()), 2),
+                f"{kind}: mean absolute": round(float(np.abs(error[soft]).mean()), 2),
+            }
         out.append(row)
     return out
 
@@ -80,7 +88,7 @@ def softest(alpha: np.ndarray) -> tuple[slice, slice]:
     soft = ((alpha > 0.02) & (alpha < 0.98)).astype(np.float32)
     counts = cv2.boxFilter(soft, -1, (SIDE, SIDE), normalize=False, borderType=cv2.BORDER_CONSTANT)
     half = SIDE // 2
-    inner = counts[half:alpha.shape[0] - half, half:alpha.shape[1] - half]
+    inner = counts[half : alpha.shape[0] - half, half : alpha.shape[1] - half]
     row, column = np.unravel_index(np.argmax(inner), inner.shape)
     return slice(int(row), int(row) + SIDE), slice(int(column), int(column) + SIDE)
 

@@ -10,9 +10,16 @@ from nodes import attribute, material, math, mesh, mix, node, ramp
 
 PIT, NAPE = np.array([0, -0.078, 0.690]), np.array([0, 0.036, 0.738])  # of the neck, on the template
 # How far below the pit and the nape a garment is cut (m): front, back, depth of a V.
-CUTS = {"t-shirt": (0.012, 0.006, 0), "v-neck": (0.005, 0.004, 0.07), "shirt": (-0.002, -0.012, 0.035),
-        "jumper": (-0.002, -0.004, 0), "turtleneck": (-0.02, -0.02, 0), "jacket": (0.0, -0.004, 0.22),
-        "hoodie": (0.004, -0.004, 0), "scarf": (-0.005, -0.01, 0)}
+CUTS = {
+    "t-shirt": (0.012, 0.006, 0),
+    "v-neck": (0.005, 0.004, 0.07),
+    "shirt": (-0.002, -0.012, 0.035),
+    "jumper": (-0.002, -0.004, 0),
+    "turtleneck": (-0.02, -0.02, 0),
+    "jacket": (0.0, -0.004, 0.22),
+    "hoodie": (0.004, -0.004, 0),
+    "scarf": (-0.005, -0.01, 0),
+}
 
 
 def add_clothes(body: Body, person: dict) -> list:
@@ -140,7 +147,7 @@ def _ring(body: Body, kind: str, cloth: np.ndarray, count: int = 72) -> tuple:
         band = points[np.abs(points[:, 2] - _saddle(a, b, points)) < reach]
         angle = np.arctan2(band[:, 0] - centre[0], -(band[:, 1] - centre[1]))
         away = np.hypot(band[:, 0] - centre[0], band[:, 1] - centre[1])
-        weight = np.exp(-(np.angle(np.exp(1j * (angle[None] - azimuth[:, None]))) / 0.15) ** 2)
+        weight = np.exp(-((np.angle(np.exp(1j * (angle[None] - azimuth[:, None]))) / 0.15) ** 2))
         found = weight.sum(1) > 1
         radius[found] = (weight @ away)[found] / weight.sum(1)[found]
     radius = np.convolve(np.tile(radius, 3), np.ones(5) / 5, "same")[count:-count]
@@ -152,13 +159,35 @@ def _ring(body: Body, kind: str, cloth: np.ndarray, count: int = 72) -> tuple:
 ROWS = {  # of a collar, from the seam on: how far out and how far up from the neckline (m)
     "t-shirt": ((0.0005, -0.004), (0.0015, 0.004), (-0.001, 0.010)),
     "jumper": ((0.001, -0.006), (0.003, 0.006), (-0.002, 0.017)),
-    "turtleneck": ((0.003, -0.012), (0.0, 0.02), (0.0, 0.045), (0.002, 0.06), (0.006, 0.062), (0.008, 0.052),
-                   (0.009, 0.02)),
-    "shirt": ((0.0, -0.008), (0.001, 0.012), (0.001, 0.028), (0.004, 0.033), (0.009, 0.026), (0.014, 0.006),
-              (0.017, -0.006)),
+    "turtleneck": (
+        (0.003, -0.012),
+        (0.0, 0.02),
+        (0.0, 0.045),
+        (0.002, 0.06),
+        (0.006, 0.062),
+        (0.008, 0.052),
+        (0.009, 0.02),
+    ),
+    "shirt": (
+        (0.0, -0.008),
+        (0.001, 0.012),
+        (0.001, 0.028),
+        (0.004, 0.033),
+        (0.009, 0.026),
+        (0.014, 0.006),
+        (0.017, -0.006),
+    ),
     "hoodie": ((0.0, -0.01), (0.006, 0.02), (0.018, 0.05), (0.035, 0.055), (0.05, 0.035), (0.055, 0.0), (0.05, -0.03)),
-    "scarf": ((0.0, -0.035), (0.02, -0.04), (0.034, -0.015), (0.036, 0.015), (0.026, 0.045), (0.012, 0.058),
-              (0.002, 0.045), (-0.004, 0.01)),
+    "scarf": (
+        (0.0, -0.035),
+        (0.02, -0.04),
+        (0.034, -0.015),
+        (0.036, 0.015),
+        (0.026, 0.045),
+        (0.012, 0.058),
+        (0.002, 0.045),
+        (-0.004, 0.01),
+    ),
 }
 
 
@@ -183,11 +212,18 @@ def _collar(body: Body, kind: str, clothes: dict, first: int, cloth: np.ndarray)
             faces.append([index[row, column], index[row, after], index[row + 1, after], index[row + 1, column]])
     if opened:  # the points of the collar hang apart
         for column, sign in ((1, 1), (count - 1, -1)):
-            rows[-3:, column] += [[sign * 0.004, -0.002, -0.002], [sign * 0.008, -0.004, -0.010],
-                                  [sign * 0.011, -0.005, -0.018]]
+            rows[-3:, column] += [
+                [sign * 0.004, -0.002, -0.002],
+                [sign * 0.008, -0.004, -0.010],
+                [sign * 0.011, -0.005, -0.018],
+            ]
     made = mesh("collar", rows.reshape(-1, 3), faces, _fabric(kind, clothes, first, ribs=kind != "shirt"))
-    attribute(made, "rest", np.broadcast_to(np.stack([azimuth * 0.07, 0 * azimuth, 0 * azimuth], 1), rows.shape)
-              .reshape(-1, 3) + rows.reshape(-1, 3) * [0, 0.2, 1])
+    attribute(
+        made,
+        "rest",
+        np.broadcast_to(np.stack([azimuth * 0.07, 0 * azimuth, 0 * azimuth], 1), rows.shape).reshape(-1, 3)
+        + rows.reshape(-1, 3) * [0, 0.2, 1],
+    )
     smooth = made.modifiers.new("smooth", "SUBSURF")
     smooth.levels = smooth.render_levels = 2
     thick = made.modifiers.new("thick", "SOLIDIFY")
@@ -225,18 +261,30 @@ def _fabric(kind: str, clothes: dict, first: int, ribs: bool = False):
     mottled = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 400.0, "Detail": 2.0}).outputs[0]
     colour = mix(tree, ramp(tree, mottled, 0.3, 0.7, 0.0, 0.25), colour, (0.02, 0.02, 0.02))
     warped = node(tree, "ShaderNodeMapping", {"Vector": place, "Rotation": (0, 0.6, 0.3), "Scale": (1, 1, 0.45)})
-    crease = node(tree, "ShaderNodeTexNoise", {"Vector": warped.outputs[0], "Scale": 13.0, "Detail": 3.0,
-                                               "Distortion": 1.2}).outputs[0]
+    crease = node(
+        tree, "ShaderNodeTexNoise", {"Vector": warped.outputs[0], "Scale": 13.0, "Detail": 3.0, "Distortion": 1.2}
+    ).outputs[0]
     crease = math(tree, "ABSOLUTE", math(tree, "SUBTRACT", crease, 0.5))
     relief = node(tree, "ShaderNodeBump", {"Strength": 0.3, "Distance": 0.03, "Height": crease}).outputs[0]
     if ribs or kind in ("jumper", "turtleneck"):
         knit = math(tree, "SINE", math(tree, "MULTIPLY", parts[0], 2 * np.pi / 0.006))
-        relief = node(tree, "ShaderNodeBump", {"Strength": 0.5, "Distance": 0.0018, "Height": knit,
-                                               "Normal": relief}).outputs[0]
-    relief = node(tree, "ShaderNodeBump", {"Strength": 0.3, "Distance": 0.0008, "Height": mottled,
-                                           "Normal": relief}).outputs[0]
-    surface = node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": colour, "Roughness": 0.85, "Sheen Weight": 0.25, "Sheen Roughness": 0.5, "Normal": relief,
-        "Specular IOR Level": 0.25})
+        relief = node(
+            tree, "ShaderNodeBump", {"Strength": 0.5, "Distance": 0.0018, "Height": knit, "Normal": relief}
+        ).outputs[0]
+    relief = node(
+        tree, "ShaderNodeBump", {"Strength": 0.3, "Distance": 0.0008, "Height": mottled, "Normal": relief}
+    ).outputs[0]
+    surface = node(
+        tree,
+        "ShaderNodeBsdfPrincipled",
+        {
+            "Base Color": colour,
+            "Roughness": 0.85,
+            "Sheen Weight": 0.25,
+            "Sheen Roughness": 0.5,
+            "Normal": relief,
+            "Specular IOR Level": 0.25,
+        },
+    )
     tree.links.new(surface.outputs[0], out.inputs[0])
     return made

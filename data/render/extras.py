@@ -26,16 +26,25 @@ def _glasses(body: Body, extras: dict) -> None:
     """Rims, bridge and temples. No lenses: clear glass barely shows, and alpha has no place for it."""
     frame, tree, out = material("frame")
     metal = extras["glasses_shape"] > 0.6
-    tree.links.new(node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": (0.5, 0.42, 0.3, 1) if metal else (*extras["colours"][0], 1), "Metallic": float(metal),
-        "Roughness": 0.25}).outputs[0], out.inputs[0])
+    tree.links.new(
+        node(
+            tree,
+            "ShaderNodeBsdfPrincipled",
+            {
+                "Base Color": (0.5, 0.42, 0.3, 1) if metal else (*extras["colours"][0], 1),
+                "Metallic": float(metal),
+                "Roughness": 0.25,
+            },
+        ).outputs[0],
+        out.inputs[0],
+    )
     thick = 0.0009 if metal else 0.0018
     shape = 2.0 + 2.2 * extras["glasses_shape"]  # of a superellipse: round to square
     t = np.linspace(0, 2 * np.pi, 49)
     template = template_vertices()
     ends = []
     for side, eye in ((1, 14598), (-1, 14670)):
-        ball = body.to_head(body.vertices[eye:eye + 72]).mean(0)
+        ball = body.to_head(body.vertices[eye : eye + 72]).mean(0)
         c, s = np.cos(t), np.sin(t)
         x, z = (np.sign(v) * np.abs(v) ** (2 / shape) for v in (c, s))
         rim = ball + [side * 0.003, -0.031, -0.004] + np.stack([0.0255 * x, 0.006 * c * side, 0.0205 * z], 1)
@@ -86,8 +95,14 @@ def _earrings(body: Body, extras: dict) -> None:
 
 def _plastic(name: str, colour, rough: float, metal: float = 0.0):
     made, tree, out = material(name)
-    tree.links.new(node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": (*[float(c) for c in colour], 1), "Metallic": metal, "Roughness": rough}).outputs[0], out.inputs[0])
+    tree.links.new(
+        node(
+            tree,
+            "ShaderNodeBsdfPrincipled",
+            {"Base Color": (*[float(c) for c in colour], 1), "Metallic": metal, "Roughness": rough},
+        ).outputs[0],
+        out.inputs[0],
+    )
     return made
 
 

@@ -16,8 +16,23 @@ from person import linear
 
 HEAD = np.array([0, -0.055, 0.90])  # the template's middle of the skull
 # Hairline of the template: height (m) by azimuth from the front (0) over the ear (90) to the nape (180), degrees.
-HAIRLINE = np.array([[0, 0.962], [22, 0.964], [38, 0.955], [52, 0.944], [62, 0.920], [70, 0.893], [78, 0.885],
-                     [86, 0.905], [104, 0.900], [116, 0.872], [130, 0.842], [150, 0.826], [180, 0.818]])
+HAIRLINE = np.array(
+    [
+        [0, 0.962],
+        [22, 0.964],
+        [38, 0.955],
+        [52, 0.944],
+        [62, 0.920],
+        [70, 0.893],
+        [78, 0.885],
+        [86, 0.905],
+        [104, 0.900],
+        [116, 0.872],
+        [130, 0.842],
+        [150, 0.826],
+        [180, 0.818],
+    ]
+)
 JOINT = np.array([0, -0.045, 0.854])  # the template's head joint
 UNDER = 0.0012  # roots start this far below the skin
 
@@ -191,8 +206,7 @@ def _head_of_hair(body: Body, normals, scalp, person, obstacle, random) -> tuple
     layer = style.layer * random.random(style.count) ** 1.3 + 0.0005
     aim = None
     if style.comb == "target":
-        aim = body.from_head(np.array(TARGETS[hair["style"]][hair["length"] > 0.5]) + body.origin
-                             - JOINT)
+        aim = body.from_head(np.array(TARGETS[hair["style"]][hair["length"] > 0.5]) + body.origin - JOINT)
         length = np.linalg.norm(aim - place, axis=1) * 1.17
         length[fringe] = 0.052
     comb = _comb(body, style.comb, hair, template, place, normal, fringe, aim)
@@ -287,8 +301,11 @@ def _off_face(body: Body, points: np.ndarray) -> np.ndarray:
     centre, radii = np.array([0, -0.165, 0.868]), np.array([0.063, 0.085, 0.098])
     away = (body.to_head(points) - body.origin + JOINT - centre) / radii
     far = np.linalg.norm(away, axis=1, keepdims=True)
-    away[:, :1] = np.where(far < 1, np.sign(away[:, :1]) * np.sqrt(np.clip(1 - (away[:, 1:] ** 2).sum(1, keepdims=True),
-                                                                         0, 1)), away[:, :1])
+    away[:, :1] = np.where(
+        far < 1,
+        np.sign(away[:, :1]) * np.sqrt(np.clip(1 - (away[:, 1:] ** 2).sum(1, keepdims=True), 0, 1)),
+        away[:, :1],
+    )
     back = body.from_head(away * radii + centre - JOINT + body.origin)
     return np.where(far < 1, 0.5 * points + 0.5 * back, points)
 
@@ -383,7 +400,7 @@ def _lashes(body: Body, person, random) -> tuple:
     points = []
     template = template_vertices()
     for side, eye in (("l", 14598), ("r", 14670)):
-        ball = template[eye:eye + 72].mean(0)
+        ball = template[eye : eye + 72].mean(0)
         for part, number in (("1", 1), ("2", 2)):
             faces = groups()[f"helper-{side}-eyelashes-{part}"][0]
             far = np.linalg.norm(template[faces] - ball, axis=2)
@@ -452,8 +469,11 @@ def _colour(hair: dict):
         tips = ramp(tree, info.outputs["Intercept"], 0.1, 1.0, pigment, pigment * 0.94)
         white = math(tree, "LESS_THAN", info.outputs["Random"], float(hair["grey"]))
         kept = math(tree, "SUBTRACT", 1.0, math(tree, "MULTIPLY", white, 0.97))
-        colours = {"Melanin": math(tree, "MULTIPLY", tips, kept), "Melanin Redness": hair["redness"],
-                   "Random Color": 0.25}
+        colours = {
+            "Melanin": math(tree, "MULTIPLY", tips, kept),
+            "Melanin Redness": hair["redness"],
+            "Random Color": 0.25,
+        }
         kind = "MELANIN"
     shader = node(tree, "ShaderNodeBsdfHairPrincipled", common | colours, model="CHIANG", parametrization=kind)
     tree.links.new(shader.outputs[0], out.inputs[0])

@@ -43,8 +43,9 @@ def math(tree, operation: str, *values):
 
 def ramp(tree, value, low: float, high: float, to_low: float = 0.0, to_high: float = 1.0):
     """value mapped smoothly from [low, high] to [to_low, to_high]."""
-    made = node(tree, "ShaderNodeMapRange", {0: value, 1: low, 2: high, 3: to_low, 4: to_high},
-                interpolation_type="SMOOTHSTEP")
+    made = node(
+        tree, "ShaderNodeMapRange", {0: value, 1: low, 2: high, 3: to_low, 4: to_high}, interpolation_type="SMOOTHSTEP"
+    )
     return made.outputs[0]
 
 

@@ -79,8 +79,13 @@ def configure(scene, width: int, height: int, threads: int) -> None:
     scene.cycles_curves.shape, scene.cycles_curves.subdivisions = "RIBBONS", 2
 
 
-def render(width: int = WIDTH, height: int = HEIGHT, samples: int = SAMPLES, alpha_samples: int = ALPHA_SAMPLES,
-           threads: int = 2) -> tuple:
+def render(
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    samples: int = SAMPLES,
+    alpha_samples: int = ALPHA_SAMPLES,
+    threads: int = 2,
+) -> tuple:
     """float32: linear colours (height, width, 3) times the colour pass's own alpha, the exact alpha (height, width),
     and the colour pass's own alpha (height, width)."""
     scene = bpy.context.scene

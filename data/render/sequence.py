@@ -23,8 +23,13 @@ SHAKE = 0.35  # degrees of the camera's shake, standard deviation
 def pose_at(person: dict, frame: float) -> dict:
     """The person at a time in frames: a turn and a nod of the head, a sway of the body, each a slow wave."""
     random = np.random.Generator(np.random.PCG64([2021, person["number"], 2]))
-    waves = {"head_turn": (11, 18, 0.5), "nod": (3, 6, 0.7), "tilt": (2, 4, 0.6), "turn": (2, 5, 0.4),
-             "lean": (0.5, 1.5, 0.4)}  # name -> least and greatest width in degrees, waves in a second
+    waves = {
+        "head_turn": (11, 18, 0.5),
+        "nod": (3, 6, 0.7),
+        "tilt": (2, 4, 0.6),
+        "turn": (2, 5, 0.4),
+        "lean": (0.5, 1.5, 0.4),
+    }  # name -> least and greatest width in degrees, waves in a second
     pose = dict(person["pose"])
     for name, (low, high, rate) in waves.items():
         wide, phase = random.uniform(low, high), random.uniform(0, 2 * np.pi)

@@ -7,8 +7,13 @@ import numpy as np
 from body import Body, data_directory, groups, template_vertices, texture_coordinates
 from nodes import attribute, material, math, mesh, mix, node, ramp
 
-BLUSH = (((0.045, -0.13, 0.855), 0.022, 0.8), ((0, -0.17, 0.862), 0.014, 0.8), ((0.085, -0.03, 0.885), 0.022, 0.9),
-         ((0, -0.155, 0.795), 0.016, 0.35), ((0.03, -0.14, 0.905), 0.012, 0.25))  # where, radius, strength
+BLUSH = (
+    ((0.045, -0.13, 0.855), 0.022, 0.8),
+    ((0, -0.17, 0.862), 0.014, 0.8),
+    ((0.085, -0.03, 0.885), 0.022, 0.9),
+    ((0, -0.155, 0.795), 0.016, 0.35),
+    ((0.03, -0.14, 0.905), 0.012, 0.25),
+)  # where, radius, strength
 DARK = (((0.032, -0.148, 0.884), 0.009, 0.7), ((0.017, -0.145, 0.9), 0.008, 0.8), ((0.033, -0.148, 0.906), 0.01, 0.6))
 LASHES = range(14742, 14992)
 EYES = {"l": range(14598, 14670), "r": range(14670, 14742)}
@@ -47,8 +52,10 @@ def add_eyes(body: Body, person: dict) -> None:
 
 def add_teeth(body: Body) -> None:
     enamel, tree, out = material("teeth")
-    tree.links.new(node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": (0.62, 0.56, 0.46, 1), "Roughness": 0.25}).outputs[0], out.inputs[0])
+    tree.links.new(
+        node(tree, "ShaderNodeBsdfPrincipled", {"Base Color": (0.62, 0.56, 0.46, 1), "Roughness": 0.25}).outputs[0],
+        out.inputs[0],
+    )
     for part in ("helper-upper-teeth", "helper-lower-teeth"):
         faces = groups()[part][0]
         used, local = np.unique(faces, return_inverse=True)
@@ -79,8 +86,9 @@ def _mask(tree, name: str):
 
 
 def _noise(tree, place, scale: float, detail: float = 3.0, rough: float = 0.6):
-    return node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": scale, "Detail": detail,
-                                             "Roughness": rough}).outputs[0]
+    return node(
+        tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": scale, "Detail": detail, "Roughness": rough}
+    ).outputs[0]
 
 
 def _skin(skin: dict, hair: dict):
@@ -88,14 +96,20 @@ def _skin(skin: dict, hair: dict):
     base = np.array(skin["colour"])
     place = node(tree, "ShaderNodeAttribute", attribute_name="rest").outputs["Vector"]
     place = node(tree, "ShaderNodeVectorMath", {0: place, 1: (skin["seed"], 0, 0)}, operation="ADD").outputs[0]
-    spot = {name: node(tree, "ShaderNodeAttribute", attribute_name=name).outputs["Fac"]
-            for name in ("blush", "dark", "shade")}
+    spot = {
+        name: node(tree, "ShaderNodeAttribute", attribute_name=name).outputs["Fac"]
+        for name in ("blush", "dark", "shade")
+    }
     warm = base * [1.05, 0.72, 0.62]
     colour = mix(tree, ramp(tree, _noise(tree, place, 45, 3), 0.35, 0.7, 0, 0.45 * skin["mottle"]), base, warm)
     colour = mix(tree, ramp(tree, _noise(tree, place, 14, 2), 0.4, 0.7, 0, 0.25), colour, base * [0.92, 0.9, 0.8])
     blotch = ramp(tree, _noise(tree, place, 60, 2), 0.25, 0.75, 0.5, 1.0)
-    colour = mix(tree, math(tree, "MULTIPLY", math(tree, "MULTIPLY", spot["blush"], blotch), 0.62 * skin["blush"]),
-                 colour, base * [1.0, 0.52, 0.46])
+    colour = mix(
+        tree,
+        math(tree, "MULTIPLY", math(tree, "MULTIPLY", spot["blush"], blotch), 0.62 * skin["blush"]),
+        colour,
+        base * [1.0, 0.52, 0.46],
+    )
     colour = mix(tree, math(tree, "MULTIPLY", spot["dark"], 0.45), colour, base * [0.62, 0.5, 0.5])
     freckle = ramp(tree, _noise(tree, place, 330, 2), 0.60, 0.70, 0, min(1, skin["freckles"]))
     colour = mix(tree, freckle, colour, base * [0.62, 0.45, 0.35])
@@ -110,13 +124,32 @@ def _skin(skin: dict, hair: dict):
     pores = math(tree, "ADD", _noise(tree, place, 900, 2), math(tree, "MULTIPLY", _noise(tree, place, 260, 2), 0.8))
     relief = node(tree, "ShaderNodeBump", {"Strength": 0.22, "Distance": 0.0006, "Height": pores}).outputs[0]
     lines = node(tree, "ShaderNodeMapping", {"Vector": place, "Scale": (0.5, 1, 2.6)}).outputs[0]
-    relief = node(tree, "ShaderNodeBump", {"Strength": 0.25 + 0.5 * skin["wrinkles"], "Distance": 0.0018,
-                                           "Height": _noise(tree, lines, 75, 3), "Normal": relief}).outputs[0]
+    relief = node(
+        tree,
+        "ShaderNodeBump",
+        {
+            "Strength": 0.25 + 0.5 * skin["wrinkles"],
+            "Distance": 0.0018,
+            "Height": _noise(tree, lines, 75, 3),
+            "Normal": relief,
+        },
+    ).outputs[0]
     rough = ramp(tree, _noise(tree, place, 120, 1), 0.3, 0.7, 0.56 - 0.3 * skin["oil"], 0.68 - 0.25 * skin["oil"])
     rough = math(tree, "SUBTRACT", rough, math(tree, "MULTIPLY", lips, 0.12))
-    surface = node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": colour, "Roughness": rough, "Normal": relief, "IOR": 1.42, "Subsurface Weight": 0.85,
-        "Subsurface Radius": (1.0, 0.36, 0.2), "Subsurface Scale": 0.0035, "Specular IOR Level": 0.45})
+    surface = node(
+        tree,
+        "ShaderNodeBsdfPrincipled",
+        {
+            "Base Color": colour,
+            "Roughness": rough,
+            "Normal": relief,
+            "IOR": 1.42,
+            "Subsurface Weight": 0.85,
+            "Subsurface Radius": (1.0, 0.36, 0.2),
+            "Subsurface Scale": 0.0035,
+            "Specular IOR Level": 0.45,
+        },
+    )
     tree.links.new(surface.outputs[0], out.inputs[0])
     return made
 
@@ -134,8 +167,15 @@ def _eye(skin: dict, look: np.ndarray):
     unit = node(tree, "ShaderNodeVectorMath", {0: place}, operation="NORMALIZE").outputs[0]
     cosine = node(tree, "ShaderNodeVectorMath", {0: unit, 1: tuple(look)}, operation="DOT_PRODUCT").outputs["Value"]
     angle = math(tree, "MULTIPLY", math(tree, "ARCCOSINE", cosine), 180 / np.pi)
-    flat = node(tree, "ShaderNodeVectorMath", {0: unit, 1: node(tree, "ShaderNodeVectorMath", {
-        0: tuple(look), "Scale": cosine}, operation="SCALE").outputs[0]}, operation="SUBTRACT").outputs[0]
+    flat = node(
+        tree,
+        "ShaderNodeVectorMath",
+        {
+            0: unit,
+            1: node(tree, "ShaderNodeVectorMath", {0: tuple(look), "Scale": cosine}, operation="SCALE").outputs[0],
+        },
+        operation="SUBTRACT",
+    ).outputs[0]
     spokes = node(tree, "ShaderNodeVectorMath", {0: flat}, operation="NORMALIZE").outputs[0]
     iris = np.array(skin["iris"])
     fibres = ramp(tree, _noise(tree, spokes, 9, 4, 0.7), 0.3, 0.7)
@@ -147,9 +187,18 @@ def _eye(skin: dict, look: np.ndarray):
     white = mix(tree, ramp(tree, angle, 38, 75), white, (0.34, 0.22, 0.19))
     colour = mix(tree, ramp(tree, angle, 27.0, 29.0), colour, white)
     colour = mix(tree, ramp(tree, angle, 10.0, 11.2), (0.002, 0.002, 0.002), colour)
-    surface = node(tree, "ShaderNodeBsdfPrincipled", {
-        "Base Color": colour, "Roughness": 0.45, "Specular IOR Level": 0.08, "Coat Weight": 0.13,
-        "Coat Roughness": 0.02, "Coat IOR": 1.38,
-        "Subsurface Weight": 0.0})
+    surface = node(
+        tree,
+        "ShaderNodeBsdfPrincipled",
+        {
+            "Base Color": colour,
+            "Roughness": 0.45,
+            "Specular IOR Level": 0.08,
+            "Coat Weight": 0.13,
+            "Coat Roughness": 0.02,
+            "Coat IOR": 1.38,
+            "Subsurface Weight": 0.0,
+        },
+    )
     tree.links.new(surface.outputs[0], out.inputs[0])
     return made

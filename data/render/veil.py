@@ -38,10 +38,14 @@ def add_veil(body: Body, person: dict, hair: np.ndarray, clothes: list) -> None:
     radius = radius * np.clip((top - heights) / STEP, 0, 1)[:, None] ** 0.5 + 0.007 * below * waves
     turn = np.radians(turns)
     sides = np.stack([np.sin(turn), -np.cos(turn)], -1)
-    points = np.concatenate([radius[..., None] * sides, np.broadcast_to(heights[:, None, None], (*radius.shape, 1))], -1)
+    points = np.concatenate(
+        [radius[..., None] * sides, np.broadcast_to(heights[:, None, None], (*radius.shape, 1))], -1
+    )
     made = _sheet("veil", points + centre, _gauze(person["extras"]))
-    edge = np.minimum(np.minimum(np.arange(len(turns)), np.arange(len(turns))[::-1])[None] / 2.0,
-                      np.arange(len(heights))[::-1][:, None] / 1.5)
+    edge = np.minimum(
+        np.minimum(np.arange(len(turns)), np.arange(len(turns))[::-1])[None] / 2.0,
+        np.arange(len(heights))[::-1][:, None] / 1.5,
+    )
     attribute(made, "hem", np.clip(1 - edge, 0, 1).ravel())
 
 

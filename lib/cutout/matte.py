@@ -29,8 +29,10 @@ def read_pair(image_path: Path | str, trimap_path: Path | str) -> tuple[np.ndarr
     if len(others):
         share = np.isin(grey, others).mean()
         shown = ", ".join(map(str, others[:4])) + (" ..." if len(others) > 4 else "")
-        notes.append(f"{trimap_path}: expected the values 0, 128 and 255, found also {shown} ({share:.1%} of the "
-                     "pixels); they were taken for the nearest of the three.")
+        notes.append(
+            f"{trimap_path}: expected the values 0, 128 and 255, found also {shown} ({share:.1%} of the "
+            "pixels); they were taken for the nearest of the three."
+        )
     return picture.pixels.astype(np.float32) / 255, trimap, notes + remarks(trimap, trimap_path)
 
 
@@ -57,8 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     UserError for a mistake.
     """
-    parser = argparse.ArgumentParser(prog="python -m lib matte", description=main.__doc__.splitlines()[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m lib matte",
+        description=main.__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("network", help="folder of a training, such as runs/quick/train/dim-da-both-seed0")
     parser.add_argument("image")
     parser.add_argument("trimap", help="0 background, 128 unknown, 255 foreground")

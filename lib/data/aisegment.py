@@ -52,8 +52,10 @@ class AISegment:
         found = index(files)
         if not found.pairs:
             held = f"{found.counts['images']} images, {found.counts['mattes']} mattes"
-            raise UserError(f"{self.root}: expected photos in clip_img/ and mattes of the same names in "
-                            f"matting/, found no pair ({held}); download the set again.")
+            raise UserError(
+                f"{self.root}: expected photos in clip_img/ and mattes of the same names in "
+                f"matting/, found no pair ({held}); download the set again."
+            )
         self._pairs = [found.pairs[i] for i in subset(len(found.pairs), images, seed)]
         self.keys = [pair[0] for pair in self._pairs]
         self.groups = [pair[1] for pair in self._pairs]
@@ -83,12 +85,15 @@ def find_root(data_dir: str | Path) -> Path:
     for candidate in candidates:
         for folder, other in (FOLDERS, FOLDERS[::-1]):
             if (candidate / folder).is_dir():
-                raise UserError(f"{candidate}: expected both clip_img/ and matting/, found no {other}/; "
-                                "download the set again.")
+                raise UserError(
+                    f"{candidate}: expected both clip_img/ and matting/, found no {other}/; download the set again."
+                )
     entries = sorted(path.name for path in top.iterdir())
     held = ", ".join(entries[:5]) + (" ..." if len(entries) > 5 else "") if entries else "nothing"
-    raise UserError(f"data_dir: expected clip_img/ and matting/ in {top} or in matting_human_half/ below it, "
-                    f"found {held}; give the directory that holds the AISegment set.")
+    raise UserError(
+        f"data_dir: expected clip_img/ and matting/ in {top} or in matting_human_half/ below it, "
+        f"found {held}; give the directory that holds the AISegment set."
+    )
 
 
 def index(paths: Iterable[str]) -> Index:

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from lib.base import Stream
 
 
-def draw(n: int, seed: int, epoch: int, probability: float = 0.5,
-         max_degrees: float = 30.0) -> tuple[torch.Tensor, torch.Tensor]:
+def draw(
+    n: int, seed: int, epoch: int, probability: float = 0.5, max_degrees: float = 30.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """For images 0 ... n-1: (flip (n,) bool, angle (n,) float32 in degrees).
 
     An image is chosen with `probability`; the chosen are flipped and turned by a uniform angle of at most
@@ -24,8 +25,9 @@ def draw(n: int, seed: int, epoch: int, probability: float = 0.5,
     return torch.from_numpy(chosen), torch.from_numpy(angle.astype(np.float32))
 
 
-def flip_rotate(image: torch.Tensor, alpha: torch.Tensor, trimap: torch.Tensor, flip: torch.Tensor,
-                angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def flip_rotate(
+    image: torch.Tensor, alpha: torch.Tensor, trimap: torch.Tensor, flip: torch.Tensor, angle: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mirror, then turn counter-clockwise about the centre; the three move together.
 
     image (N,3,H,W), alpha (N,1,H,W), trimap (N,1,H,W): float tensors on one device; flip (N,) bool and angle

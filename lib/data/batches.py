@@ -14,7 +14,7 @@ from lib.data.trimap import signed_distance
 def chunks(index: Sequence[int], size: int) -> list[np.ndarray]:
     """`index` in consecutive parts of `size`, the last one shorter."""
     index = np.asarray(index)
-    return [index[start:start + size] for start in range(0, len(index), size)]
+    return [index[start : start + size] for start in range(0, len(index), size)]
 
 
 def batches(order: np.ndarray, batch_size: int, world: int = 1) -> list[np.ndarray]:
@@ -55,11 +55,13 @@ class Arrays:
 
     def _fill(self) -> tuple[torch.Tensor, ...]:
         parts = chunks(np.arange(len(self.index)), 1024)
-        tables = [torch.empty((len(self.index), *part.shape[1:]), dtype=part.dtype, device=self.device)
-                  for part in self._read(parts[0][:1])]
+        tables = [
+            torch.empty((len(self.index), *part.shape[1:]), dtype=part.dtype, device=self.device)
+            for part in self._read(parts[0][:1])
+        ]
         for rows in parts:
             for table, part in zip(tables, self._read(rows), strict=True):
-                table[rows[0]:rows[-1] + 1] = part.to(self.device)
+                table[rows[0] : rows[-1] + 1] = part.to(self.device)
         return tuple(tables)
 
     def stream(self, shares: list[np.ndarray]) -> Iterator[tuple[torch.Tensor, tuple[torch.Tensor, ...]]]:

@@ -36,8 +36,10 @@ class Clips:
         file = self.folder / f"{self.keys[index]}.webp"
         strip = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         if strip is None or strip.ndim != 3 or strip.shape[1:] != (SIDE[1], 4) or strip.shape[0] % SIDE[0]:
-            raise UserError(f"{file}: expected frames of {SIDE[1]}x{SIDE[0]} with alpha, one below the other, found "
-                            f"{'no picture' if strip is None else strip.shape}; run make render.")
+            raise UserError(
+                f"{file}: expected frames of {SIDE[1]}x{SIDE[0]} with alpha, one below the other, found "
+                f"{'no picture' if strip is None else strip.shape}; run make render."
+            )
         return cv2.cvtColor(strip, cv2.COLOR_BGRA2RGBA).reshape(-1, *SIDE, 4)
 
     def read(self, index: int) -> list[Sample]:

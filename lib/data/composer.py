@@ -126,10 +126,21 @@ class TrimapCrops(Dataset):
         step = 1 / scale / 2**level
         cos, sin, half = step * np.cos(turn), step * np.sin(turn), (self.side - 1) / 2
         x, y = column / 2**level, row / 2**level
-        matrix = np.float32([[mirror * cos, -sin, x - mirror * cos * half + sin * half],
-                             [mirror * sin, cos, y - mirror * sin * half - cos * half]])
-        return _split(cv2.warpAffine(self.layers.people[who][level], matrix, (self.side, self.side),
-                                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101))
+        matrix = np.float32(
+            [
+                [mirror * cos, -sin, x - mirror * cos * half + sin * half],
+                [mirror * sin, cos, y - mirror * sin * half - cos * half],
+            ]
+        )
+        return _split(
+            cv2.warpAffine(
+                self.layers.people[who][level],
+                matrix,
+                (self.side, self.side),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REFLECT_101,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -182,8 +193,12 @@ class PortraitScenes(Dataset):
         layer = self.layers.people[who][level]
         foot_x, foot_y = (layer.shape[1] - 1) / 2, layer.shape[0] - 2.0
         lower += abs(np.sin(turn)) * self.width / 2
-        matrix = np.float32([[mirror * cos * stretch, -sin, middle - mirror * cos * stretch * foot_x + sin * foot_y],
-                             [mirror * sin, cos, lower - mirror * sin * foot_x - cos * foot_y]])
+        matrix = np.float32(
+            [
+                [mirror * cos * stretch, -sin, middle - mirror * cos * stretch * foot_x + sin * foot_y],
+                [mirror * sin, cos, lower - mirror * sin * foot_x - cos * foot_y],
+            ]
+        )
         size = self.width, self.height
         colour = cv2.warpAffine(layer[..., :3], matrix, size, borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.warpAffine(layer[..., 3], matrix, size, borderMode=cv2.BORDER_CONSTANT)
@@ -235,10 +250,15 @@ def cut(picture: np.ndarray, side: int, random: np.random.Generator) -> np.ndarr
     x = random.uniform(min(margin, columns / 2), max(columns - margin, columns / 2))
     y = random.uniform(min(margin, rows / 2), max(rows - margin, rows / 2))
     cos, sin = step * np.cos(turn), step * np.sin(turn)
-    matrix = np.float32([[mirror * cos, -sin, x - mirror * cos * half + sin * half],
-                         [mirror * sin, cos, y - mirror * sin * half - cos * half]])
-    return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REFLECT_101)
+    matrix = np.float32(
+        [
+            [mirror * cos, -sin, x - mirror * cos * half + sin * half],
+            [mirror * sin, cos, y - mirror * sin * half - cos * half],
+        ]
+    )
+    return cv2.warpAffine(
+        picture, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 def relit(layer: np.ndarray, random: np.random.Generator, strength: float = 1.0) -> np.ndarray:
@@ -249,7 +269,9 @@ def relit(layer: np.ndarray, random: np.random.Generator, strength: float = 1.0)
     tone = 255 * gain * (np.arange(256)[:, None] / 255) ** gamma
     table = np.clip((tone - middle) * contrast + middle, 0, 255).round().astype(np.uint8)
     order = random.permutation(3) if random.random() < 0.15 * strength else range(3)
-    return np.stack([cv2.LUT(np.ascontiguousarray(layer[..., channel]), table[:, channel]) for channel in order], axis=-1)
+    return np.stack(
+        [cv2.LUT(np.ascontiguousarray(layer[..., channel]), table[:, channel]) for channel in order], axis=-1
+    )
 
 
 def towards(background: np.ndarray, foreground: np.ndarray, alpha: np.ndarray, share: float) -> np.ndarray:
@@ -259,7 +281,9 @@ def towards(background: np.ndarray, foreground: np.ndarray, alpha: np.ndarray, s
     if len(theirs) < 20:
         return background
     spread = 1 + share * (theirs.std(0) / np.maximum(mine.std(0), 8) - 1)
-    moved = (background - mine.mean(0)) * np.clip(spread, 0.4, 1.5) + mine.mean(0) + share * (theirs.mean(0) - mine.mean(0))
+    moved = (
+        (background - mine.mean(0)) * np.clip(spread, 0.4, 1.5) + mine.mean(0) + share * (theirs.mean(0) - mine.mean(0))
+    )
     return np.clip(moved, 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,5 @@
 """Porter-Duff compositing (Porter and Duff 1984): one picture over a background, one foreground over another."""
 
-
 import numpy as np
 
 
@@ -11,8 +10,9 @@ def composite(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray)
     return ((weight * foreground + (255 - weight) * background + 127) // 255).astype(np.uint8)
 
 
-def merge(alpha: np.ndarray, foreground: np.ndarray, behind_alpha: np.ndarray,
-          behind_foreground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def merge(
+    alpha: np.ndarray, foreground: np.ndarray, behind_alpha: np.ndarray, behind_foreground: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """One foreground over another (Porter and Duff 1984, over): uint8 alpha (H,W), foreground (H,W,3), straight.
 
     alpha = 1 - (1 - a)(1 - b); the colours are weighted by what each contributes.

@@ -77,17 +77,20 @@ class Crops(Dataset):
     def _background(self, random: np.random.Generator) -> np.ndarray:
         """A square (s,s,3) uint8 of any training image's background, mirrored half of the time."""
         planes = np.asarray(self.prepared.background[self._other(random)]).transpose(1, 2, 0)
-        square = self._square(planes.shape[:2], random, (random.random() * planes.shape[0],
-                                                         random.random() * planes.shape[1]))
+        square = self._square(
+            planes.shape[:2], random, (random.random() * planes.shape[0], random.random() * planes.shape[1])
+        )
         picture = _resized(planes[square], self.side)
         return picture[:, ::-1] if random.random() < 0.5 else picture
 
-    def _square(self, shape: tuple[int, int], random: np.random.Generator,
-                centre: tuple[float, float]) -> tuple[slice, slice]:
+    def _square(
+        self, shape: tuple[int, int], random: np.random.Generator, centre: tuple[float, float]
+    ) -> tuple[slice, slice]:
         """A square around `centre` as near as the picture's edges allow, of one of the scales, or the short side."""
         side = min(round(self.side * self.scales[random.integers(len(self.scales))]), *shape)
-        corner = [int(np.clip(round(at) - side // 2, 0, length - side))
-                  for at, length in zip(centre, shape, strict=True)]
+        corner = [
+            int(np.clip(round(at) - side // 2, 0, length - side)) for at, length in zip(centre, shape, strict=True)
+        ]
         return tuple(slice(start, start + side) for start in corner)
 
 

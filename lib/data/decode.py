@@ -65,9 +65,12 @@ def read_alpha(path: Path) -> np.ndarray:
     """
     image, _, _ = _decode(path)
     if not image.has_transparency_data:
-        raise DefectiveFile(path, "matte without alpha channel",
-                            f"expected a matte with an alpha channel (RGBA), found mode {image.mode}; "
-                            "save it with its alpha channel or delete it.")
+        raise DefectiveFile(
+            path,
+            "matte without alpha channel",
+            f"expected a matte with an alpha channel (RGBA), found mode {image.mode}; "
+            "save it with its alpha channel or delete it.",
+        )
     return _alpha_channel(image)
 
 
@@ -88,18 +91,23 @@ def read_grey(path: Path) -> np.ndarray:
     colours = np.asarray(image.convert("RGB"))
     spread = int((colours.max(axis=2) - colours.min(axis=2)).max())
     if spread > GREY_TOLERANCE:
-        raise DefectiveFile(path, "coloured alpha or trimap",
-                            f"expected a grey picture, found colour channels that differ by up to {spread}; "
-                            "save it as grey values.")
+        raise DefectiveFile(
+            path,
+            "coloured alpha or trimap",
+            f"expected a grey picture, found colour channels that differ by up to {spread}; save it as grey values.",
+        )
     return colours[..., 1]
 
 
 def check_same_size(path: Path, found: tuple[int, int], image_path: Path, expected: tuple[int, int]) -> None:
     """Raise DefectiveFile unless the picture at `path` has the (height, width) of its image."""
     if tuple(found) != tuple(expected):
-        raise DefectiveFile(path, "size mismatch",
-                            f"expected {expected[1]}x{expected[0]} pixels (width x height) as in "
-                            f"{image_path.name}, found {found[1]}x{found[0]}; replace or delete the pair.")
+        raise DefectiveFile(
+            path,
+            "size mismatch",
+            f"expected {expected[1]}x{expected[0]} pixels (width x height) as in "
+            f"{image_path.name}, found {found[1]}x{found[0]}; replace or delete the pair.",
+        )
 
 
 def reduced_scale(full: tuple[int, int], size: tuple[int, int]) -> int:
@@ -110,8 +118,11 @@ def reduced_scale(full: tuple[int, int], size: tuple[int, int]) -> int:
     at twice the size). Exactly, because the decoder pads a broken last block: the reduced picture would show
     a little more than the original and lie beside it by up to half a pixel at 28x28.
     """
-    fits = (s for s in (8, 4, 2) if all(side % s == 0 and side // s >= 4 * least
-                                        for side, least in zip(full, size, strict=True)))
+    fits = (
+        s
+        for s in (8, 4, 2)
+        if all(side % s == 0 and side // s >= 4 * least for side, least in zip(full, size, strict=True))
+    )
     return next(fits, 1)
 
 
@@ -149,9 +160,11 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise DefectiveFile(path, "unreadable file",
-                            f"expected a readable picture, found a damaged file ({_cause(error)}); "
-                            "replace or delete it.") from error
+        raise DefectiveFile(
+            path,
+            "unreadable file",
+            f"expected a readable picture, found a damaged file ({_cause(error)}); replace or delete it.",
+        ) from error
 
 
 def _cause(error: Exception) -> str:
@@ -182,8 +195,8 @@ def _jpeg_has_end(data: bytes) -> bool:
     its own; inside a scan, FF D9 cannot occur by chance (ITU T.81, B.1.1.5).
     """
     position = 2
-    while data[position:position + 1] == b"\xff":
-        if data[position + 1:position + 2] == b"\xda":
+    while data[position : position + 1] == b"\xff":
+        if data[position + 1 : position + 2] == b"\xda":
             return data.find(b"\xff\xd9", position) >= 0
-        position += 2 + int.from_bytes(data[position + 2:position + 4], "big")
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return data.find(b"\xff\xd9", position) >= 0  # an odd header: leave the verdict to the decoder

@@ -43,15 +43,23 @@ class Folder:
         self._paths, self.left_out = _pair(self._folders, files)
         if not self._paths:
             held = ", ".join(f"{len(files[role])} files in {name}/" for role, name in self._folders.items())
-            raise UserError(f"{self.root}: expected pictures of the same names in each folder, found "
-                            f"none that is in all ({held}); check the names.")
+            raise UserError(
+                f"{self.root}: expected pictures of the same names in each folder, found "
+                f"none that is in all ({held}); check the names."
+            )
         found = sorted(self._paths)
         self.keys = [found[i] for i in subset(len(found), images, seed)]
         self.groups = [key.split("/")[0] for key in self.keys]
-        self.counts = {"files": sum(map(len, files.values())), "images": len(files["image"]),
-                       **count_reasons(self.left_out), "pairs": len(found), "used": len(self.keys)}
-        stats = {f"{folder}/{name}": stat for role, folder in self._folders.items()
-                 for name, stat in files[role].items()}
+        self.counts = {
+            "files": sum(map(len, files.values())),
+            "images": len(files["image"]),
+            **count_reasons(self.left_out),
+            "pairs": len(found),
+            "used": len(self.keys),
+        }
+        stats = {
+            f"{folder}/{name}": stat for role, folder in self._folders.items() for name, stat in files[role].items()
+        }
         used = (path for key in self.keys for path in self._paths[key].values())
         self.fingerprint = fingerprint_files(stats, used)
 
@@ -70,7 +78,7 @@ class Folder:
 
 def _thin(trimap: np.ndarray, scale: int) -> np.ndarray:
     """Three levels at 1/scale: the pixel in the middle of each block, as a mean would be no level."""
-    return three_levels(trimap[scale // 2::scale, scale // 2::scale])
+    return three_levels(trimap[scale // 2 :: scale, scale // 2 :: scale])
 
 
 def _find_layers(root: Path) -> dict[str, str]:
@@ -81,13 +89,14 @@ def _find_layers(root: Path) -> dict[str, str]:
         if folder:
             folders[role] = folder
         elif role in ("image", "alpha"):
-            raise UserError(f"data_dir: expected a directory named {role}/ in {root}, found none; "
-                            f"put the {role} files there, or give another directory.")
+            raise UserError(
+                f"data_dir: expected a directory named {role}/ in {root}, found none; "
+                f"put the {role} files there, or give another directory."
+            )
     return folders
 
 
-def _pair(folders: dict[str, str],
-          files: dict[str, dict]) -> tuple[dict[str, dict[str, str]], list[tuple[str, str]]]:
+def _pair(folders: dict[str, str], files: dict[str, dict]) -> tuple[dict[str, dict[str, str]], list[tuple[str, str]]]:
     """Key -> role -> path relative to the root, for keys that every folder has; and what was left out,
     sorted."""
     left_out, by_key = [], {role: {} for role in folders}

@@ -30,34 +30,42 @@ def download(target: str | Path) -> Path:
     try:
         hub, config = importlib.import_module("kagglehub"), importlib.import_module("kagglehub.config")
     except ModuleNotFoundError as error:
-        raise UserError(f"kaggle: expected the package kagglehub, found no module '{error.name}'; "
-                        "install it with: pip install kagglehub") from error
+        raise UserError(
+            f"kaggle: expected the package kagglehub, found no module '{error.name}'; "
+            "install it with: pip install kagglehub"
+        ) from error
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{target}: expected a directory that can be written, found: {error.strerror}; "
-                        "give another directory.") from error
+        raise UserError(
+            f"{target}: expected a directory that can be written, found: {error.strerror}; give another directory."
+        ) from error
     try:
         credentials = config.get_kaggle_credentials()
     except ValueError as error:
-        raise UserError(f"kaggle: expected usable credentials, found: {error}; make a new token at "
-                        "https://www.kaggle.com/settings.") from error
+        raise UserError(
+            f"kaggle: expected usable credentials, found: {error}; make a new token at https://www.kaggle.com/settings."
+        ) from error
     if credentials is None:
-        raise UserError("kaggle: expected your Kaggle credentials, found none; make an API token at "
-                        "https://www.kaggle.com/settings and set KAGGLE_API_TOKEN (or KAGGLE_USERNAME and "
-                        "KAGGLE_KEY).")
+        raise UserError(
+            "kaggle: expected your Kaggle credentials, found none; make an API token at "
+            "https://www.kaggle.com/settings and set KAGGLE_API_TOKEN (or KAGGLE_USERNAME and "
+            "KAGGLE_KEY)."
+        )
     try:
         return Path(hub.dataset_download(DATASET))
     except Exception as error:  # kagglehub passes on what its HTTP library raises
         cause = " ".join(str(error).split())
-        raise UserError(f"kaggle: the download stopped ({cause}); give the same command again and it goes on "
-                        "from there.") from error
+        raise UserError(
+            f"kaggle: the download stopped ({cause}); give the same command again and it goes on from there."
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Download, and say how the set is used. UserError for a mistake."""
-    parser = argparse.ArgumentParser(prog="python -m lib kaggle", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m lib kaggle", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("target", help="directory to download into")
     path = download(parser.parse_args(arguments).target)
     source = AISegment(path)

@@ -23,12 +23,16 @@ def open_source(data: str, data_dir: str = "", images: int = 0, seed: int = 0) -
         from lib.data.portraits import Portraits
 
         if data_dir:
-            raise UserError(f"data_dir: the rendered portraits need no directory, found '{data_dir}'; "
-                            "leave it empty, or set data to aisegment or folder.")
+            raise UserError(
+                f"data_dir: the rendered portraits need no directory, found '{data_dir}'; "
+                "leave it empty, or set data to aisegment or folder."
+            )
         return Portraits(images or ALL_PORTRAITS, seed)
     if not data_dir:
-        raise UserError(f"data_dir: expected the directory of the {data} set, found nothing; "
-                        "set data_dir (make paper ... DATA_DIR=/path).")
+        raise UserError(
+            f"data_dir: expected the directory of the {data} set, found nothing; "
+            "set data_dir (make paper ... DATA_DIR=/path)."
+        )
     if data == "aisegment":
         from lib.data.aisegment import AISegment
 

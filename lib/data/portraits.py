@@ -49,8 +49,9 @@ class Portraits:
 
     name = "portraits"
 
-    def __init__(self, images: int, seed: int = 0, camouflage: float = CAMOUFLAGE, texture: float = 1.0,
-                 folder: Path = FOLDER):
+    def __init__(
+        self, images: int, seed: int = 0, camouflage: float = CAMOUFLAGE, texture: float = 1.0, folder: Path = FOLDER
+    ):
         self.seed, self.camouflage, self.texture, self.folder = seed, camouflage, texture, Path(folder)
         self.people = read_manifest(folder)
         self.who = self._who(images)
@@ -233,8 +234,13 @@ def scene(random: np.random.Generator, place: Grid, split: str) -> np.ndarray:
         start, fit, step = start / step, fit / step, 1.0
     origin = start + fit * (np.array(place.shift) + 0.15 * np.array([WIDTH, HEIGHT]))
     turn = np.float32([[step, 0, origin[0]], [0, step, origin[1]]])
-    cut = cv2.warpAffine(np.ascontiguousarray(source), turn, place.shape[::-1],
-                         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101)
+    cut = cv2.warpAffine(
+        np.ascontiguousarray(source),
+        turn,
+        place.shape[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     return blur(cut.astype(np.float32) * np.float32(random.uniform(0.75, 1.1)), focus * place.scale)
 
 
@@ -252,6 +258,7 @@ def light_of_the_place(colour: np.ndarray, alpha: np.ndarray, background: np.nda
 def _averaged(colour: np.ndarray, alpha: np.ndarray, background: np.ndarray, size: tuple[int, int]) -> tuple:
     """Area averages of the layers at `size`, each weighted by its share in the image, so that averaging and compositing
     may change places."""
+
     def shrink(layer):
         return cv2.resize(layer, size[::-1], interpolation=cv2.INTER_AREA)
 
@@ -274,7 +281,9 @@ def _developed(colour, alpha, background, occasion, random, small: bool) -> Samp
     quality = int(random.integers(75, 98))
     layers = [np.clip(layer * tint + grain + 0.5, 0, 255).astype(np.uint8) for layer in (colour, background)]
     if not small:
-        layers = [cv2.imdecode(cv2.imencode(".jpg", layer, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
-                  for layer in layers]
+        layers = [
+            cv2.imdecode(cv2.imencode(".jpg", layer, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+            for layer in layers
+        ]
     alpha = np.clip(alpha + 0.5, 0, 255).astype(np.uint8)
     return Sample(composite(alpha, *layers), alpha, None, *layers)

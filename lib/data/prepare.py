@@ -60,8 +60,14 @@ class Prepared:
         return len(self.keys)
 
 
-def prepare(source: Source, size: int | tuple[int, int], rule: str = "tolerant", cache: str | Path | None = None,
-            workers: int = 0, bad_limit: float = 0.01) -> Prepared:
+def prepare(
+    source: Source,
+    size: int | tuple[int, int],
+    rule: str = "tolerant",
+    cache: str | Path | None = None,
+    workers: int = 0,
+    bad_limit: float = 0.01,
+) -> Prepared:
     """All images of `source` at `size`: a side in pixels (square, as the study squashes 600x800 to 28x28) or
     (height, width).
 
@@ -106,8 +112,10 @@ def _is_whole(folder: Path) -> bool:
 def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Prepared, list[list]]:
     """The arrays of a finished folder, and the lost images: [index, path, reason, sentence] each."""
     done = json.loads((folder / "done.json").read_text())
-    arrays = {layer: np.load(folder / f"{layer}.npy", mmap_mode="r") if layer in done["layers"] else None
-              for layer in CHANNELS}
+    arrays = {
+        layer: np.load(folder / f"{layer}.npy", mmap_mode="r") if layer in done["layers"] else None
+        for layer in CHANNELS
+    }
     if arrays["trimap"] is None:
         arrays["trimap"] = _trimaps(folder, arrays["alpha"], rule)
     gone = {index for index, *_ in done["lost"]}
@@ -117,8 +125,15 @@ def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Pr
         counts[reason] = counts.get(reason, 0) + 1
     counts["used"] = counts.pop("used", len(source.keys)) - len(gone)
     left_out = sorted([*source.left_out, *((path, reason) for _, path, reason, _ in done["lost"])])
-    return Prepared(**arrays, keys=[source.keys[i] for i in kept], groups=[source.groups[i] for i in kept],
-                    counts=counts, left_out=left_out, fingerprint=f"{fingerprint}-{rule}", rule=rule), done["lost"]
+    return Prepared(
+        **arrays,
+        keys=[source.keys[i] for i in kept],
+        groups=[source.groups[i] for i in kept],
+        counts=counts,
+        left_out=left_out,
+        fingerprint=f"{fingerprint}-{rule}",
+        rule=rule,
+    ), done["lost"]
 
 
 def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
@@ -134,8 +149,8 @@ def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
             _allocate(part, alpha.shape)
             made = np.load(part, mmap_mode="r+")
             for start in range(0, len(alpha), 1024):
-                rows = np.asarray(alpha[start:start + 1024])
-                made[start:start + 1024] = make_trimap(rows, default_radius(alpha.shape[-2:]), rule)
+                rows = np.asarray(alpha[start : start + 1024])
+                made[start : start + 1024] = make_trimap(rows, default_radius(alpha.shape[-2:]), rule)
             made.flush()
             os.replace(part, path)
         finally:
@@ -173,8 +188,10 @@ def _told(cache: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{cache}: cannot write the prepared images ({error.strerror or error}); "
-                        "free space there, or set MATTING_CACHE to another directory.") from error
+        raise UserError(
+            f"{cache}: cannot write the prepared images ({error.strerror or error}); "
+            "free space there, or set MATTING_CACHE to another directory."
+        ) from error
 
 
 def _layers(source: Source, size: tuple[int, int]) -> list[str]:
@@ -188,8 +205,7 @@ def _layers(source: Source, size: tuple[int, int]) -> list[str]:
     return ["image", "alpha"]
 
 
-def _decode_all(source: Source, size: tuple[int, int], partial: Path, layers: list[str],
-                workers: int) -> list[list]:
+def _decode_all(source: Source, size: tuple[int, int], partial: Path, layers: list[str], workers: int) -> list[list]:
     """Fill the arrays, in parallel; returns the lost images.
 
     Files are decoded in threads, as the decoders release the interpreter lock and threads start at once; a
@@ -198,8 +214,10 @@ def _decode_all(source: Source, size: tuple[int, int], partial: Path, layers: li
     total = len(source.keys)
     starts = range(0, total, CHUNK)
     workers = min(workers or joblib.cpu_count(), len(starts))
-    tasks = (joblib.delayed(_decode)(source, size, partial, layers, range(start, min(start + CHUNK, total)))
-             for start in starts)
+    tasks = (
+        joblib.delayed(_decode)(source, size, partial, layers, range(start, min(start + CHUNK, total)))
+        for start in starts
+    )
     prefer = "threads" if hasattr(source, "root") else "processes"
     results = joblib.Parallel(n_jobs=workers, prefer=prefer, return_as="generator_unordered")(tasks)
     lost = []
@@ -263,7 +281,7 @@ def _drop_rows(partial: Path, layers: list[str], gone: list[int]) -> None:
         _allocate(partial / "kept.npy", (len(kept), *old.shape[1:]))
         new = np.load(partial / "kept.npy", mmap_mode="r+")
         for start in range(0, len(kept), 1024):
-            new[start:start + 1024] = old[kept[start:start + 1024]]
+            new[start : start + 1024] = old[kept[start : start + 1024]]
         del old, new
         os.replace(partial / "kept.npy", partial / f"{layer}.npy")
 
@@ -272,15 +290,19 @@ def _check_space(cache: Path, images: int, layers: list[str], size: tuple[int, i
     needed = images * math.prod(size) * sum(CHANNELS[layer] for layer in layers)
     free = shutil.disk_usage(cache).free
     if needed > free:
-        raise UserError(f"{cache}: expected {needed / 1e6:,.0f} MB of free space for the prepared images, "
-                        f"found {free / 1e6:,.0f} MB; free some, set MATTING_CACHE to another directory, or "
-                        "use fewer images or a smaller size.")
+        raise UserError(
+            f"{cache}: expected {needed / 1e6:,.0f} MB of free space for the prepared images, "
+            f"found {free / 1e6:,.0f} MB; free some, set MATTING_CACHE to another directory, or "
+            "use fewer images or a smaller size."
+        )
 
 
 def _check_lost(lost: list[list], total: int, bad_limit: float) -> None:
     if lost and (len(lost) > bad_limit * total or len(lost) == total):
-        raise UserError(f"bad_limit: expected at most the share {bad_limit:g} of defective images, found "
-                        f"{len(lost)} of {total}; mend them or raise bad_limit. The first is {lost[0][3]}")
+        raise UserError(
+            f"bad_limit: expected at most the share {bad_limit:g} of defective images, found "
+            f"{len(lost)} of {total}; mend them or raise bad_limit. The first is {lost[0][3]}"
+        )
 
 
 @contextmanager
@@ -291,8 +313,10 @@ def _locked(cache: Path, name: str) -> Iterator[None]:
         cache.mkdir(parents=True, exist_ok=True)
         file = open(cache / f"{name}.lock", "w")  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise UserError(f"{cache}: expected a cache directory that can be written, found: {error.strerror}; "
-                        "set MATTING_CACHE to another directory.") from error
+        raise UserError(
+            f"{cache}: expected a cache directory that can be written, found: {error.strerror}; "
+            "set MATTING_CACHE to another directory."
+        ) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -300,8 +324,11 @@ def _locked(cache: Path, name: str) -> Iterator[None]:
 
 def _summary(name: str, size: tuple[int, int], prepared: Prepared) -> str:
     reasons = {reason for _, reason in prepared.left_out}
-    found = [f"{count} {what}".removesuffix(" found") for what, count in prepared.counts.items()
-             if what not in reasons | {"used"}]
+    found = [
+        f"{count} {what}".removesuffix(" found")
+        for what, count in prepared.counts.items()
+        if what not in reasons | {"used"}
+    ]
     missing = [f"{prepared.counts[reason]} x {reason}" for reason in sorted(reasons & prepared.counts.keys())]
     line = f"{name} at {size[0]}x{size[1]} px: {prepared.counts['used']} images used"
     line += f"; found {', '.join(found)}" if found else ""

@@ -19,9 +19,7 @@ class Grid:
     shift (x, y) in units and zoom move the camera; two portraits of one scene differ in them alone.
     """
 
-    def __init__(
-        self, shape: tuple[int, int], scale: float, shift: tuple[float, float] = (0, 0), zoom: float = 1.0
-    ):
+    def __init__(self, shape: tuple[int, int], scale: float, shift: tuple[float, float] = (0, 0), zoom: float = 1.0):
         self.shape, self.scale, self.shift = shape, scale * zoom, shift
         self.x = ((np.arange(shape[1], dtype=np.float32) + 0.5) / self.scale + shift[0])[None]
         self.y = ((np.arange(shape[0], dtype=np.float32) + 0.5) / self.scale + shift[1])[:, None]
@@ -33,14 +31,15 @@ class Grid:
         values = random.standard_normal((rows, columns), dtype=np.float32)
         # The random values lie on a fixed lattice in the scene; the canvas is cut out of it.
         step_x, step_y = 1 / (self.scale * cell), 1 / (self.scale * cell * stretch)
-        start_x, start_y = (
-            (self.shift[0] + 0.2 * WIDTH) / cell,
-            (self.shift[1] + 0.2 * HEIGHT) / (cell * stretch),
-        )
+        start_x, start_y = ((self.shift[0] + 0.2 * WIDTH) / cell, (self.shift[1] + 0.2 * HEIGHT) / (cell * stretch))
         cut = np.float32([[step_x, 0, start_x], [0, step_y, start_y]])
         size = (self.shape[1], self.shape[0])
-        return cv2.warpAffine(values, cut, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                              borderMode=cv2.BORDER_REFLECT_101) * 1.3
+        return (
+            cv2.warpAffine(
+                values, cut, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+            )
+            * 1.3
+        )
 
     def pixels(self, points) -> np.ndarray:
         """Points (..., 2) in units as cv2's fixed-point numbers with 4 fractional bits."""
@@ -61,9 +60,7 @@ def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
         return cv2.GaussianBlur(picture, (0, 0), sigma)
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (-(-width // factor), -(-height // factor)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(
-        cv2.GaussianBlur(small, (0, 0), sigma / factor), (width, height), interpolation=cv2.INTER_CUBIC
-    )
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / factor), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def mix(weight: np.ndarray, low, high) -> np.ndarray:
@@ -97,10 +94,7 @@ def studio(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
 
 def stripes(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.ndarray:
     """Wallpaper, blinds or planks, at any angle."""
-    angle, period = (
-        (0.0, math.pi / 2, random.uniform(0, math.pi))[random.integers(3)],
-        random.uniform(40, 150),
-    )
+    angle, period = ((0.0, math.pi / 2, random.uniform(0, math.pi))[random.integers(3)], random.uniform(40, 150))
     along = grid.x * math.cos(angle) + grid.y * math.sin(angle)
     picture = mix(wave(along / period, 1 / (grid.scale * period)), palette[0], palette[1])
     fine = wave(along / period * 2 + 0.25, 1 / (grid.scale * period))
@@ -116,12 +110,8 @@ def bricks(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
     shades = random.standard_normal((64, 64)).astype(np.float32)
     shade = shades[np.floor(row).astype(int) % 64, np.floor(column).astype(int) % 64]
     joint = 3.0 + 1 / grid.scale
-    edge = np.minimum(
-        np.minimum(row % 1, 1 - row % 1) * height, np.minimum(column % 1, 1 - column % 1) * width
-    )
-    stones = (
-        mix(np.clip(0.5 + 0.3 * shade, 0, 1), palette[0], palette[1]) + 6 * grid.noise(random, 9)[..., None]
-    )
+    edge = np.minimum(np.minimum(row % 1, 1 - row % 1) * height, np.minimum(column % 1, 1 - column % 1) * width)
+    stones = mix(np.clip(0.5 + 0.3 * shade, 0, 1), palette[0], palette[1]) + 6 * grid.noise(random, 9)[..., None]
     return mix(np.clip(edge / joint, 0, 1), palette[2], stones) * _light(grid, random)
 
 
@@ -134,8 +124,9 @@ def foliage(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.
         centres = random.uniform([-120, -160], [720, 960], (60, 2))
         angles, sizes = random.uniform(0, 180, 60), random.uniform(12, 34, 60) * (1 + 0.5 * depth)
         colours = np.clip(palette[random.integers(0, 4, 60)] * random.uniform(0.5, 1.2, (60, 1)), 0, 255)
-        for centre, angle, size, colour in zip(grid.pixels(centres).tolist(), angles, sizes, colours.tolist(),
-                                               strict=True):
+        for centre, angle, size, colour in zip(
+            grid.pixels(centres).tolist(), angles, sizes, colours.tolist(), strict=True
+        ):
             cv2.ellipse(
                 picture,
                 centre,
@@ -186,9 +177,7 @@ def lights(grid: Grid, random: np.random.Generator, palette: np.ndarray) -> np.n
         glow = np.zeros_like(picture)
         centres, radii = random.uniform([-100, -100], [700, 700], (16, 2)), random.uniform(14, 62, 16)
         colours = np.clip(palette[random.integers(0, 4, 16)] * random.uniform(0.3, 0.8, (16, 1)), 0, 255)
-        for centre, radius, colour in zip(
-            grid.pixels(centres).tolist(), radii, colours.tolist(), strict=True
-        ):
+        for centre, radius, colour in zip(grid.pixels(centres).tolist(), radii, colours.tolist(), strict=True):
             cv2.circle(glow, centre, grid.length(radius), colour, -1, cv2.LINE_AA, 4)
         picture = cv2.add(picture, glow)
     return picture.astype(np.float32)

@@ -55,8 +55,11 @@ def strands(side: int, random: np.random.Generator, field: np.ndarray, cell: flo
     down, across = np.gradient(field)
     outward = np.arctan2(-down[rows, columns], -across[rows, columns])
     common = random.uniform(0, 2 * np.pi)
-    angle = outward + random.normal(0, random.uniform(0.1, 0.7), count) if random.random() < 0.7 \
+    angle = (
+        outward + random.normal(0, random.uniform(0.1, 0.7), count)
+        if random.random() < 0.7
         else common + random.normal(0, 0.3, count)
+    )
     length = np.exp(random.uniform(np.log(side / 30), np.log(side / 3))) * random.uniform(0.4, 1.3, count)
     bend, steps = random.normal(0, random.uniform(0.02, 0.25), count), 10
     turns = angle[:, None] + np.cumsum(np.full((count, steps), bend[:, None]), axis=1)
@@ -99,8 +102,11 @@ def net(side: int, random: np.random.Generator) -> np.ndarray:
 
 def from_picture(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A picture's bright (or dark) parts as a shape, with an edge as soft as its tones are."""
-    grey = cv2.GaussianBlur(picture[..., random.integers(3)].astype(np.float32), (0, 0),
-                            float(np.exp(random.uniform(np.log(0.4), np.log(6)))))
+    grey = cv2.GaussianBlur(
+        picture[..., random.integers(3)].astype(np.float32),
+        (0, 0),
+        float(np.exp(random.uniform(np.log(0.4), np.log(6)))),
+    )
     middle = np.quantile(grey[::4, ::4], random.uniform(0.3, 0.7))
     spread = max(4.0, float(grey[::4, ::4].std())) * np.exp(random.uniform(np.log(0.08), np.log(1.2)))
     sign = -1 if random.random() < 0.5 else 1
@@ -132,8 +138,9 @@ def _noise(side: int, cell: float, random: np.random.Generator) -> np.ndarray:
     values = random.standard_normal((count, count), dtype=np.float32) * 1.3
     start = random.uniform(0, 1, 2)
     cut = np.float32([[1 / cell, 0, 1 + start[0]], [0, 1 / cell, 1 + start[1]]])
-    return cv2.warpAffine(values, cut, (side, side), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.warpAffine(
+        values, cut, (side, side), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 def _step(distance: np.ndarray, width: float) -> np.ndarray:

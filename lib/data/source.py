@@ -86,8 +86,9 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
                     else:
                         files[relative + entry.name] = _size_and_time(entry)
         except OSError as error:
-            raise UserError(f"{root / relative}: expected a readable directory, found: {error.strerror}; "
-                            "check its permissions.") from error
+            raise UserError(
+                f"{root / relative}: expected a readable directory, found: {error.strerror}; check its permissions."
+            ) from error
     return files
 
 
@@ -104,8 +105,9 @@ def existing_directory(data_dir: str | Path, data: str) -> Path:
     path = Path(data_dir).expanduser().absolute()
     if not path.is_dir():
         found = "a file" if path.exists() else "nothing"
-        raise UserError(f"data_dir: expected the directory of the {data} set, found {found} at {path}; "
-                        "correct the path.")
+        raise UserError(
+            f"data_dir: expected the directory of the {data} set, found {found} at {path}; correct the path."
+        )
     return path
 
 

@@ -19,14 +19,15 @@ def random_split(n: int, seed: int, test_fraction: float = 0.2) -> tuple[np.ndar
     _check_fraction(test_fraction)
     n_test = min(round(test_fraction * n), MOST_TEST)
     if not 0 < n_test < n:
-        raise UserError(f"test_fraction: {test_fraction:g} of {n} images leaves one side of the split empty; "
-                        "use more images or another fraction.")
+        raise UserError(
+            f"test_fraction: {test_fraction:g} of {n} images leaves one side of the split empty; "
+            "use more images or another fraction."
+        )
     order = np.random.default_rng([seed, 0]).permutation(n)
     return np.sort(order[n_test:]), np.sort(order[:n_test])
 
 
-def group_split(groups: Sequence[str], seed: int,
-                test_fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+def group_split(groups: Sequence[str], seed: int, test_fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     """Sorted indices (train, test), int64, such that no group is on both sides.
 
     Where the names of groups begin with 'train-' and 'test-', the set comes with its split, and that is taken
@@ -41,16 +42,14 @@ def group_split(groups: Sequence[str], seed: int,
         return np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
     names, member_of, sizes = np.unique(list(groups), return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise UserError(f"split: a split by group needs at least 2 groups, found {len(names)}; "
-                        "use split=random.")
+        raise UserError(f"split: a split by group needs at least 2 groups, found {len(names)}; use split=random.")
     target = min(round(test_fraction * len(member_of)), MOST_TEST)
     chosen = _fill(sizes, target, np.random.default_rng([seed, 1]))
     in_test = np.isin(member_of, chosen)
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
-def split_table(keys: Sequence[str], groups: Sequence[str], seed: int,
-                test_fraction: float = 0.2) -> pd.DataFrame:
+def split_table(keys: Sequence[str], groups: Sequence[str], seed: int, test_fraction: float = 0.2) -> pd.DataFrame:
     """Both splits as a table: key, group, random and group_split, the last two 'train' or 'test'.
 
     Where there is only one group, group_split is empty: there is no such split.
@@ -85,5 +84,4 @@ def _side(n: int, test: np.ndarray) -> np.ndarray:
 
 def _check_fraction(test_fraction: float) -> None:
     if not 0 < test_fraction < 1:
-        raise UserError(f"test_fraction: expected a share between 0 and 1, found {test_fraction:g}; "
-                        "change it.")
+        raise UserError(f"test_fraction: expected a share between 0 and 1, found {test_fraction:g}; change it.")

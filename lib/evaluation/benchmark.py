@@ -24,20 +24,30 @@ CONTROL = "control: trimap as alpha"
 
 def controls_and_clusters(seed: int) -> dict[str, Method]:
     """The trimap as alpha, and K-means and GMM whose clusters the trimap names."""
-    def clustered(measure: Callable) -> Method:
-        return lambda image, trimap: _pasted(measure(np.round(image * 255).astype(np.uint8), "trimap", trimap, seed=seed),
-                                             trimap)
 
-    return {CONTROL: lambda image, trimap: trimap_as_alpha(trimap), "K-means": clustered(kmeans_alpha),
-            "GMM": clustered(gmm_alpha)}
+    def clustered(measure: Callable) -> Method:
+        return lambda image, trimap: _pasted(
+            measure(np.round(image * 255).astype(np.uint8), "trimap", trimap, seed=seed), trimap
+        )
+
+    return {
+        CONTROL: lambda image, trimap: trimap_as_alpha(trimap),
+        "K-means": clustered(kmeans_alpha),
+        "GMM": clustered(gmm_alpha),
+    }
 
 
 def enlarged(model: torch.nn.Module, size: int) -> Method:
     """A network of small pictures on a large one: shrunk to size x size, as the study does, its alpha enlarged."""
+
     def method(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-        small = [cv2.resize(layer.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-                 for layer in (image, trimap == FOREGROUND, trimap == BACKGROUND)]
-        levels = np.where(small[1] > 0.999, FOREGROUND, np.where(small[2] > 0.999, BACKGROUND, UNKNOWN)).astype(np.uint8)
+        small = [
+            cv2.resize(layer.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+            for layer in (image, trimap == FOREGROUND, trimap == BACKGROUND)
+        ]
+        levels = np.where(small[1] > 0.999, FOREGROUND, np.where(small[2] > 0.999, BACKGROUND, UNKNOWN)).astype(
+            np.uint8
+        )
         device = next(model.parameters()).device
         pixels = torch.from_numpy(small[0].transpose(2, 0, 1).copy())[None].to(device)
         with torch.inference_mode():
@@ -53,8 +63,15 @@ def _pasted(alpha: np.ndarray, trimap: np.ndarray) -> np.ndarray:
 
 def prepared_pictures(prepared: Prepared, index: Sequence[int]) -> list[Picture]:
     """The images of `index` with their fixed test trimaps."""
-    return [(prepared.keys[image], np.asarray(prepared.image[image]).transpose(1, 2, 0) / np.float32(255),
-             np.ascontiguousarray(prepared.trimap[image, 0]), np.asarray(prepared.alpha[image, 0])) for image in index]
+    return [
+        (
+            prepared.keys[image],
+            np.asarray(prepared.image[image]).transpose(1, 2, 0) / np.float32(255),
+            np.ascontiguousarray(prepared.trimap[image, 0]),
+            np.asarray(prepared.alpha[image, 0]),
+        )
+        for image in index
+    ]
 
 
 def folder_pictures(folder: str | Path, rule: str) -> list[Picture]:

@@ -9,7 +9,7 @@ from lib.evaluation import difficulty, scores
 from lib.evaluation.stats import interval
 
 SURE = (12, 242)  # alpha up to / from which a pixel counts as background / foreground
-BINS = 8          # of each colour axis, for the overlap of histograms
+BINS = 8  # of each colour axis, for the overlap of histograms
 
 
 def colour_distance(image: np.ndarray, alpha: np.ndarray) -> float:
@@ -52,15 +52,20 @@ def texture(image: np.ndarray, alpha: np.ndarray) -> float:
 def _sides(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return alpha >= SURE[1], alpha <= SURE[0]
 
-DIFFICULTIES = {"colour_distance": "colour distance (delta E)",
-                "colour_overlap": "colours in common (share)",
-                "texture": "background texture (grey levels/px)"}
+
+DIFFICULTIES = {
+    "colour_distance": "colour distance (delta E)",
+    "colour_overlap": "colours in common (share)",
+    "texture": "background texture (grey levels/px)",
+}
 
 
 def image_difficulty(images: np.ndarray, alphas: np.ndarray) -> pd.DataFrame:
     """One row an image, one column for each of DIFFICULTIES; images (n,3,H,W), alphas (n,1,H,W) uint8."""
-    rows = [{name: getattr(difficulty, name)(image.transpose(1, 2, 0), alpha[0]) for name in DIFFICULTIES}
-            for image, alpha in zip(np.asarray(images), np.asarray(alphas), strict=True)]
+    rows = [
+        {name: getattr(difficulty, name)(image.transpose(1, 2, 0), alpha[0]) for name in DIFFICULTIES}
+        for image, alpha in zip(np.asarray(images), np.asarray(alphas), strict=True)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -101,14 +106,28 @@ def failure_table(scored: pd.DataFrame, hardness: pd.DataFrame, seed: int) -> pd
             order = hardness[name].dropna().sort_values(kind="stable").index
             thirds = [error.loc[part].mean() for part in np.array_split(order, 3)]
             rho, low, high = rank_correlation(hardness[name], error, seed)
-            rows.append({"method": method, "difficulty": label, "lowest third": thirds[0],
-                         "middle third": thirds[1], "highest third": thirds[2],
-                         "rho": rho, "rho low": low, "rho high": high})
+            rows.append(
+                {
+                    "method": method,
+                    "difficulty": label,
+                    "lowest third": thirds[0],
+                    "middle third": thirds[1],
+                    "highest third": thirds[2],
+                    "rho": rho,
+                    "rho low": low,
+                    "rho high": high,
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def rho_values(table: pd.DataFrame) -> dict[str, dict]:
     """Of a `failure_table`: method -> difficulty -> rank correlation with its interval, for lib.output.values."""
     short = {label: name for name, label in DIFFICULTIES.items()}
-    return {method: {short[row["difficulty"]]: interval(row["rho"], row["rho low"], row["rho high"])
-                     for row in part.to_dict("records")} for method, part in table.groupby("method")}
+    return {
+        method: {
+            short[row["difficulty"]]: interval(row["rho"], row["rho low"], row["rho high"])
+            for row in part.to_dict("records")
+        }
+        for method, part in table.groupby("method")
+    }

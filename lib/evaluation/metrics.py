@@ -28,8 +28,14 @@ from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 # The unit of what each function returns, and of each column of `all_metrics`. Some papers print MSE and MAD
 # times 1000; here they are plain means in [0,1].
-UNITS = {"sad": "sum / 1000", "mse": "mean", "grad": "sum / 1000", "conn": "sum / 1000",
-         "whole_mad": "mean", "whole_mse": "mean"}
+UNITS = {
+    "sad": "sum / 1000",
+    "mse": "mean",
+    "grad": "sum / 1000",
+    "conn": "sum / 1000",
+    "whole_mad": "mean",
+    "whole_mse": "mean",
+}
 PER = 1000
 THRESHOLDS = (np.arange(11) / 10).astype(np.float32)  # 0, 0.1 ... 1
 BREAK = np.float32(0.15)  # how far alpha may lie above its level of connectivity before it counts in Conn
@@ -81,8 +87,7 @@ def all_metrics(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> dict[
     return rows[0] if pred.ndim == 2 else {name: np.array([row[name] for row in rows]) for name in UNITS}
 
 
-def _for_each(measure: Callable, pred: np.ndarray, true: np.ndarray,
-              trimap: np.ndarray | None) -> float | np.ndarray:
+def _for_each(measure: Callable, pred: np.ndarray, true: np.ndarray, trimap: np.ndarray | None) -> float | np.ndarray:
     values = [measure(*one) for one in _images(pred, true, trimap)]
     return values[0] if pred.ndim == 2 else np.array(values)
 
@@ -93,9 +98,14 @@ def _for_each(measure: Callable, pred: np.ndarray, true: np.ndarray,
 
 def _row(pred: np.ndarray, true: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
     everywhere = np.ones_like(unknown)
-    return {"sad": _sad(pred, true, unknown), "mse": _mse(pred, true, unknown),
-            "grad": _grad(pred, true, unknown), "conn": _conn(pred, true, unknown),
-            "whole_mad": _mad(pred, true, everywhere), "whole_mse": _mse(pred, true, everywhere)}
+    return {
+        "sad": _sad(pred, true, unknown),
+        "mse": _mse(pred, true, unknown),
+        "grad": _grad(pred, true, unknown),
+        "conn": _conn(pred, true, unknown),
+        "whole_mad": _mad(pred, true, everywhere),
+        "whole_mse": _mse(pred, true, everywhere),
+    }
 
 
 def _sad(pred: np.ndarray, true: np.ndarray, unknown: np.ndarray) -> float:
@@ -145,7 +155,7 @@ def _filters() -> tuple[np.ndarray, np.ndarray]:
     """The two 1-D factors of Grad's filter, float64 (9,), both of L2 norm 1, so that their product is too."""
     reach = int(np.ceil(SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * SIGMA * EPSILON))))
     x = np.arange(-reach, reach + 1)
-    smooth = np.exp(-x**2 / (2 * SIGMA**2))
+    smooth = np.exp(-(x**2) / (2 * SIGMA**2))
     derivative = x * smooth
     return smooth / np.linalg.norm(smooth), derivative / np.linalg.norm(derivative)
 
@@ -184,8 +194,7 @@ def _levels(both: np.ndarray, unknown: np.ndarray) -> np.ndarray:
     return level
 
 
-def _largest(mask: np.ndarray, count: int,
-             pixel: tuple[int, int] | None) -> tuple[np.ndarray, tuple[int, int]]:
+def _largest(mask: np.ndarray, count: int, pixel: tuple[int, int] | None) -> tuple[np.ndarray, tuple[int, int]]:
     """(H,W) bool, the largest 4-connected part of mask, and the (column, row) of a pixel of it.
 
     mask: (H,W) bool with count > 0 pixels. pixel: a guess, a pixel of mask. Its part is the largest if it has
@@ -227,15 +236,18 @@ def _pixel_of_largest(mask: np.ndarray) -> tuple[int, int]:
 def _box(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
     """Rows and columns of the smallest rectangle around mask, widened by margin inside the image."""
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return (slice(max(top - margin, 0), top + height + margin if height else 0),
-            slice(max(left - margin, 0), left + width + margin if width else 0))
+    return (
+        slice(max(top - margin, 0), top + height + margin if height else 0),
+        slice(max(left - margin, 0), left + width + margin if width else 0),
+    )
 
 
 # ------------------------------------------------------------------------------- input
 
 
-def _images(pred: np.ndarray, true: np.ndarray,
-            trimap: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _images(
+    pred: np.ndarray, true: np.ndarray, trimap: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """pred and true (H,W) float32, unknown (H,W) bool, of each image; UserError for what is none of it."""
     for name, array in {"pred": pred, "true": true, "trimap": trimap}.items():
         if array is not None or name != "trimap":
@@ -272,6 +284,7 @@ def _unknown(trimap: np.ndarray) -> np.ndarray:
     unknown = trimap == UNKNOWN
     strange = ~(unknown | (trimap == BACKGROUND) | (trimap == FOREGROUND))
     if strange.any():
-        raise UserError(f"trimap: expected {BACKGROUND}, {UNKNOWN} and {FOREGROUND} only, found "
-                        f"{trimap[strange][0]}; recode it.")
+        raise UserError(
+            f"trimap: expected {BACKGROUND}, {UNKNOWN} and {FOREGROUND} only, found {trimap[strange][0]}; recode it."
+        )
     return unknown

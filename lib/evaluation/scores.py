@@ -20,19 +20,31 @@ HEADERS = {"sad": "SAD (sum/1000)", "mse": "MSE", "grad": "Grad (sum/1000)", "co
 
 def frame(method: str, seed: int, images: Sequence, measured: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """Scores of one method and seed. measured: measure -> one value an image."""
-    parts = [pd.DataFrame({"method": method, "seed": seed, "image": list(images), "measure": measure,
-                           "value": np.asarray(values, float)}) for measure, values in measured.items()]
+    parts = [
+        pd.DataFrame(
+            {
+                "method": method,
+                "seed": seed,
+                "image": list(images),
+                "measure": measure,
+                "value": np.asarray(values, float),
+            }
+        )
+        for measure, values in measured.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def by_region(method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray,
-              trimap: np.ndarray) -> pd.DataFrame:
+def by_region(
+    method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray
+) -> pd.DataFrame:
     """Scores by REGIONS of predicted (n,1,H,W) float in [0,1]; alpha, trimap (n,1,H,W) uint8."""
     return frame(method, seed, images, alpha_errors(predicted, alpha, trimap))
 
 
-def by_field(method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray,
-             trimap: np.ndarray) -> pd.DataFrame:
+def by_field(
+    method: str, seed: int, images: Sequence, predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray
+) -> pd.DataFrame:
     """Scores by FOUR; arrays as in by_region."""
     return frame(method, seed, images, image_metrics(predicted, alpha, trimap))
 
@@ -59,8 +71,12 @@ def matrix(scores: pd.DataFrame, method: str, measure: str) -> np.ndarray:
 def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One row a method and measure: method, measure, then value, sd, low, high, seeds and n (`stats.estimate`)."""
     pairs = scores[["method", "measure"]].drop_duplicates().itertuples(index=False)
-    return pd.DataFrame([{"method": method, "measure": measure, **stats.estimate(matrix(scores, method, measure), seed)}
-                         for method, measure in pairs])
+    return pd.DataFrame(
+        [
+            {"method": method, "measure": measure, **stats.estimate(matrix(scores, method, measure), seed)}
+            for method, measure in pairs
+        ]
+    )
 
 
 def compare(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]], seed: int) -> pd.DataFrame:
@@ -81,15 +97,21 @@ def renamed(scores: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
 def named(summary: pd.DataFrame) -> dict[str, dict[str, dict]]:
     """measure -> method -> number with its spread: a summary, as lib.output.values takes it."""
-    return {measure: {row["method"]: stats.spread(row) for row in part.to_dict("records")}
-            for measure, part in summary.groupby("measure", sort=False)}
+    return {
+        measure: {row["method"]: stats.spread(row) for row in part.to_dict("records")}
+        for measure, part in summary.groupby("measure", sort=False)
+    }
 
 
 def named_pairs(compared: pd.DataFrame, short: Mapping[str, str] | None = None) -> dict[str, dict[str, dict]]:
     """measure -> "a minus b" -> number with its spread. short: method -> what it is called in the name."""
     short = short or {}
-    return {measure: {f"{row['a']} minus {short.get(row['b'], row['b'])}": stats.spread(row)
-                      for row in part.to_dict("records")} for measure, part in compared.groupby("measure", sort=False)}
+    return {
+        measure: {
+            f"{row['a']} minus {short.get(row['b'], row['b'])}": stats.spread(row) for row in part.to_dict("records")
+        }
+        for measure, part in compared.groupby("measure", sort=False)
+    }
 
 
 def best(summary: pd.DataFrame) -> dict[str, str]:

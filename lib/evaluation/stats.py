@@ -1,11 +1,11 @@
 """Intervals by bootstrap: over test images, over seeds and images, and of paired differences."""
 
-
 import numpy as np
 
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0, n: int = 2000,
-                       level: float = 0.95) -> tuple[float, float, float]:
+def bootstrap_interval(
+    values: np.ndarray, seed: int = 0, n: int = 2000, level: float = 0.95
+) -> tuple[float, float, float]:
     """Mean of `values`, and the percentile bootstrap interval of that mean: (mean, low, high).
 
     values: (images,) or (seeds, images). With two axes the draw is hierarchical: seeds with replacement,
@@ -23,8 +23,9 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, n: int = 2000,
     return float(np.nanmean(values)), float(low), float(high)
 
 
-def _resampled_means(values: np.ndarray, generator: np.random.Generator, n: int,
-                     rows: np.ndarray | None = None) -> np.ndarray:
+def _resampled_means(
+    values: np.ndarray, generator: np.random.Generator, n: int, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Means (n,) of resamples of (seeds, images) values, NaNs left out.
 
     A resample is how often it holds each seed and each image: products of counts, no copies. rows: counts (n, seeds)
@@ -46,8 +47,9 @@ def draw_counts(generator: np.random.Generator, n: int, size: int) -> np.ndarray
     return generator.multinomial(size, np.full(size, 1 / size), size=n).astype(float)
 
 
-def paired_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
-                    level: float = 0.95) -> tuple[float, float, float]:
+def paired_interval(
+    a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000, level: float = 0.95
+) -> tuple[float, float, float]:
     """Mean of a - b with its interval, pair by pair: same image and, with two axes, same seed.
 
     a, b: (images,) or (seeds, images), equal shapes; ValueError otherwise.
@@ -58,8 +60,9 @@ def paired_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
     return bootstrap_interval(a - b, seed, n, level)
 
 
-def gap_interval(a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000,
-                 level: float = 0.95) -> tuple[float, float, float]:
+def gap_interval(
+    a: np.ndarray, b: np.ndarray, seed: int = 0, n: int = 2000, level: float = 0.95
+) -> tuple[float, float, float]:
     """Mean of a minus mean of b with its interval, where a and b (seeds, images) share seeds but not images."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if len(a) != len(b):
@@ -94,8 +97,14 @@ def estimate(errors: np.ndarray, seed: int) -> dict:
     mean, low, high = bootstrap_interval(errors, seed)
     if errors.size == 1:  # nothing to resample
         low = high = None
-    return {"value": mean, "sd": seed_deviation(errors), "low": low, "high": high,
-            "seeds": errors.shape[0], "n": errors.shape[1]}
+    return {
+        "value": mean,
+        "sd": seed_deviation(errors),
+        "low": low,
+        "high": high,
+        "seeds": errors.shape[0],
+        "n": errors.shape[1],
+    }
 
 
 def difference(a: np.ndarray, b: np.ndarray, seed: int) -> dict:
@@ -107,8 +116,14 @@ def gap(tested: np.ndarray, trained: np.ndarray, seed: int) -> dict:
     """Mean over (seeds, test images) minus mean over (seeds, training images), paired by seed only."""
     mean, low, high = gap_interval(tested, trained, seed)
     by_seed = (np.nanmean(tested, axis=1) - np.nanmean(trained, axis=1))[:, None]
-    return {"value": mean, "sd": seed_deviation(by_seed), "low": low, "high": high,
-            "seeds": tested.shape[0], "n": tested.shape[1]}
+    return {
+        "value": mean,
+        "sd": seed_deviation(by_seed),
+        "low": low,
+        "high": high,
+        "seeds": tested.shape[0],
+        "n": tested.shape[1],
+    }
 
 
 def interval(mean: float, low: float, high: float) -> dict:
@@ -118,5 +133,7 @@ def interval(mean: float, low: float, high: float) -> dict:
 
 def spread(row: dict) -> dict:
     """Of a table's row, the number with its spread: what `estimate` gave, None where the table has NaN."""
-    return {name: None if row[name] is None or np.isnan(row[name]) else row[name]
-            for name in ("value", "sd", "low", "high", "seeds", "n")}
+    return {
+        name: None if row[name] is None or np.isnan(row[name]) else row[name]
+        for name in ("value", "sd", "low", "high", "seeds", "n")
+    }

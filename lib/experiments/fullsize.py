@@ -44,10 +44,12 @@ class Step:
 
 # "longer" spends on stage 1 alone what the other two spend on both: without it, more training would pass for a better
 # network. Only the plain arm has it.
-STEPS = {"stage1": Step("stage 1", "stage1"),
-         "refined": Step("stage 1 + refinement", "refinement", "stage1", 0.25),
-         "both": Step("both stages together", "both", "refined", 0.5, 0.2),
-         "longer": Step("stage 1, trained as long", "stage1", "stage1", 0.75, 0.2)}
+STEPS = {
+    "stage1": Step("stage 1", "stage1"),
+    "refined": Step("stage 1 + refinement", "refinement", "stage1", 0.25),
+    "both": Step("both stages together", "both", "refined", 0.5, 0.2),
+    "longer": Step("stage 1, trained as long", "stage1", "stage1", 0.75, 0.2),
+}
 CONTROL = "control: trimap as alpha"
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -66,8 +68,11 @@ def images(p: Parameters) -> Prepared:
 def split(prepared: Prepared, p: Parameters) -> Split:
     """By group, so that nobody is in both sides; by image where groups are too few. Of the test images full_tests."""
     few = len(set(prepared.groups)) < 4
-    train_index, test_index = (random_split(len(prepared), p.data.seed, p.data.test_fraction) if few
-                               else group_split(prepared.groups, p.data.seed, p.data.test_fraction))
+    train_index, test_index = (
+        random_split(len(prepared), p.data.seed, p.data.test_fraction)
+        if few
+        else group_split(prepared.groups, p.data.seed, p.data.test_fraction)
+    )
     most = min(len(test_index), p.full.tests)
     return train_index, test_index[np.linspace(0, len(test_index) - 1, most).round().astype(int)]
 
@@ -97,16 +102,32 @@ def encoder(p: Parameters) -> tuple[str, str]:
     weights = p.thumbnail.encoder_weights
     if weights and p.full.width != WIDTH:
         return "", f"random weights (`encoder_weights` needs {WIDTH} channels in the first block)"
-    return weights, {"": "random weights", "imagenet": "torchvision's ImageNet weights"}.get(weights, "a local file's weights")
+    return weights, {"": "random weights", "imagenet": "torchvision's ImageNet weights"}.get(
+        weights, "a local file's weights"
+    )
 
 
 def recipe(arm: str, step: str, seed: int, p: Parameters) -> DimRecipe:
     """How a step of an arm is trained."""
     this, full = STEPS[step], p.full
-    own = DimRecipe(epochs=full.epochs, lr=full.lr, batch_size=full.batch, crops=full.crops, side=full.side, width=full.width,
-                    encoder_weights=encoder(p)[0], seed=seed)
-    return replace(own, stage=this.stage, start=str(folder(p.run, arm, this.start, seed)) if this.start else "",
-                   epochs=max(1, round(full.epochs * this.epochs)), lr=full.lr * this.rate, augment=arm == "da")
+    own = DimRecipe(
+        epochs=full.epochs,
+        lr=full.lr,
+        batch_size=full.batch,
+        crops=full.crops,
+        side=full.side,
+        width=full.width,
+        encoder_weights=encoder(p)[0],
+        seed=seed,
+    )
+    return replace(
+        own,
+        stage=this.stage,
+        start=str(folder(p.run, arm, this.start, seed)) if this.start else "",
+        epochs=max(1, round(full.epochs * this.epochs)),
+        lr=full.lr * this.rate,
+        augment=arm == "da",
+    )
 
 
 def run_all(prepared: Prepared, sides: Split, p: Parameters) -> pd.DataFrame:
@@ -126,8 +147,10 @@ def load(arm: str, step: str, seed: int, p: Parameters) -> nn.Module:
     """The trained network; UserError that names notebook 06 when it is missing."""
     place = folder(p.run, arm, step, seed)
     if not (place / "model.safetensors").is_file():
-        raise UserError(f"runs/{p.run}/train/{place.name}: expected a trained network, found none; run notebook "
-                        "06_refinement with the same parameters first.")
+        raise UserError(
+            f"runs/{p.run}/train/{place.name}: expected a trained network, found none; run notebook "
+            "06_refinement with the same parameters first."
+        )
     return store.load(place, p.computer.device)
 
 
@@ -141,8 +164,11 @@ def predict(prepared: Prepared, index: np.ndarray, arm: str, step: str, seed: in
 def score(prepared: Prepared, index: np.ndarray, p: Parameters) -> pd.DataFrame:
     """Scores by the four measures of every training and of the control on the test images."""
     trimap, alpha = np.asarray(prepared.trimap[index]), np.asarray(prepared.alpha[index])
-    found = [scores.by_field(label(arm, step), seed, index, predict(prepared, index, arm, step, seed, p), alpha, trimap)
-             for arm, step in trainings() for seed in seeds_of(p)]
+    found = [
+        scores.by_field(label(arm, step), seed, index, predict(prepared, index, arm, step, seed, p), alpha, trimap)
+        for arm, step in trainings()
+        for seed in seeds_of(p)
+    ]
     control = scores.by_field(CONTROL, 0, index, baselines.trimap_as_alpha(trimap), alpha, trimap)
     return pd.concat([*found, control], ignore_index=True)
 
@@ -153,12 +179,14 @@ def effects(scored: pd.DataFrame, seed: int) -> dict[str, dict[str, dict]]:
     The last effect is the study's question: what augmentation changes behind the refinement, minus what it changes
     behind stage 1 alone.
     """
-    pairs = {"refinement": (label("plain", "refined"), label("plain", "stage1")),
-             "both stages": (label("plain", "both"), label("plain", "stage1")),
-             "both stages, against stage 1 trained as long": (label("plain", "both"), label("plain", "longer")),
-             "augmentation, stage 1": (label("da", "stage1"), label("plain", "stage1")),
-             "augmentation, both stages": (label("da", "both"), label("plain", "both")),
-             "both stages, against the trimap as alpha": (label("plain", "both"), CONTROL)}
+    pairs = {
+        "refinement": (label("plain", "refined"), label("plain", "stage1")),
+        "both stages": (label("plain", "both"), label("plain", "stage1")),
+        "both stages, against stage 1 trained as long": (label("plain", "both"), label("plain", "longer")),
+        "augmentation, stage 1": (label("da", "stage1"), label("plain", "stage1")),
+        "augmentation, both stages": (label("da", "both"), label("plain", "both")),
+        "both stages, against the trimap as alpha": (label("plain", "both"), CONTROL),
+    }
 
     def minus(effect: str, name: str) -> np.ndarray:
         return np.subtract(*np.broadcast_arrays(*(scores.matrix(scored, method, name) for method in pairs[effect])))
@@ -166,11 +194,16 @@ def effects(scored: pd.DataFrame, seed: int) -> dict[str, dict[str, dict]]:
     found = {effect: {name: stats.estimate(minus(effect, name), seed) for name in scores.FOUR} for effect in pairs}
     found["augmentation, both stages minus stage 1"] = {
         name: stats.estimate(minus("augmentation, both stages", name) - minus("augmentation, stage 1", name), seed)
-        for name in scores.FOUR}
+        for name in scores.FOUR
+    }
     return found
 
 
 def methods(p: Parameters) -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """Label -> f(image (H,W,3) float32 in [0,1], trimap (H,W) uint8) -> alpha (H,W) float32, first seed, augmented."""
-    return {f"DIM, {STEPS[step].label}": partial(inference.matte, load("da", step, p.data.seed, p),
-                                                 precision=p.computer.precision) for step in ("stage1", "both")}
+    return {
+        f"DIM, {STEPS[step].label}": partial(
+            inference.matte, load("da", step, p.data.seed, p), precision=p.computer.precision
+        )
+        for step in ("stage1", "both")
+    }

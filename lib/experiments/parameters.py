@@ -66,7 +66,9 @@ class FullSize(Group):
     """The experiments at a size that has hair."""
 
     images: int = _number(192, 0, 1_000_000, "images at full size; 0 = all", "full_images")
-    size: int = _number(320, 32, 8192, "height in pixels of a picture at full size; its width is 3/4 of that", "full_size")
+    size: int = _number(
+        320, 32, 8192, "height in pixels of a picture at full size; its width is 3/4 of that", "full_size"
+    )
     tests: int = _number(16, 2, 1_000_000, "test images at full size, at most", "full_tests")
     side: int = _number(96, 32, 4096, "side of a training crop in pixels", "full_side")
     crops: int = _number(3, 1, 10_000, "crops of each image in an epoch", "full_crops")
@@ -90,8 +92,9 @@ class Computer(Group):
 class Parameters(Group):
     """All groups. run: name of the run; given: the names and values that the notebook bound, for its record."""
 
-    run: str = _word("by-hand", "name of the folders under figures/, reports/ and runs/",
-                     pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    run: str = _word(
+        "by-hand", "name of the folders under figures/, reports/ and runs/", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+    )
     data: Data = Data()
     thumbnail: Thumbnail = Thumbnail()
     full: FullSize = FullSize()
@@ -105,8 +108,10 @@ class Parameters(Group):
 
 
 GROUPS = {"data": Data, "thumbnail": Thumbnail, "full": FullSize, "computer": Computer}
-FIELDS: dict[str, FieldInfo] = {"run": Parameters.model_fields["run"], **{
-    field.alias or name: field for group in GROUPS.values() for name, field in group.model_fields.items()}}
+FIELDS: dict[str, FieldInfo] = {
+    "run": Parameters.model_fields["run"],
+    **{field.alias or name: field for group in GROUPS.values() for name, field in group.model_fields.items()},
+}
 NAMES = tuple(FIELDS)
 
 
@@ -121,10 +126,14 @@ def check(namespace: Mapping) -> Parameters:
     Every name bound to a word or a number must be a parameter, so a mistyped `-p` is refused here even by plain
     papermill, which only warns. UserError for an unknown name, a wrong type or range.
     """
-    given = {name: check_one(name, value) for name, value in namespace.items()
-             if isinstance(value, (str, int, float, bool)) and not name.startswith("_") and name not in _JUPYTERS_OWN}
-    groups = {group: kind(**{name: given[name] for name in _names(kind) if name in given})
-              for group, kind in GROUPS.items()}
+    given = {
+        name: check_one(name, value)
+        for name, value in namespace.items()
+        if isinstance(value, (str, int, float, bool)) and not name.startswith("_") and name not in _JUPYTERS_OWN
+    }
+    groups = {
+        group: kind(**{name: given[name] for name in _names(kind) if name in given}) for group, kind in GROUPS.items()
+    }
     return Parameters(given=given, **groups, **{name: given[name] for name in ("run",) if name in given})
 
 
@@ -152,7 +161,9 @@ def _sentence(name: str, value, field: FieldInfo, kind: str) -> str:
     """What is wrong with a value. kind: pydantic's name of the error."""
     meaning = field.description
     if get_origin(field.annotation) is Literal and isinstance(value, str):
-        return f"{name}: expected one of {', '.join(get_args(field.annotation))} ({meaning}), found {value!r}; choose one."
+        return (
+            f"{name}: expected one of {', '.join(get_args(field.annotation))} ({meaning}), found {value!r}; choose one."
+        )
     if field.annotation in (int, float):
         what = "a whole number" if field.annotation is int else "a number"
         if kind.startswith(("greater_than", "less_than")):

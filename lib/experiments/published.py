@@ -1,15 +1,14 @@
 """What the 2021 study printed (Lang, Wang, Shi: Image Matting, 10 December 2021), beside our numbers."""
 
-
-IMAGES = 34_427          # section 2.1
-TRAIN_IMAGES = 28_426    # section 2.2
-TEST_IMAGES = 6_000      # section 2.2; the two add up to 34,426
-SIZE = 28                # section 2.1: 600x800 resized to 28x28
+IMAGES = 34_427  # section 2.1
+TRAIN_IMAGES = 28_426  # section 2.2
+TEST_IMAGES = 6_000  # section 2.2; the two add up to 34,426
+SIZE = 28  # section 2.1: 600x800 resized to 28x28
 HYPERPARAMETERS = {"num_epochs": 10, "batch_size": 64, "learning_rate": 0.01}  # Table 1
 # "The encoder portion has the same number of parameters as VGG-16": of its 13 convolutional layers, biases
 # included (Simonyan and Zisserman 2014, configuration D).
 ENCODER_PARAMETERS = 14_714_688
-LOSS = {                 # Table 2: alpha-prediction loss; region of the mean not stated
+LOSS = {  # Table 2: alpha-prediction loss; region of the mean not stated
     "VGG-16": {"train": 0.169581, "test": 0.301838},
     "VGG-16 (with DA)": {"train": 0.146492, "test": 0.296174},
 }
@@ -17,12 +16,23 @@ LOSS = {                 # Table 2: alpha-prediction loss; region of the mean no
 
 def values() -> dict[str, float]:
     """The same by name, as the article and the claims quote them ("study.test.vgg_16" ...)."""
-    losses = {f"study.{side}.{name}": LOSS[label][side] for side in ("train", "test")
-              for name, label in (("vgg_16", "VGG-16"), ("vgg_16_da", "VGG-16 (with DA)"))}
+    losses = {
+        f"study.{side}.{name}": LOSS[label][side]
+        for side in ("train", "test")
+        for name, label in (("vgg_16", "VGG-16"), ("vgg_16_da", "VGG-16 (with DA)"))
+    }
     difference = LOSS["VGG-16 (with DA)"]["test"] - LOSS["VGG-16"]["test"]
-    return {"study.images": IMAGES, "study.train_images": TRAIN_IMAGES, "study.test_images": TEST_IMAGES,
-            "study.split_sum": TRAIN_IMAGES + TEST_IMAGES,
-            "study.test_share": TEST_IMAGES / (TRAIN_IMAGES + TEST_IMAGES), "study.size": SIZE,
-            "study.epochs": HYPERPARAMETERS["num_epochs"], "study.batch_size": HYPERPARAMETERS["batch_size"],
-            "study.learning_rate": HYPERPARAMETERS["learning_rate"], **losses, "study.da_difference": difference,
-            "study.encoder_parameters": ENCODER_PARAMETERS}
+    return {
+        "study.images": IMAGES,
+        "study.train_images": TRAIN_IMAGES,
+        "study.test_images": TEST_IMAGES,
+        "study.split_sum": TRAIN_IMAGES + TEST_IMAGES,
+        "study.test_share": TEST_IMAGES / (TRAIN_IMAGES + TEST_IMAGES),
+        "study.size": SIZE,
+        "study.epochs": HYPERPARAMETERS["num_epochs"],
+        "study.batch_size": HYPERPARAMETERS["batch_size"],
+        "study.learning_rate": HYPERPARAMETERS["learning_rate"],
+        **losses,
+        "study.da_difference": difference,
+        "study.encoder_parameters": ENCODER_PARAMETERS,
+    }

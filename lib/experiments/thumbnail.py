@@ -31,8 +31,9 @@ Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
 STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
 FEWEST = 8  # batch norm has little to go by with fewer
 # For some hundred photographs (lib.experiments.transfer): many epochs at a higher rate.
-PHOTOGRAPHS = ThumbnailRecipe(epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle",
-                              augment=True)
+PHOTOGRAPHS = ThumbnailRecipe(
+    epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
+)
 TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
 UNSUPERVISED = ("kmeans_border", "kmeans_trimap", "kmeans_oracle", "gmm_border", "gmm_trimap", "gmm_oracle")
 
@@ -117,12 +118,30 @@ def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> Thumbnail
     steps an epoch, which teach nothing, it takes smaller ones. The study's protocol keeps its own, whatever comes of it.
     """
     own = p.thumbnail
-    study = ThumbnailRecipe(epochs=own.epochs, lr=own.lr, batch_size=own.batch_size, loss_region=own.loss_region,
-                            encoder_weights=own.encoder_weights, seed=seed)
-    today = replace(study, epochs=own.recipe_epochs, lr=own.recipe_lr, optimizer="adamw", schedule="onecycle",
-                    weight_decay=1e-4, batch_size=min(own.batch_size, max(FEWEST, images // STEPS)))
-    return {"sgd": study, "sgd-da": replace(study, augment=True), "adam": replace(study, optimizer="adam"),
-            "recipe": today, "recipe-da": replace(today, augment=True)}[VARIANTS[variant].recipe or variant]
+    study = ThumbnailRecipe(
+        epochs=own.epochs,
+        lr=own.lr,
+        batch_size=own.batch_size,
+        loss_region=own.loss_region,
+        encoder_weights=own.encoder_weights,
+        seed=seed,
+    )
+    today = replace(
+        study,
+        epochs=own.recipe_epochs,
+        lr=own.recipe_lr,
+        optimizer="adamw",
+        schedule="onecycle",
+        weight_decay=1e-4,
+        batch_size=min(own.batch_size, max(FEWEST, images // STEPS)),
+    )
+    return {
+        "sgd": study,
+        "sgd-da": replace(study, augment=True),
+        "adam": replace(study, optimizer="adam"),
+        "recipe": today,
+        "recipe-da": replace(today, augment=True),
+    }[VARIANTS[variant].recipe or variant]
 
 
 def folder(run: str, variant: str, seed: int) -> Path:
@@ -135,8 +154,9 @@ def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: P
     histories = []
     for variant in variants:
         for seed in seeds_of(p):
-            history = thumbnail.train(prepared, split, folder(p.run, variant, seed),
-                                      recipe(variant, p, len(split[0]), seed), p.machine)
+            history = thumbnail.train(
+                prepared, split, folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed), p.machine
+            )
             history.insert(0, "seed", seed)
             history.insert(0, "variant", variant)
             histories.append(history)
@@ -151,10 +171,19 @@ def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -
     if not p.thumbnail.pooling_images:
         return {}
     few = max(2, p.thumbnail.pooling_images)
-    small = replace(recipe("sgd", p, few, p.data.seed), epochs=1, pooling=pooling,
-                    batch_size=max(2, min(p.thumbnail.batch_size, few // 4)))
-    history = thumbnail.train(prepared, (split[0][:few], split[1][: few // 2]),
-                              runs_dir(p.run) / "train" / f"pooling-{pooling}", small, p.machine)
+    small = replace(
+        recipe("sgd", p, few, p.data.seed),
+        epochs=1,
+        pooling=pooling,
+        batch_size=max(2, min(p.thumbnail.batch_size, few // 4)),
+    )
+    history = thumbnail.train(
+        prepared,
+        (split[0][:few], split[1][: few // 2]),
+        runs_dir(p.run) / "train" / f"pooling-{pooling}",
+        small,
+        p.machine,
+    )
     return history.iloc[-1].to_dict()
 
 
@@ -184,8 +213,9 @@ def _predict(model: nn.Module, prepared: Prepared, index: np.ndarray, variant: s
         return predict(model, prepared, index, p.machine, mirror=used, keep_known=used)
 
 
-def score(prepared: Prepared, index: np.ndarray, variants: Iterable[str], p: Parameters,
-          part: int = 2048) -> pd.DataFrame:
+def score(
+    prepared: Prepared, index: np.ndarray, variants: Iterable[str], p: Parameters, part: int = 2048
+) -> pd.DataFrame:
     """Scores by region of all variants and seeds on the images of `index`, training and test images alike.
 
     Evaluation mode, fixed trimaps, no augmentation. In parts, so that memory doesn't grow with n.
@@ -194,22 +224,42 @@ def score(prepared: Prepared, index: np.ndarray, variants: Iterable[str], p: Par
     for variant in variants:
         for seed in seeds_of(p):
             model = load(prepared, variant, seed, p)
-            found += [scores.by_region(variant, seed, some, _predict(model, prepared, some, variant, p),
-                                       prepared.alpha[some], prepared.trimap[some]) for some in chunks(index, part)]
+            found += [
+                scores.by_region(
+                    variant,
+                    seed,
+                    some,
+                    _predict(model, prepared, some, variant, p),
+                    prepared.alpha[some],
+                    prepared.trimap[some],
+                )
+                for some in chunks(index, part)
+            ]
     return pd.concat(found, ignore_index=True)
 
 
 def score_alphas(prepared: Prepared, index: np.ndarray, alphas: dict[str, np.ndarray]) -> pd.DataFrame:
     """Scores by region of methods that are not trained: name -> alpha (n, 1, H, W) float in [0, 1] of `index`."""
-    return pd.concat([scores.by_region(method, 0, index, alpha, prepared.alpha[index], prepared.trimap[index])
-                      for method, alpha in alphas.items()], ignore_index=True)
+    return pd.concat(
+        [
+            scores.by_region(method, 0, index, alpha, prepared.alpha[index], prepared.trimap[index])
+            for method, alpha in alphas.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def score_controls(prepared: Prepared, index: np.ndarray) -> pd.DataFrame:
     """Scores by region of the two controls of lib.baselines, TRIMAP_CONTROL and HALF_CONTROL."""
     trimap = np.asarray(prepared.trimap[index])
-    return score_alphas(prepared, index, {TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
-                                          HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index])})
+    return score_alphas(
+        prepared,
+        index,
+        {
+            TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
+            HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index]),
+        },
+    )
 
 
 def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -223,8 +273,10 @@ def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dic
         raise UserError(f"{name}: expected the alphas of K-means and GMM, found no file; {advice}")
     with np.load(path) as file:
         if not np.array_equal(file["index"], index) or file[UNSUPERVISED[0]].shape[-2:] != size:
-            raise UserError(f"{name}: expected alphas of this run's {len(index)} test images at "
-                            f"{size[0]}x{size[1]} px, found others; {advice}")
+            raise UserError(
+                f"{name}: expected alphas of this run's {len(index)} test images at "
+                f"{size[0]}x{size[1]} px, found others; {advice}"
+            )
         return {method: file[method].astype(np.float32) / 255 for method in UNSUPERVISED}
 
 
@@ -239,12 +291,15 @@ def augmented_pairs(prepared: Prepared, index: np.ndarray, seed: int, count: int
     """
     flip, angle = augment.draw(int(index.max()) + 1, seed, epoch=1)
     chosen = index[flip.numpy()[index]][:count]
-    image, alpha = (torch.from_numpy(np.asarray(array[chosen])).float() / 255
-                    for array in (prepared.image, prepared.alpha))
+    image, alpha = (
+        torch.from_numpy(np.asarray(array[chosen])).float() / 255 for array in (prepared.image, prepared.alpha)
+    )
     before = image, alpha, trimap_levels(torch.from_numpy(np.asarray(prepared.trimap[chosen])))
     after = augment.flip_rotate(*before, flip[chosen], angle[chosen])
-    return [{"before": _pictures(before, row), "after": _pictures(after, row),
-             "note": f"flip, {angle[key].item():+.0f}°"} for row, key in enumerate(chosen)]
+    return [
+        {"before": _pictures(before, row), "after": _pictures(after, row), "note": f"flip, {angle[key].item():+.0f}°"}
+        for row, key in enumerate(chosen)
+    ]
 
 
 def _pictures(batch: tuple[torch.Tensor, ...], row: int) -> tuple[np.ndarray, ...]:

@@ -28,16 +28,26 @@ from lib.training.thumbnail import ThumbnailRecipe, train
 CONTROL = "control: trimap as alpha"
 
 
-def compare(rendered: Prepared, photographs: Prepared, folder: Path, recipe: ThumbnailRecipe, rendered_epochs: int,
-            machine: Machine = Machine()) -> pd.DataFrame:
+def compare(
+    rendered: Prepared,
+    photographs: Prepared,
+    folder: Path,
+    recipe: ThumbnailRecipe,
+    rendered_epochs: int,
+    machine: Machine = Machine(),
+) -> pd.DataFrame:
     """One row a network and way of use, beside the trimap as alpha: error over all and unknown pixels with 95 %
     intervals over images. recipe: with the epochs on the photographs; rendered_epochs: on the rendered portraits."""
     everything = np.arange(len(photographs))
     trained, tested = random_split(len(photographs), recipe.seed)
-    train(rendered, (np.arange(len(rendered)), []), folder / "rendered", replace(recipe, epochs=rendered_epochs), machine)
+    train(
+        rendered, (np.arange(len(rendered)), []), folder / "rendered", replace(recipe, epochs=rendered_epochs), machine
+    )
     train(photographs, (trained, []), folder / "photographs", recipe, machine)
-    names = {"rendered": f"trained on {len(rendered)} rendered portraits",
-             "photographs": f"trained on {len(trained)} photographs"}
+    names = {
+        "rendered": f"trained on {len(rendered)} rendered portraits",
+        "photographs": f"trained on {len(trained)} photographs",
+    }
     parts = []
     for tested_on, index in (("a fifth", tested), ("all", everything)):
         truth, trimap = photographs.alpha[index], np.asarray(photographs.trimap[index])
@@ -47,8 +57,10 @@ def compare(rendered: Prepared, photographs: Prepared, folder: Path, recipe: Thu
             for use, used in (("plain", False), ("as used", True)):
                 with cpu_threads(machine.threads):
                     alphas[names[name], use] = predict(model, photographs, index, machine, mirror=used, keep_known=used)
-        parts += [_row(method, use, tested_on, scores.by_region(method, 0, index, alpha, truth, trimap), recipe.seed)
-                  for (method, use), alpha in alphas.items()]
+        parts += [
+            _row(method, use, tested_on, scores.by_region(method, 0, index, alpha, truth, trimap), recipe.seed)
+            for (method, use), alpha in alphas.items()
+        ]
     return pd.DataFrame(parts)
 
 
@@ -84,10 +96,15 @@ def run(options: argparse.Namespace) -> None:
     recipe = replace(PHOTOGRAPHS, epochs=options.epochs, batch_size=options.batch_size, seed=options.seed)
     rendered = prepare(open_source("portraits", "", options.images, options.seed), options.size, cache=cache_dir())
     photographs = prepare(open_source(options.data, options.data_dir), options.size, cache=cache_dir())
-    table = compare(rendered, photographs, runs_dir("transfer"), recipe, options.rendered_epochs,
-                    Machine(threads=options.threads))
+    table = compare(
+        rendered, photographs, runs_dir("transfer"), recipe, options.rendered_epochs, Machine(threads=options.threads)
+    )
     folder = reports_dir("transfer")
     write_atomically(folder / "transfer.csv", table.to_csv(index=False, lineterminator="\n").encode())
-    record = {"parameters": vars(options) | {"data_dir": ""}, "photographs": len(photographs), **provenance.environment()}
+    record = {
+        "parameters": vars(options) | {"data_dir": ""},
+        "photographs": len(photographs),
+        **provenance.environment(),
+    }
     write_atomically(folder / "transfer.json", (json.dumps(record, indent=1) + "\n").encode())
     print(table.round(4).to_string(index=False))

@@ -37,8 +37,14 @@ def dilated_resnet50(inputs: int = 4, norm: Norm = nn.BatchNorm2d) -> Pyramid:
     net.layer3[0].conv2.dilation = net.layer3[0].conv2.padding = (2, 2)
     net.layer4[0].conv2.dilation = net.layer4[0].conv2.padding = (4, 4)
     _initialise(net)
-    return Pyramid(nn.Sequential(net.conv1, net.bn1, net.relu), nn.Sequential(net.maxpool, net.layer1), net.layer2,
-                   nn.Sequential(net.layer3, net.layer4), (64, 256, 512, 2048), inputs)
+    return Pyramid(
+        nn.Sequential(net.conv1, net.bn1, net.relu),
+        nn.Sequential(net.maxpool, net.layer1),
+        net.layer2,
+        nn.Sequential(net.layer3, net.layer4),
+        (64, 256, 512, 2048),
+        inputs,
+    )
 
 
 class ASPP(nn.Module):
@@ -69,8 +75,14 @@ class AlphaGAN(nn.Module):
     EfficientNet-Lite0 has aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32, 16), groups=8.
     """
 
-    def __init__(self, encoder: nn.Module | None = None, aspp: int = 256, rates: tuple[int, int, int] = (6, 12, 18),
-                 decoder: tuple[int, int, int, int] = (256, 128, 64, 32), groups: int = 32):
+    def __init__(
+        self,
+        encoder: nn.Module | None = None,
+        aspp: int = 256,
+        rates: tuple[int, int, int] = (6, 12, 18),
+        decoder: tuple[int, int, int, int] = (256, 128, 64, 32),
+        groups: int = 32,
+    ):
         super().__init__()
         norm = norm_of(groups)
         encoder = encoder or dilated_resnet50(4, norm)
@@ -79,25 +91,31 @@ class AlphaGAN(nn.Module):
         a, b, c, d = decoder
         self.aspp = ASPP(deep, aspp, rates, norm)
         self.skip4 = Convolution(quarter, c, 1, norm_layer=norm)
-        self.decode4 = nn.Sequential(Convolution(aspp + c, a, norm_layer=norm), Convolution(a, b, norm_layer=norm),
-                                     Convolution(b, c, norm_layer=norm))
+        self.decode4 = nn.Sequential(
+            Convolution(aspp + c, a, norm_layer=norm),
+            Convolution(a, b, norm_layer=norm),
+            Convolution(b, c, norm_layer=norm),
+        )
         self.skip2 = Convolution(half, d, 1, norm_layer=norm)
         self.decode2 = Convolution(c + d, c, norm_layer=norm)
         self.enlarge = nn.ConvTranspose2d(c, c, 3, stride=2, padding=1, bias=False)
         self.decode1 = nn.Sequential(norm(c), nn.ReLU(inplace=True), Convolution(c, d, norm_layer=norm))
-        self.last = nn.Sequential(Convolution(d + 3, d, norm_layer=norm), Convolution(d, d, norm_layer=norm),
-                                  nn.Conv2d(d, 1, 3, padding=1, bias=False))
+        self.last = nn.Sequential(
+            Convolution(d + 3, d, norm_layer=norm),
+            Convolution(d, d, norm_layer=norm),
+            nn.Conv2d(d, 1, 3, padding=1, bias=False),
+        )
         _initialise(self)
         self.encoder = encoder  # after the others have drawn their weights: it may come with trained ones
 
     def logits(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """Alpha before the sigmoid, (N,1,H,W); same inputs as forward."""
         f1, f2, _, f4 = self.encoder(torch.cat([image, trimap], dim=1))  # 64 at 1/2, 256 at 1/4, 2048 at 1/8
-        x = _resized(self.aspp(f4), f2)                                  # (N, 256, H/4, W/4)
-        x = self.decode4(torch.cat([x, self.skip4(f2)], dim=1))          # (N, 64, H/4, W/4)
+        x = _resized(self.aspp(f4), f2)  # (N, 256, H/4, W/4)
+        x = self.decode4(torch.cat([x, self.skip4(f2)], dim=1))  # (N, 64, H/4, W/4)
         x = self.decode2(torch.cat([_resized(x, f1), self.skip2(f1)], dim=1))  # (N, 64, H/2, W/2)
-        x = self.decode1(self.enlarge(x, output_size=image.shape[-2:]))   # (N, 32, H, W)
-        return self.last(torch.cat([x, self.normalise(image)], dim=1))   # (N, 1, H, W)
+        x = self.decode1(self.enlarge(x, output_size=image.shape[-2:]))  # (N, 32, H, W)
+        return self.last(torch.cat([x, self.normalise(image)], dim=1))  # (N, 1, H, W)
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
@@ -120,10 +138,16 @@ class PatchDiscriminator(nn.Module):
         norm, w = norm_of(groups), width
         self.normalise = Normalise(4)
         self.layers = nn.Sequential(
-            nn.Conv2d(4, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1, bias=False), norm(2 * w), nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(2 * w, 4 * w, 4, padding=1, bias=False), norm(4 * w), nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(4 * w, 1, 4, padding=1))
+            nn.Conv2d(4, w, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1, bias=False),
+            norm(2 * w),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(2 * w, 4 * w, 4, padding=1, bias=False),
+            norm(4 * w),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(4 * w, 1, 4, padding=1),
+        )
         _initialise(self)
 
     def forward(self, picture: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:

@@ -24,20 +24,27 @@ MODES = ("sampling", "thresholding", "full")
 class Matte(NamedTuple):
     """What the network gives. The coarse maps and the cells are those of the picture padded to sides that 4 divides."""
 
-    alpha: torch.Tensor              # (N, 1, H, W)
-    foreground: torch.Tensor         # (N, 3, H, W) RGB
-    coarse_alpha: torch.Tensor       # (N, 1, scale H, scale W)
+    alpha: torch.Tensor  # (N, 1, H, W)
+    foreground: torch.Tensor  # (N, 3, H, W) RGB
+    coarse_alpha: torch.Tensor  # (N, 1, scale H, scale W)
     coarse_foreground: torch.Tensor  # (N, 3, scale H, scale W)
-    error: torch.Tensor              # (N, 1, scale H, scale W): expected |coarse alpha - alpha|
-    refined: torch.Tensor            # (N, 1, H/4, W/4) boolean: the cells computed anew
+    error: torch.Tensor  # (N, 1, scale H, scale W): expected |coarse alpha - alpha|
+    refined: torch.Tensor  # (N, 1, H/4, W/4) boolean: the cells computed anew
 
 
 def resnet50(inputs: int = 3, normalised: bool = False) -> Pyramid:
     """ResNet-50 (He et al. 2016) with its last group dilated: 64, 256, 512 and 2048 channels, the last at 1/16."""
     net = torchvision_resnet50(replace_stride_with_dilation=(False, False, True))
     net.conv1 = nn.Conv2d(inputs, 64, 7, stride=2, padding=3, bias=False)
-    return Pyramid(nn.Sequential(net.conv1, net.bn1, net.relu), nn.Sequential(net.maxpool, net.layer1), net.layer2,
-                   nn.Sequential(net.layer3, net.layer4), (64, 256, 512, 2048), inputs, normalised)
+    return Pyramid(
+        nn.Sequential(net.conv1, net.bn1, net.relu),
+        nn.Sequential(net.maxpool, net.layer1),
+        net.layer2,
+        nn.Sequential(net.layer3, net.layer4),
+        (64, 256, 512, 2048),
+        inputs,
+        normalised,
+    )
 
 
 class Base(nn.Module):
@@ -46,8 +53,14 @@ class Base(nn.Module):
     Arguments as in BackgroundMatting. In training the pooling's batch norm needs at least two pictures.
     """
 
-    def __init__(self, encoder: nn.Module | None = None, aspp: int = 256, rates: tuple[int, ...] = (3, 6, 9),
-                 decoder: tuple[int, int, int] = (128, 64, 48), hidden: int = 32):
+    def __init__(
+        self,
+        encoder: nn.Module | None = None,
+        aspp: int = 256,
+        rates: tuple[int, ...] = (3, 6, 9),
+        decoder: tuple[int, int, int] = (128, 64, 48),
+        hidden: int = 32,
+    ):
         super().__init__()
         self.encoder = encoder or mobilenet_v2(6)
         half, quarter, eighth, sixteenth = self.encoder.channels
@@ -63,11 +76,11 @@ class Base(nn.Module):
 
         The foreground is picture + residual. With clamp, alpha and error are in [0,1].
         """
-        f1, f2, f3, f4 = self.encoder(pictures)   # 16 at 1/2, 24 at 1/4, 32 at 1/8, 320 at 1/16
-        x = self.aspp(f4)                         # (N, 256, H/16, W/16)
-        x = self.decode8(_joined(x, f3))          # (N, 128, H/8, W/8)
-        x = self.decode4(_joined(x, f2))          # (N, 64, H/4, W/4)
-        x = self.decode2(_joined(x, f1))          # (N, 48, H/2, W/2)
+        f1, f2, f3, f4 = self.encoder(pictures)  # 16 at 1/2, 24 at 1/4, 32 at 1/8, 320 at 1/16
+        x = self.aspp(f4)  # (N, 256, H/16, W/16)
+        x = self.decode8(_joined(x, f3))  # (N, 128, H/8, W/8)
+        x = self.decode4(_joined(x, f2))  # (N, 64, H/4, W/4)
+        x = self.decode2(_joined(x, f1))  # (N, 48, H/2, W/2)
         x = self.decode1(_joined(x, pictures)).float()  # (N, 37, H, W)
         alpha, residual, error, hidden = x.split(self.outputs, dim=1)
         if clamp:
@@ -90,8 +103,9 @@ class Refiner(nn.Module):
         self.at_half = nn.Sequential(Convolution(hidden + 4 + 6, 24, padding=0), Convolution(24, 16, padding=0))
         self.at_full = nn.Sequential(Convolution(16 + 6, 12, padding=0), nn.Conv2d(12, 4, 3))
 
-    def forward(self, pictures: torch.Tensor, coarse: torch.Tensor, error: torch.Tensor,
-                hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, pictures: torch.Tensor, coarse: torch.Tensor, error: torch.Tensor, hidden: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """pictures (N,6,H,W); coarse alpha and residual (N,4,h,w), error (N,1,h,w), hidden (N,32,h,w) of the base.
 
         Gives alpha and residual (N,4,H,W), and the cells computed anew, (N,H/4,W/4) boolean. 4 divides H and W.
@@ -100,8 +114,8 @@ class Refiner(nn.Module):
         cells = self.select(_resized(error, (height // 4, width // 4)).squeeze(1))
         half = (height // 2, width // 2)
         half = torch.cat([_resized(torch.cat([hidden, coarse], dim=1), half), _resized(pictures, half)], dim=1)
-        half = F.pad(half, (3, 3, 3, 3))       # (N, 42, H/2 + 6, W/2 + 6)
-        full = F.pad(pictures, (2, 2, 2, 2))   # (N, 6, H + 4, W + 4)
+        half = F.pad(half, (3, 3, 3, 3))  # (N, 42, H/2 + 6, W/2 + 6)
+        full = F.pad(pictures, (2, 2, 2, 2))  # (N, 6, H + 4, W + 4)
         if self.mode == "full":
             return self.compute(half, full), cells
         rough = _resized(coarse, (height, width))  # (N, 4, H, W)
@@ -127,9 +141,9 @@ class Refiner(nn.Module):
 
     def compute(self, half: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
         """(M,42,h+6,w+6) at half resolution, (M,6,2h+4,2w+4) at full -> alpha and residual (M,4,2h,2w)."""
-        x = self.at_half(half)                                  # (M, 16, h + 2, w + 2)
-        x = F.interpolate(x, scale_factor=2, mode="nearest")    # (M, 16, 2h + 4, 2w + 4)
-        return self.at_full(torch.cat([x, full], dim=1))        # (M, 4, 2h, 2w)
+        x = self.at_half(half)  # (M, 16, h + 2, w + 2)
+        x = F.interpolate(x, scale_factor=2, mode="nearest")  # (M, 16, 2h + 4, 2w + 4)
+        return self.at_full(torch.cat([x, full], dim=1))  # (M, 4, 2h, 2w)
 
 
 class BackgroundMatting(nn.Module):
@@ -142,9 +156,18 @@ class BackgroundMatting(nn.Module):
     EfficientNet-Lite0 has aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode="full".
     """
 
-    def __init__(self, encoder: nn.Module | None = None, aspp: int = 256, rates: tuple[int, ...] = (3, 6, 9),
-                 decoder: tuple[int, int, int] = (128, 64, 48), hidden: int = 32, scale: float = 0.25,
-                 mode: str = "sampling", pixels: int = 80_000, threshold: float = 0.1):
+    def __init__(
+        self,
+        encoder: nn.Module | None = None,
+        aspp: int = 256,
+        rates: tuple[int, ...] = (3, 6, 9),
+        decoder: tuple[int, int, int] = (128, 64, 48),
+        hidden: int = 32,
+        scale: float = 0.25,
+        mode: str = "sampling",
+        pixels: int = 80_000,
+        threshold: float = 0.1,
+    ):
         super().__init__()
         if mode not in MODES:
             raise UserError(f"mode: expected one of {', '.join(MODES)}, found {mode!r}; choose one.")
@@ -166,15 +189,17 @@ class BackgroundMatting(nn.Module):
         [0,1]; without it, as in the first steps of a training, no gradient is cut off.
         """
         if image.shape != plate.shape:
-            raise UserError(f"plate: expected the picture's size, {_size(image)}, found {_size(plate)}; photograph the "
-                            "empty place with the same camera, or resize it.")
+            raise UserError(
+                f"plate: expected the picture's size, {_size(image)}, found {_size(plate)}; photograph the "
+                "empty place with the same camera, or resize it."
+            )
         height, width = image.shape[-2:]
         pictures = torch.cat([image, plate], dim=1)
         pictures = F.pad(pictures, (0, -width % 4, 0, -height % 4), mode="replicate")  # (N, 6, H, W)
         small = _resized(pictures, [max(1, int(side * self.scale)) for side in pictures.shape[-2:]])
-        alpha, residual, error, hidden = self.base(small, clamp)        # (N, 1 | 3 | 1 | 32, scale H, scale W)
+        alpha, residual, error, hidden = self.base(small, clamp)  # (N, 1 | 3 | 1 | 32, scale H, scale W)
         fine, cells = self.refiner(pictures, torch.cat([alpha, residual], dim=1), error, hidden)
-        fine = fine[..., :height, :width].float()                       # (N, 4, H, W)
+        fine = fine[..., :height, :width].float()  # (N, 4, H, W)
         matte = Matte(fine[:, :1], image + fine[:, 1:], alpha, small[:, :3] + residual, error, cells.unsqueeze(1))
         if clamp:
             matte = Matte(*(each.clamp(0, 1) for each in matte[:-1]), matte.refined)

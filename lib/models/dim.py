@@ -34,9 +34,17 @@ class VGG16Matting(nn.Module):
     one scales all layers alike.
     """
 
-    def __init__(self, batch_norm: bool = True, head_kernel: int = 3, decoder_kernel: int = 5,
-                 pooling: str = "halving", pools: int = 4, conv6_kernel: int = 0, four_channels: bool = False,
-                 width: int = WIDTH):
+    def __init__(
+        self,
+        batch_norm: bool = True,
+        head_kernel: int = 3,
+        decoder_kernel: int = 5,
+        pooling: str = "halving",
+        pools: int = 4,
+        conv6_kernel: int = 0,
+        four_channels: bool = False,
+        width: int = WIDTH,
+    ):
         super().__init__()
         if pooling not in POOLING:
             raise UserError(f"pooling: expected one of {', '.join(POOLING)}, found {pooling!r}; choose one.")
@@ -52,8 +60,9 @@ class VGG16Matting(nn.Module):
         self.encoder3 = convolutions(2 * c, 4 * c, 4 * c, 4 * c, **encode)
         self.encoder4 = convolutions(4 * c, 8 * c, 8 * c, 8 * c, **encode)
         self.encoder5 = convolutions(8 * c, 8 * c, 8 * c, 8 * c, **encode)
-        self.conv6 = (convolutions(8 * c, 8 * c, kernel=conv6_kernel, batch_norm=batch_norm) if conv6_kernel
-                      else nn.Identity())
+        self.conv6 = (
+            convolutions(8 * c, 8 * c, kernel=conv6_kernel, batch_norm=batch_norm) if conv6_kernel else nn.Identity()
+        )
         self.decoder6 = convolutions(8 * c, 8 * c, **decode | {"kernel": 1})
         self.decoder5 = convolutions(8 * c, 8 * c, **decode)
         self.decoder4 = convolutions(8 * c, 4 * c, **decode)
@@ -72,25 +81,27 @@ class VGG16Matting(nn.Module):
         """Alpha before the sigmoid, (N,1,H,W); same inputs as forward. Behind each line: channels, height."""
         smallest = 2**self.pools  # what the halvings take to one pixel
         if min(image.shape[-2:]) < smallest:
-            raise UserError(f"size: expected at least {smallest}x{smallest} px ({self.pools} poolings), found "
-                            f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size.")
+            raise UserError(
+                f"size: expected at least {smallest}x{smallest} px ({self.pools} poolings), found "
+                f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size."
+            )
         x = self.head(torch.cat([self.normalise(image), trimap], dim=1))  # 3, H
-        x, place1 = self.pool(self.encoder1(x))                           # 64, H/2
-        x, place2 = self.pool(self.encoder2(x))                           # 128, H/4
-        x, place3 = self.pool(self.encoder3(x))                           # 256, H/8
-        x, place4 = self.pool(self.encoder4(x))                           # 512, H/16
-        x = self.encoder5(x)                                              # 512, H/16: a fifth pooling would leave 0 of 28
+        x, place1 = self.pool(self.encoder1(x))  # 64, H/2
+        x, place2 = self.pool(self.encoder2(x))  # 128, H/4
+        x, place3 = self.pool(self.encoder3(x))  # 256, H/8
+        x, place4 = self.pool(self.encoder4(x))  # 512, H/16
+        x = self.encoder5(x)  # 512, H/16: a fifth pooling would leave 0 of 28
         if self.pools == 5:
-            x, place5 = self.pool(x)                                      # 512, H/32
-        x = self.decoder6(self.conv6(x))                                  # 512
+            x, place5 = self.pool(x)  # 512, H/32
+        x = self.decoder6(self.conv6(x))  # 512
         if self.pools == 5:
-            x = self.unpool(x, place5)                                    # 512, H/16
-        x = self.decoder5(x)                                              # 512, H/16
-        x = self.decoder4(self.unpool(x, place4))                         # 256, H/8
-        x = self.decoder3(self.unpool(x, place3))                         # 128, H/4
-        x = self.decoder2(self.unpool(x, place2))                         # 64, H/2
-        x = self.decoder1(self.unpool(x, place1))                         # 64, H
-        return self.alpha(x)                                              # 1, H
+            x = self.unpool(x, place5)  # 512, H/16
+        x = self.decoder5(x)  # 512, H/16
+        x = self.decoder4(self.unpool(x, place4))  # 256, H/8
+        x = self.decoder3(self.unpool(x, place3))  # 128, H/4
+        x = self.decoder2(self.unpool(x, place2))  # 64, H/2
+        x = self.decoder1(self.unpool(x, place1))  # 64, H
+        return self.alpha(x)  # 1, H
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
@@ -111,8 +122,9 @@ class TwoStage(nn.Module):
     def __init__(self, stage1: VGG16Matting, width: int = WIDTH, batch_norm: bool = False):
         super().__init__()
         self.stage1 = stage1
-        self.refinement = nn.Sequential(*convolutions(4, width, width, width, batch_norm=batch_norm),
-                                        SamePadConv2d(width, 1, 3))
+        self.refinement = nn.Sequential(
+            *convolutions(4, width, width, width, batch_norm=batch_norm), SamePadConv2d(width, 1, 3)
+        )
         initialise(self.refinement)
         # The correction starts at zero, so that stage 2 begins where stage 1 ended.
         nn.init.zeros_(self.refinement[-1].weight)

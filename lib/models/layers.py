@@ -61,13 +61,17 @@ class SamePadConv2d(nn.Conv2d):
         return F.conv2d(x, self.weight[:, :, rows, columns], self.bias, padding=reach)
 
 
-def convolutions(inputs: int, *outputs: int, kernel: int = 3, batch_norm: bool = True,
-                 kind: type[nn.Conv2d] = SamePadConv2d) -> nn.Sequential:
+def convolutions(
+    inputs: int, *outputs: int, kernel: int = 3, batch_norm: bool = True, kind: type[nn.Conv2d] = SamePadConv2d
+) -> nn.Sequential:
     """One convolution after the other, to `outputs` channels, each with batch norm (or not) and ReLU; sides stay."""
     layers: list[nn.Module] = []
     for channels in outputs:
-        layers.append(kind(inputs, channels, kernel) if kind is SamePadConv2d
-                      else kind(inputs, channels, kernel, padding=kernel // 2))
+        layers.append(
+            kind(inputs, channels, kernel)
+            if kind is SamePadConv2d
+            else kind(inputs, channels, kernel, padding=kernel // 2)
+        )
         layers += [nn.BatchNorm2d(channels)] if batch_norm else []
         layers.append(nn.ReLU(inplace=True))
         inputs = channels

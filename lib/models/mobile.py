@@ -36,8 +36,16 @@ class Pyramid(nn.Module):
     channels: of the four maps. inputs: channels of the picture. normalised: whether the input is normalised first.
     """
 
-    def __init__(self, stage2: nn.Module, stage4: nn.Module, stage8: nn.Module, stage16: nn.Module,
-                 channels: Sequence[int], inputs: int = 3, normalised: bool = True):
+    def __init__(
+        self,
+        stage2: nn.Module,
+        stage4: nn.Module,
+        stage8: nn.Module,
+        stage16: nn.Module,
+        channels: Sequence[int],
+        inputs: int = 3,
+        normalised: bool = True,
+    ):
         super().__init__()
         self.channels = tuple(channels)
         self.normalise = Normalise(inputs) if normalised else nn.Identity()
@@ -46,9 +54,9 @@ class Pyramid(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(N,inputs,H,W) in [0,1] -> four maps, finest first."""
         f1 = self.stage2(self.normalise(x))  # (N, channels[0], H/2, W/2)
-        f2 = self.stage4(f1)                 # (N, channels[1], H/4, W/4)
-        f3 = self.stage8(f2)                 # (N, channels[2], H/8, W/8)
-        f4 = self.stage16(f3)                # (N, channels[3], H/16, W/16)
+        f2 = self.stage4(f1)  # (N, channels[1], H/4, W/4)
+        f3 = self.stage8(f2)  # (N, channels[2], H/8, W/8)
+        f4 = self.stage16(f3)  # (N, channels[3], H/16, W/16)
         return f1, f2, f3, f4
 
 
@@ -70,8 +78,9 @@ class Adapted(nn.Module):
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
         maps = self.network(self.normalise(x))
-        return tuple(f[..., :-(-height // side), :-(-width // side)]
-                     for f, side in zip(maps, (2, 4, 8, 16), strict=False))
+        return tuple(
+            f[..., : -(-height // side), : -(-width // side)] for f, side in zip(maps, (2, 4, 8, 16), strict=False)
+        )
 
 
 def mobilenet_v2(inputs: int = 3) -> Pyramid:

@@ -46,16 +46,16 @@ class PortraitMatting(nn.Module):
 
     def unclamped(self, image: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
         """Alpha (N,1,H,W) float32 that may leave [0,1]: what the loss sees, so that no pixel's gradient is cut off."""
-        x = self._inputs(image, trimap)           # (N, 3 or 6, H, W)
+        x = self._inputs(image, trimap)  # (N, 3 or 6, H, W)
         a, b, c, d, e = self.encoder(x)
-        y = self.level32(e)                       # (N, 128, H/32, W/32)
-        y = self.level16(_joined(y, d))           # (N, 128, H/16, W/16)
-        y = self.level8(_joined(y, c))            # (N, 96, H/8, W/8)
-        y = self.level4(_joined(y, b))            # (N, 64, H/4, W/4)
-        y = self.level2(_joined(y, a))            # (N, 32, H/2, W/2)
-        y = _grown(self.narrow(y), x)             # (N, 16, H, W), narrowed first: at full size channels are dear
-        y = self.level1(y + self.detail(x))       # (N, 16, H, W)
-        return self.alpha(y).float()              # (N, 1, H, W)
+        y = self.level32(e)  # (N, 128, H/32, W/32)
+        y = self.level16(_joined(y, d))  # (N, 128, H/16, W/16)
+        y = self.level8(_joined(y, c))  # (N, 96, H/8, W/8)
+        y = self.level4(_joined(y, b))  # (N, 64, H/4, W/4)
+        y = self.level2(_joined(y, a))  # (N, 32, H/2, W/2)
+        y = _grown(self.narrow(y), x)  # (N, 16, H, W), narrowed first: at full size channels are dear
+        y = self.level1(y + self.detail(x))  # (N, 16, H, W)
+        return self.alpha(y).float()  # (N, 1, H, W)
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32 in [0,1].
@@ -66,8 +66,10 @@ class PortraitMatting(nn.Module):
 
     def _inputs(self, image: torch.Tensor, trimap: torch.Tensor | None) -> torch.Tensor:
         if self.trimap != (trimap is not None):
-            raise UserError(f"trimap: expected {'one' if self.trimap else 'none'}, found "
-                            f"{'none' if trimap is None else 'one'}; use the network made for it.")
+            raise UserError(
+                f"trimap: expected {'one' if self.trimap else 'none'}, found "
+                f"{'none' if trimap is None else 'one'}; use the network made for it."
+            )
         x = (image - self.mean) / self.std
         if trimap is None:
             return x

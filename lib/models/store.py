@@ -27,14 +27,17 @@ def load(run_dir: Path | str, device: str = "auto") -> nn.Module:
     """
     file = Path(run_dir) / "model.safetensors"
     if not file.is_file():
-        raise UserError(f"{run_dir}: expected model.safetensors of a finished training, found none; "
-                        "train it first (make paper).")
+        raise UserError(
+            f"{run_dir}: expected model.safetensors of a finished training, found none; train it first (make paper)."
+        )
     try:
         config = json.loads((Path(run_dir) / "config.json").read_text())
         model = NETWORKS[config["system"]](config)
         model.load_state_dict(load_file(file))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         cause = " ".join(str(error).split())[:200]
-        raise UserError(f"{run_dir}: expected config.json and model.safetensors of one finished training, found "
-                        f"something else ({type(error).__name__}: {cause}); train it again.") from error
+        raise UserError(
+            f"{run_dir}: expected config.json and model.safetensors of one finished training, found "
+            f"something else ({type(error).__name__}: {cause}); train it again."
+        ) from error
     return model.to(resolve_device(device), memory_format=torch.channels_last).eval()

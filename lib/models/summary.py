@@ -16,8 +16,11 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
     height, width = (size, size) if isinstance(size, int) else size
     device, training = next(model.parameters()).device, model.training
     rows: list[dict] = []
-    handles = [layer.register_forward_hook(_recorder(rows, name, model.pools)) for name, layer in model.named_modules()
-               if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | nn.MaxUnpool2d)]
+    handles = [
+        layer.register_forward_hook(_recorder(rows, name, model.pools))
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | nn.MaxUnpool2d)
+    ]
     try:
         model.eval()
         with torch.inference_mode():
@@ -32,13 +35,22 @@ def summary(model: VGG16Matting, size: int | tuple[int, int] = 28) -> pd.DataFra
 
 def _recorder(rows: list[dict], name: str, pools: int):
     """A hook that adds a row; poolings are numbered from the first on, unpoolings towards it."""
+
     def record(layer: nn.Module, inputs: tuple, output: torch.Tensor | tuple) -> None:
         known = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.MaxUnpool2d)
         kind = next(one for one in known if isinstance(layer, one)).__name__
         number = 1 + sum(row["kind"] == kind for row in rows)
         names = {"MaxPool2d": f"pool{number}", "MaxUnpool2d": f"unpool{pools + 1 - number}"}
         shape = (output[0] if isinstance(output, tuple) else output).shape
-        rows.append({"layer": names.get(kind, name), "kind": kind, "channels": shape[1], "height": shape[2],
-                     "width": shape[3], "parameters": sum(p.numel() for p in layer.parameters())})
+        rows.append(
+            {
+                "layer": names.get(kind, name),
+                "kind": kind,
+                "channels": shape[1],
+                "height": shape[2],
+                "width": shape[3],
+                "parameters": sum(p.numel() for p in layer.parameters()),
+            }
+        )
 
     return record

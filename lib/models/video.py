@@ -23,9 +23,9 @@ States = tuple[torch.Tensor | None, ...]  # of the memories at 1/2, 1/4, 1/8, 1/
 class Clip(NamedTuple):
     """What the network gives; without T for a single picture."""
 
-    alpha: torch.Tensor       # (B, T, 1, H, W)
+    alpha: torch.Tensor  # (B, T, 1, H, W)
     foreground: torch.Tensor  # (B, T, 3, H, W) RGB
-    states: States            # to be handed over with the clip's next frames
+    states: States  # to be handed over with the clip's next frames
 
 
 class LRASPP(nn.Module):
@@ -52,16 +52,18 @@ class Memory(nn.Module):
     def forward(self, x: torch.Tensor, frames: int, state: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """(M,channels,h,w), T, state (B,channels/2,h,w) or None for zeros -> (M,channels,h,w), state of frame T."""
         passing, now = x.chunk(2, dim=1)
-        now = now.unflatten(0, (-1, frames))                                 # (B, T, channels / 2, h, w)
+        now = now.unflatten(0, (-1, frames))  # (B, T, channels / 2, h, w)
         state = torch.zeros_like(now[:, 0]) if state is None else state
         if state.shape != now[:, 0].shape:
-            raise UserError(f"states: expected {tuple(now[:, 0].shape)}, found {tuple(state.shape)}; hand over states "
-                            "of frames of the same size and ratio only, and none at a cut.")
+            raise UserError(
+                f"states: expected {tuple(now[:, 0].shape)}, found {tuple(state.shape)}; hand over states "
+                "of frames of the same size and ratio only, and none at a cut."
+            )
         remembered = []
         for frame in now.unbind(1):
             reset, update = self.gates(torch.cat([frame, state], dim=1)).sigmoid().chunk(2, dim=1)
             candidate = self.candidate(torch.cat([frame, reset * state], dim=1)).tanh()
-            state = (1 - update) * state + update * candidate                # (B, channels / 2, h, w)
+            state = (1 - update) * state + update * candidate  # (B, channels / 2, h, w)
             remembered.append(state)
         return torch.cat([passing, torch.stack(remembered, dim=1).flatten(0, 1)], dim=1), state
 
@@ -81,8 +83,9 @@ class Level(nn.Module):
         self.convolution = Convolution(coarse + skip + 3, outputs)
         self.memory = Memory(outputs) if memory else NoMemory()
 
-    def forward(self, x: torch.Tensor, skip: torch.Tensor, picture: torch.Tensor, frames: int,
-                state: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(
+        self, x: torch.Tensor, skip: torch.Tensor, picture: torch.Tensor, frames: int, state: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(M,coarse,h/2,w/2), (M,skip,h,w), (M,3,h,w) -> (M,outputs,h,w), state."""
         x = self.convolution(torch.cat([_doubled(x, picture), skip, picture], dim=1))
         return self.memory(x, frames, state)
@@ -95,15 +98,16 @@ class DeepGuidedFilter(nn.Module):
         super().__init__()
         self.box = nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False)
         nn.init.constant_(self.box.weight, 1 / 9)  # a mean at the start, trained on
-        self.coefficients = nn.Sequential(Convolution(4 + 4 + hidden, 16, 1), Convolution(16, 16, 1),
-                                          nn.Conv2d(16, 4, 1))
+        self.coefficients = nn.Sequential(
+            Convolution(4 + 4 + hidden, 16, 1), Convolution(16, 16, 1), nn.Conv2d(16, 4, 1)
+        )
 
     def forward(self, small: torch.Tensor, full: torch.Tensor, y: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """small (M,3,h,w) and full (M,3,H,W) RGB, y (M,4,h,w), hidden (M,hidden,h,w) -> y at full size (M,4,H,W)."""
-        x = torch.cat([small, small.mean(1, keepdim=True)], dim=1)      # (M, 4, h, w), the fourth guides alpha
+        x = torch.cat([small, small.mean(1, keepdim=True)], dim=1)  # (M, 4, h, w), the fourth guides alpha
         mean_x, mean_y = self.box(x), self.box(y)
-        covariance = self.box(x * y) - mean_x * mean_y                  # (M, 4, h, w)
-        variance = self.box(x * x) - mean_x * mean_x                    # (M, 4, h, w)
+        covariance = self.box(x * y) - mean_x * mean_y  # (M, 4, h, w)
+        variance = self.box(x * x) - mean_x * mean_x  # (M, 4, h, w)
         a = self.coefficients(torch.cat([covariance, variance, hidden], dim=1))
         b = mean_y - a * mean_x
         a, b = (F.interpolate(each, full.shape[-2:], mode="bilinear", align_corners=False) for each in (a, b))
@@ -120,8 +124,13 @@ class VideoMatting(nn.Module):
     aspp=64, decoder=(40, 24, 16, 12), memories=3.
     """
 
-    def __init__(self, encoder: nn.Module | None = None, aspp: int = 128,
-                 decoder: tuple[int, int, int, int] = (80, 40, 32, 16), memories: int = 4):
+    def __init__(
+        self,
+        encoder: nn.Module | None = None,
+        aspp: int = 128,
+        decoder: tuple[int, int, int, int] = (80, 40, 32, 16),
+        memories: int = 4,
+    ):
         super().__init__()
         self.encoder = encoder or mobilenet_v3()
         half, quarter, eighth, sixteenth = self.encoder.channels
@@ -143,19 +152,18 @@ class VideoMatting(nn.Module):
     def features(self, s1: torch.Tensor, frames: int, states: States) -> tuple[torch.Tensor, States]:
         """RGB frames (M,3,H,W) in [0,1], T of each clip, states -> (M,16,H,W), states."""
         r1, r2, r3, r4 = states
-        s2 = self.halve(s1)                                       # (M, 3, H/2, W/2)
-        s4 = self.halve(s2)                                       # (M, 3, H/4, W/4)
-        s8 = self.halve(s4)                                       # (M, 3, H/8, W/8)
-        f1, f2, f3, f4 = self.encoder(s1)                         # 16 at 1/2, 24 at 1/4, 40 at 1/8, 960 at 1/16
-        x, r4 = self.memory16(self.aspp(f4), frames, r4)          # (M, 128, H/16, W/16), 64 of them remembered
-        x, r3 = self.level8(x, f3, s8, frames, r3)                # (M, 80, H/8, W/8), 40
-        x, r2 = self.level4(x, f2, s4, frames, r2)                # (M, 40, H/4, W/4), 20
-        x, r1 = self.level2(x, f1, s2, frames, r1)                # (M, 32, H/2, W/2), 16
+        s2 = self.halve(s1)  # (M, 3, H/2, W/2)
+        s4 = self.halve(s2)  # (M, 3, H/4, W/4)
+        s8 = self.halve(s4)  # (M, 3, H/8, W/8)
+        f1, f2, f3, f4 = self.encoder(s1)  # 16 at 1/2, 24 at 1/4, 40 at 1/8, 960 at 1/16
+        x, r4 = self.memory16(self.aspp(f4), frames, r4)  # (M, 128, H/16, W/16), 64 of them remembered
+        x, r3 = self.level8(x, f3, s8, frames, r3)  # (M, 80, H/8, W/8), 40
+        x, r2 = self.level4(x, f2, s4, frames, r2)  # (M, 40, H/4, W/4), 20
+        x, r1 = self.level2(x, f1, s2, frames, r1)  # (M, 32, H/2, W/2), 16
         x = self.level1(torch.cat([_doubled(x, s1), s1], dim=1))  # (M, 16, H, W)
         return x, (r1, r2, r3, r4)
 
-    def forward(self, clip: torch.Tensor, states: States | None = None, ratio: float = 1.0,
-                clamp: bool = True) -> Clip:
+    def forward(self, clip: torch.Tensor, states: States | None = None, ratio: float = 1.0, clamp: bool = True) -> Clip:
         """clip (B,T,3,H,W), or one picture (B,3,H,W), float RGB in [0,1] -> Clip.
 
         states: those of the frames just before, or None at the start and at a cut. ratio: frames are computed at this
@@ -165,12 +173,12 @@ class VideoMatting(nn.Module):
         if not 0 < ratio <= 1:
             raise UserError(f"ratio: expected more than 0 and at most 1, found {ratio!r}; 1 computes at full size.")
         frames = clip.shape[1] if clip.ndim == 5 else 1
-        full = clip.flatten(0, 1) if clip.ndim == 5 else clip           # (M, 3, H, W)
-        small = _shrunk(full, ratio)                                    # (M, 3, h, w)
+        full = clip.flatten(0, 1) if clip.ndim == 5 else clip  # (M, 3, H, W)
+        small = _shrunk(full, ratio)  # (M, 3, h, w)
         hidden, states = self.features(small, frames, states or (None,) * 4)
-        y = self.matting(hidden).float()                                # (M, 4, h, w): residual and alpha
+        y = self.matting(hidden).float()  # (M, 4, h, w): residual and alpha
         if ratio != 1:
-            y = self.filter(small, full, y, hidden).float()             # (M, 4, H, W)
+            y = self.filter(small, full, y, hidden).float()  # (M, 4, H, W)
         foreground, alpha = full + y[:, :3], y[:, 3:]
         if clamp:
             foreground, alpha = foreground.clamp(0, 1), alpha.clamp(0, 1)
@@ -187,7 +195,7 @@ class VideoMatting(nn.Module):
 def _doubled(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """x at twice its size, cut to that of `like`: sides are halved and rounded up, so one pixel may be too many."""
     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    return x[..., :like.shape[-2], :like.shape[-1]]
+    return x[..., : like.shape[-2], : like.shape[-1]]
 
 
 def _shrunk(x: torch.Tensor, ratio: float) -> torch.Tensor:

@@ -31,8 +31,10 @@ def load_encoder(model: VGG16Matting, weights: str = "") -> None:
     state = _imagenet_state(normed) if weights == "imagenet" else _read_state(Path(weights))
     with_norm = any("running_mean" in key for key in state)
     if with_norm and not normed:
-        raise UserError(f"encoder_weights: {weights} is of a VGG-16 with batch norm, the model has none; "
-                        "use a plain vgg16 file or a model with batch norm.")
+        raise UserError(
+            f"encoder_weights: {weights} is of a VGG-16 with batch norm, the model has none; "
+            "use a plain vgg16 file or a model with batch norm."
+        )
     kinds = (nn.Conv2d, nn.BatchNorm2d) if with_norm else nn.Conv2d
     filled = [layer for layer in _features(state, with_norm, weights) if isinstance(layer, kinds)]
     with torch.no_grad():
@@ -50,16 +52,22 @@ def _features(state: dict[str, torch.Tensor], with_norm: bool, name: str) -> nn.
     network = nn.ModuleDict({"features": make_layers(cfgs["D"], with_norm)})
     wanted = network.state_dict()
     counted = "num_batches_tracked"  # older files lack it
-    found = {key: value for key, value in state.items()
-             if not key.startswith("classifier.") and not key.endswith(counted)}
+    found = {
+        key: value for key, value in state.items() if not key.startswith("classifier.") and not key.endswith(counted)
+    }
     problems = [f"{key} missing" for key in wanted if key not in found and not key.endswith(counted)]
     problems += [f"{key} unexpected" for key in found if key not in wanted]
-    problems += [f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
-                 for key, tensor in wanted.items() if key in found and found[key].shape != tensor.shape]
+    problems += [
+        f"{key} has shape {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in found and found[key].shape != tensor.shape
+    ]
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise UserError(f"encoder_weights: {name} holds another model than torchvision's VGG-16 features "
-                        f"({'; '.join(problems[:3])}{more}); give a vgg16 or vgg16_bn file.")
+        raise UserError(
+            f"encoder_weights: {name} holds another model than torchvision's VGG-16 features "
+            f"({'; '.join(problems[:3])}{more}); give a vgg16 or vgg16_bn file."
+        )
     network.load_state_dict({key: found.get(key, tensor) for key, tensor in wanted.items()})
     return network["features"]
 
@@ -67,13 +75,15 @@ def _features(state: dict[str, torch.Tensor], with_norm: bool, name: str) -> nn.
 def _copy(mine: nn.Module, theirs: nn.Module, name: str) -> None:
     """All weights of a layer; a fourth input channel is the trimap's, not VGG-16's, and gets zeros."""
     if mine.state_dict()["bias"].shape != theirs.state_dict()["bias"].shape:
-        raise UserError(f"encoder_weights: {name} is of a VGG-16 with {len(theirs.bias)} channels where the network "
-                        f"has {len(mine.bias)}; use a network of full width, or random weights.")
+        raise UserError(
+            f"encoder_weights: {name} is of a VGG-16 with {len(theirs.bias)} channels where the network "
+            f"has {len(mine.bias)}; use a network of full width, or random weights."
+        )
     for key, value in theirs.state_dict().items():
         own = mine.state_dict()[key]  # shares its memory with the layer
         if own.ndim == 4:
-            own[:, value.shape[1]:] = 0
-            own = own[:, :value.shape[1]]
+            own[:, value.shape[1] :] = 0
+            own = own[:, : value.shape[1]]
         own.copy_(value)
 
 
@@ -84,16 +94,22 @@ def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
     try:
         return choice.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise UserError(f"encoder_weights: could not download {choice.url} ({error}); give the path of a "
-                        "safetensors file instead, or '' for random weights.") from error
+        raise UserError(
+            f"encoder_weights: could not download {choice.url} ({error}); give the path of a "
+            "safetensors file instead, or '' for random weights."
+        ) from error
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise UserError(f"encoder_weights: expected '', 'imagenet' or a safetensors file, found no file at "
-                        f"{path}; correct the path.")
+        raise UserError(
+            f"encoder_weights: expected '', 'imagenet' or a safetensors file, found no file at "
+            f"{path}; correct the path."
+        )
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"encoder_weights: {path} is not a readable safetensors file ({error}); "
-                        "save the weights with safetensors.torch.save_file.") from error
+        raise UserError(
+            f"encoder_weights: {path} is not a readable safetensors file ({error}); "
+            "save the weights with safetensors.torch.save_file."
+        ) from error

@@ -29,10 +29,19 @@ def trimap_rules(alphas: np.ndarray, most: int = 500) -> pd.DataFrame:
     for rule, (low, high) in trimap.LOW_HIGH.items():
         maps = trimap.make_trimap(alpha, radius, rule)
         pieces = [cv2.connectedComponents((one[0] == 128).astype(np.uint8))[0] - 1 for one in maps]
-        rows.append({"rule": rule, "background up to": low, "foreground from": high, "radius (px)": radius,
-                     "background (share)": (maps == 0).mean(), "unknown (share)": (maps == 128).mean(),
-                     "foreground (share)": (maps == 255).mean(), "pieces of unknown": float(np.mean(pieces)),
-                     "images": len(chosen)})
+        rows.append(
+            {
+                "rule": rule,
+                "background up to": low,
+                "foreground from": high,
+                "radius (px)": radius,
+                "background (share)": (maps == 0).mean(),
+                "unknown (share)": (maps == 128).mean(),
+                "foreground (share)": (maps == 255).mean(),
+                "pieces of unknown": float(np.mean(pieces)),
+                "images": len(chosen),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -41,18 +50,27 @@ def split_sizes(groups: list[str], seed: int, test_fraction: float) -> pd.DataFr
     trained on."""
     names = np.asarray(groups)
     rows = []
-    for split, side in (("random", lambda: splits.random_split(len(names), seed, test_fraction)),
-                        ("group", lambda: splits.group_split(groups, seed, test_fraction))):
+    for split, side in (
+        ("random", lambda: splits.random_split(len(names), seed, test_fraction)),
+        ("group", lambda: splits.group_split(groups, seed, test_fraction)),
+    ):
         try:
             train, test = side()
         except UserError as error:  # one group only: the row says why there is no split by group
             rows.append({"split": split, "note": str(error)})
             continue
         both = set(names[train]) & set(names[test])
-        rows.append({"split": split, "training images": len(train), "test images": len(test),
-                     "training groups": len(set(names[train])), "test groups": len(set(names[test])),
-                     "groups on both sides": len(both),
-                     "test images of a group trained on": int(np.isin(names[test], sorted(both)).sum())})
+        rows.append(
+            {
+                "split": split,
+                "training images": len(train),
+                "test images": len(test),
+                "training groups": len(set(names[train])),
+                "test groups": len(set(names[test])),
+                "groups on both sides": len(both),
+                "test images of a group trained on": int(np.isin(names[test], sorted(both)).sum()),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -60,25 +78,33 @@ def grouping(groups: list[str]) -> str:
     """A sentence on what the groups can tell: nothing, where every image is one of its own."""
     sizes = np.unique(groups, return_counts=True)[1]
     if sizes.max() == 1:
-        return ("No image shares a group with another (every file is a group of its own): a split by group "
-                "is just another random split, and leakage can't be measured.")
+        return (
+            "No image shares a group with another (every file is a group of its own): a split by group "
+            "is just another random split, and leakage can't be measured."
+        )
     return f"A group holds {sizes.min()} to {sizes.max()} images, {sizes.mean():.1f} on average."
 
 
 def what_the_random_split_measures(leaked: float) -> str:
     """A sentence for the share `leaked`, 0 to 1, of test images of whose group others were trained on."""
     if leaked == 0:
-        return ("No test image shares a known group with training images; look-alikes that the groups don't "
-                "name may still be on both sides.")
-    return (f"With {leaked:.0%} of the test images sharing a group with training images, a random split "
-            "measures how well known people are matted in new pictures, not how well new people are; "
-            "notebook 03 measures what that is worth.")
+        return (
+            "No test image shares a known group with training images; look-alikes that the groups don't "
+            "name may still be on both sides."
+        )
+    return (
+        f"With {leaked:.0%} of the test images sharing a group with training images, a random split "
+        "measures how well known people are matted in new pictures, not how well new people are; "
+        "notebook 03 measures what that is worth."
+    )
 
 
 def difficulties(samples: list) -> tuple[np.ndarray, np.ndarray]:
     """Colour overlap and texture (n,) of samples (lib.data.source.Sample); see lib.evaluation.difficulty."""
-    return (np.array([difficulty.colour_overlap(sample.image, sample.alpha) for sample in samples]),
-            np.array([difficulty.texture(sample.image, sample.alpha) for sample in samples]))
+    return (
+        np.array([difficulty.colour_overlap(sample.image, sample.alpha) for sample in samples]),
+        np.array([difficulty.texture(sample.image, sample.alpha) for sample in samples]),
+    )
 
 
 def tuned_portraits(seed: int, count: int = 60) -> pd.DataFrame:
@@ -87,8 +113,15 @@ def tuned_portraits(seed: int, count: int = 60) -> pd.DataFrame:
     for camouflage, texture in ((CAMOUFLAGE, 1.0), (0.0, 1.0), (1.0, 1.0), (CAMOUFLAGE, 0.0), (CAMOUFLAGE, 2.0)):
         source = Portraits(2 * count, seed, camouflage, texture)
         overlap, detail = difficulties([source.read(index, (80, 60)) for index in range(0, 2 * count, 2)])
-        rows.append({"camouflage": camouflage, "texture setting": texture, "colours shared (share)": np.nanmean(overlap),
-                     "texture (grey levels a pixel)": np.nanmean(detail), "images": count})
+        rows.append(
+            {
+                "camouflage": camouflage,
+                "texture setting": texture,
+                "colours shared (share)": np.nanmean(overlap),
+                "texture (grey levels a pixel)": np.nanmean(detail),
+                "images": count,
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -32,8 +32,10 @@ def gallery(rows: Mapping, notes: Mapping | None = None, scale: float | None = N
     titles = list(dict.fromkeys(chain.from_iterable(rows.values())))
     left, y, between = _room(rows) + EDGE, _room(titles) + EDGE, GAP + 2 * EDGE
     fit = (round(width * DPI) - left - EDGE + between) // len(titles) - between
-    panels = {label: {title: _panel(picture, scale or fit / picture.shape[1]) for title, picture in row.items()}
-              for label, row in rows.items()}
+    panels = {
+        label: {title: _panel(picture, scale or fit / picture.shape[1]) for title, picture in row.items()}
+        for label, row in rows.items()
+    }
     wide = max(panel.shape[1] for row in panels.values() for panel in row.values())
     figure = plt.figure(layout=AS_PLACED)
     figure.suppressComposite = True  # in a PDF, each picture by itself and not all as one
@@ -60,7 +62,7 @@ def gallery(rows: Mapping, notes: Mapping | None = None, scale: float | None = N
 
 def grid(items: Sequence, columns: int) -> dict[int, dict[int, object]]:
     """Pictures, or their notes, line by line as `gallery` takes them, without labels and titles."""
-    return {start: dict(enumerate(items[start:start + columns])) for start in range(0, len(items), columns)}
+    return {start: dict(enumerate(items[start : start + columns])) for start in range(0, len(items), columns)}
 
 
 def error_colours(error: np.ndarray, top: float = 1.0) -> np.ndarray:
@@ -113,8 +115,16 @@ def _draw(axis: plt.Axes, panel: np.ndarray, x: int, y: int) -> None:
     height, width = panel.shape[:2]
     inside = (x + INSET, x + width - INSET, y + height - INSET, y + INSET)
     axis.imshow(panel, extent=inside, aspect="auto", interpolation="nearest")
-    axis.add_patch(Rectangle((x - EDGE / 2, y - EDGE / 2), width + EDGE, height + EDGE, fill=False, edgecolor=FRAME,
-                             linewidth=EDGE * 72 / DPI))
+    axis.add_patch(
+        Rectangle(
+            (x - EDGE / 2, y - EDGE / 2),
+            width + EDGE,
+            height + EDGE,
+            fill=False,
+            edgecolor=FRAME,
+            linewidth=EDGE * 72 / DPI,
+        )
+    )
 
 
 def _write(axis: plt.Axes, text, place: tuple[float, float], anchor: tuple[str, str], rotation: int = 0) -> None:

@@ -18,8 +18,9 @@ def by_group(values: np.ndarray, groups: list[str]) -> np.ndarray:
     return np.stack([np.nanmean(values[:, names == name], axis=1) for name in np.unique(names)], axis=1)
 
 
-def table(tested: dict[str, np.ndarray], splits: dict[str, Split], groups: list[str], region: str,
-            seed: int) -> pd.DataFrame:
+def table(
+    tested: dict[str, np.ndarray], splits: dict[str, Split], groups: list[str], region: str, seed: int
+) -> pd.DataFrame:
     """What a split by image flatters: each split on its own test images, then both on the images they share.
 
     tested, splits: keys "random" and "group"; tested[name] are errors (seeds, n) on the test images of that split, over
@@ -43,8 +44,17 @@ def table(tested: dict[str, np.ndarray], splits: dict[str, Split], groups: list[
 
 def _row(comparison: str, region: str, trained: int, tested: int, means: np.ndarray, seed: int) -> dict:
     mean, low, high = stats.bootstrap_interval(means, seed) if means.size else (NONE, NONE, NONE)
-    return {"comparison": comparison, "region": region, "training images": trained, "test images": tested,
-            "groups": means.shape[1], "seeds": means.shape[0], "mean": mean, "low": low, "high": high}
+    return {
+        "comparison": comparison,
+        "region": region,
+        "training images": trained,
+        "test images": tested,
+        "groups": means.shape[1],
+        "seeds": means.shape[0],
+        "mean": mean,
+        "low": low,
+        "high": high,
+    }
 
 
 def impossible() -> pd.DataFrame:
@@ -63,12 +73,15 @@ def sentence(shared: dict) -> str:
     if not shared:
         return "No test image is shared by both splits here, so what leaks cannot be isolated."
     difference = spelled(shared | {"value": shared["mean"]})
-    measured = (f"On the {shared['test images']} shared test images, of {shared['groups']} group(s), not "
-                f"knowing other pictures of the group changes the error over all pixels by {difference}: ")
+    measured = (
+        f"On the {shared['test images']} shared test images, of {shared['groups']} group(s), not "
+        f"knowing other pictures of the group changes the error over all pixels by {difference}: "
+    )
     if shared["groups"] < FEWEST_GROUPS:
         return f"{measured}**too few groups for a verdict**."
-    word = stats.verdict(shared["low"], shared["high"], "knowing the group makes it worse",
-                         "the split by image flatters the result")
+    word = stats.verdict(
+        shared["low"], shared["high"], "knowing the group makes it worse", "the split by image flatters the result"
+    )
     return f"{measured}**{word}**."
 
 
@@ -80,5 +93,8 @@ def values(shared: dict) -> dict:
     if not shared:
         return {"difference": None, "images": 0, "groups": 0}
     ends = (shared["low"], shared["high"]) if shared["groups"] >= FEWEST_GROUPS else (None, None)
-    return {"difference": stats.interval(shared["mean"], *ends), "images": shared["test images"],
-            "groups": shared["groups"]}
+    return {
+        "difference": stats.interval(shared["mean"], *ends),
+        "images": shared["test images"],
+        "groups": shared["groups"],
+    }

@@ -18,8 +18,10 @@ def save_figure(fig: Figure, run: str, name: str) -> None:
     """Write figures/<run>/<name>.png (200 dpi) and .pdf; the same figure gives the same bytes."""
     folder = figures_dir(run)
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Creator": None,
-                                                                  "Producer": None})):
+    for kind, metadata in (
+        ("png", {"Software": None}),
+        ("pdf", {"CreationDate": None, "Creator": None, "Producer": None}),
+    ):
         buffer = io.BytesIO()
         fig.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
         write_atomically(folder / f"{name}.{kind}", buffer.getvalue())
@@ -40,8 +42,9 @@ def write_table(table: pd.DataFrame, run: str, name: str, caption: str, digits: 
     folder = reports_dir(run) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     rounded = table.map(lambda value: _rounded(value, digits)).fillna("")
-    latex = rounded.to_latex(index=False, escape=True, caption=_latex_text(caption), label=f"tab:{name}",
-                             position="tbp")
+    latex = rounded.to_latex(
+        index=False, escape=True, caption=_latex_text(caption), label=f"tab:{name}", position="tbp"
+    )
     markdown = f"{rounded.to_markdown(index=False, disable_numparse=True)}\n\n*{caption}*\n"
     write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
     write_atomically(folder / f"{name}.md", markdown.encode())

@@ -40,12 +40,19 @@ def error_notes(rows: dict[str, dict[str, np.ndarray]], truth: str = "truth") ->
 
     rows: as for `gallery`; a row's `truth` is (h, w) uint8, its predictions are (h, w) float in [0, 1].
     """
-    return {case: {title: f"error {absolute_error(picture, row[truth]).mean():.3f}" for title, picture in row.items()
-                   if picture.dtype != np.uint8 and picture.ndim == 2} for case, row in rows.items()}
+    return {
+        case: {
+            title: f"error {absolute_error(picture, row[truth]).mean():.3f}"
+            for title, picture in row.items()
+            if picture.dtype != np.uint8 and picture.ndim == 2
+        }
+        for case, row in rows.items()
+    }
 
 
-def comparison(pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarray], alpha: np.ndarray,
-               note: str) -> Figure:
+def comparison(
+    pictures: dict[str, np.ndarray], predictions: dict[str, np.ndarray], alpha: np.ndarray, note: str
+) -> Figure:
     """One test image: inputs and truth, every prediction, and below each prediction its error map.
 
     pictures: label -> (H, W, 3) or (H, W) uint8. predictions: label -> (H, W) float in [0, 1].
@@ -88,8 +95,10 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
         limit = np.nanmax(np.abs([limit, *points, *seeds, row.low, row.high]))
     axis.set(xlim=(-1.08 * limit, 1.08 * limit), ylim=(len(groups) - 0.6, -0.75), yticks=[])
     axis.spines["left"].set_visible(False)
-    axis.set_xlabel("difference of the mean absolute error (negative: augmentation helps)\n"
-                    "grey: a test image; blue: a seed; orange: mean and 95 % interval")
+    axis.set_xlabel(
+        "difference of the mean absolute error (negative: augmentation helps)\n"
+        "grey: a test image; blue: a seed; orange: mean and 95 % interval"
+    )
     return figure
 
 
@@ -105,8 +114,10 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
 
     scored: lib.evaluation.scores of methods with one seed; hardness: one row an image, in the same order.
     """
-    errors = {method: pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
-              for method in scored.method.unique()}
+    errors = {
+        method: pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
+        for method in scored.method.unique()
+    }
     figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.7), sharey=True)
     for axis, (name, label) in zip(axes, DIFFICULTIES.items(), strict=True):
         order = hardness[name].dropna().sort_values(kind="stable").index
@@ -114,8 +125,7 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
         for method, error in errors.items():
             looks = LOOKS[method]
             # Thousands of points as vectors would make a PDF that no viewer scrolls.
-            axis.scatter(hardness[name], error, s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000,
-                         **looks)
+            axis.scatter(hardness[name], error, s=10, alpha=0.45, linewidths=0, rasterized=len(error) > 1000, **looks)
             means = [(hardness[name].loc[part].mean(), error.loc[part].mean()) for part in parts]
             axis.plot(*zip(*means, strict=True), markersize=6, markeredgecolor="black", label=method, **looks)
         axis.set_xlabel(label.replace(" (", "\n("))

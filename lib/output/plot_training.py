@@ -27,9 +27,16 @@ def stages(summary: pd.DataFrame) -> pd.DataFrame:
             continue
         weights = layer.parameters - layer.channels  # without the biases
         part = layer.layer.split(".")[0].rstrip("0123456789")  # encoder3.6 is of the encoder
-        one = {"part": part, "convolutions": 1, "channels": layer.channels,
-               "kernel": round((weights / (inputs * layer.channels)) ** 0.5), "height": layer.height,
-               "width": layer.width, "parameters": layer.parameters, "before": before}
+        one = {
+            "part": part,
+            "convolutions": 1,
+            "channels": layer.channels,
+            "kernel": round((weights / (inputs * layer.channels)) ** 0.5),
+            "height": layer.height,
+            "width": layer.width,
+            "parameters": layer.parameters,
+            "before": before,
+        }
         if rows and not before and all(rows[-1][key] == one[key] for key in ("part", "kernel", "channels")):
             rows[-1]["convolutions"] += 1
             rows[-1]["parameters"] += layer.parameters
@@ -54,8 +61,7 @@ def architecture(summary: pd.DataFrame) -> Figure:
         left = centre - 0.075 * stage.convolutions + 0.015
         for box in range(stage.convolutions):
             axis.add_patch(Rectangle((left + 0.15 * box, 0), 0.12, height, facecolor=PARTS[stage.part], **line))
-        text = (f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\n"
-                f"k = {stage.kernel}")
+        text = f"{stage.channels} ch\n{stage.height}×{stage.width}\n{stage.convolutions} conv\nk = {stage.kernel}"
         axis.text(centre, -0.06, text, ha="center", va="top", fontsize=SMALL, linespacing=1.15)
     _index_arrows(axis, table, slot)
     handles = [Patch(facecolor=colour, label=name, **line) for name, colour in PARTS.items()]
@@ -71,8 +77,12 @@ def _index_arrows(axis: plt.Axes, table: pd.DataFrame, slot: float) -> None:
         number = int(pool.removeprefix("pool"))
         left, right, level = at[pool], at[f"un{pool}"], 2.05 - 0.22 * (number - 1)
         axis.plot([left, left, right], [0, level, level], color=VERMILION, linewidth=1)
-        axis.annotate("", xy=(right, 0), xytext=(right, level + 0.01),
-                      arrowprops={"arrowstyle": "-|>", "color": VERMILION, "linewidth": 1, "shrinkA": 0})
+        axis.annotate(
+            "",
+            xy=(right, 0),
+            xytext=(right, level + 0.01),
+            arrowprops={"arrowstyle": "-|>", "color": VERMILION, "linewidth": 1, "shrinkA": 0},
+        )
         text = f"pool {number}: indices to unpool {number}"
         axis.text((left + right) / 2, level + 0.02, text, ha="center", va="bottom", fontsize=SMALL)
 
@@ -104,8 +114,15 @@ def _curve(axis: plt.Axes, rows: pd.DataFrame, column: str, label: str) -> None:
     table, looks = rows.pivot(index="epoch", columns="seed", values=column), LOOKS[rows.variant.iloc[0]]
     for seed in table.columns:
         axis.plot(table.index, table[seed], color=looks["color"], linewidth=0.7, alpha=0.6, marker=".", markersize=2)
-    axis.plot(table.index, table.mean(axis=1), linewidth=2, markersize=4, markevery=max(1, len(table) // 10),
-              label=label, **looks)
+    axis.plot(
+        table.index,
+        table.mean(axis=1),
+        linewidth=2,
+        markersize=4,
+        markevery=max(1, len(table) // 10),
+        label=label,
+        **looks,
+    )
 
 
 def stage_losses(history: pd.DataFrame) -> Figure:
@@ -133,8 +150,15 @@ def _steps(axis: plt.Axes, history: pd.DataFrame, column: str, colour: str, name
         axis.axvline(before + 0.5, color=FAINT, linewidth=0.8)
     if "longer" in history.step.values:
         start = len(means[STEPS[0]])
-        axis.plot(start + means["longer"].index, means["longer"], color=colour, linestyle=":", marker="o", markersize=2,
-                  label="stage 1 trained on")
+        axis.plot(
+            start + means["longer"].index,
+            means["longer"],
+            color=colour,
+            linestyle=":",
+            marker="o",
+            markersize=2,
+            label="stage 1 trained on",
+        )
 
 
 def augmentation_examples(examples: list[dict]) -> Figure:

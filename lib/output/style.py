@@ -11,9 +11,20 @@ SMALL = 8  # points: the smallest text of a figure, that of all labels in it
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, YELLOW = COLOURS
 # Variants and methods: with the markers, they are told apart in black and white, too.
-LOOKS = {name: {"color": colour, "marker": marker} for name, colour, marker in (
-    ("sgd", BLUE, "o"), ("sgd-da", SKY, "o"), ("adam", VERMILION, "s"), ("recipe", GREEN, "^"), ("recipe-da", PINK, "^"),
-    ("recipe-group", ORANGE, "o"), ("recipe-random", ORANGE, "o"), ("K-means", BLUE, "o"), ("GMM", VERMILION, "^"))}
+LOOKS = {
+    name: {"color": colour, "marker": marker}
+    for name, colour, marker in (
+        ("sgd", BLUE, "o"),
+        ("sgd-da", SKY, "o"),
+        ("adam", VERMILION, "s"),
+        ("recipe", GREEN, "^"),
+        ("recipe-da", PINK, "^"),
+        ("recipe-group", ORANGE, "o"),
+        ("recipe-random", ORANGE, "o"),
+        ("K-means", BLUE, "o"),
+        ("GMM", VERMILION, "^"),
+    )
+}
 PARTS = {"head": YELLOW, "encoder": SKY, "decoder": GREEN, "alpha": PINK}  # of the network
 POINT, SEED, MEAN = "0.55", BLUE, VERMILION  # of a distribution: one image, one seed, the mean and its interval
 GUIDE = {"color": "black", "linestyle": "--"}  # a line to compare with: a mean, the study's number
@@ -26,8 +37,22 @@ AS_PLACED = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=Tr
 
 def apply() -> None:
     """Set matplotlib's defaults for every figure of the paper. Call once, before the first figure."""
-    plt.rcParams.update({
-        "font.size": 9, "axes.labelsize": 9, "axes.titlesize": 9, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL,
-        "legend.fontsize": SMALL, "legend.frameon": False, "axes.prop_cycle": cycler(color=COLOURS),
-        "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
-        "figure.dpi": 110, "image.interpolation": "nearest", "pdf.fonttype": 42, "svg.hashsalt": "matting"})
+    plt.rcParams.update(
+        {
+            "font.size": 9,
+            "axes.labelsize": 9,
+            "axes.titlesize": 9,
+            "xtick.labelsize": SMALL,
+            "ytick.labelsize": SMALL,
+            "legend.fontsize": SMALL,
+            "legend.frameon": False,
+            "axes.prop_cycle": cycler(color=COLOURS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 110,
+            "image.interpolation": "nearest",
+            "pdf.fonttype": 42,
+            "svg.hashsalt": "matting",
+        }
+    )

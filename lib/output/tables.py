@@ -23,8 +23,7 @@ def hyperparameters(p: Parameters) -> pd.DataFrame:
     study = published.HYPERPARAMETERS
     rows = [
         ("epochs", study["num_epochs"], used.epochs, today.epochs),
-        ("batch size", study["batch_size"], used.batch_size,
-         f"{own.batch_size}, fewer for {STEPS} steps an epoch"),
+        ("batch size", study["batch_size"], used.batch_size, f"{own.batch_size}, fewer for {STEPS} steps an epoch"),
         ("learning rate", study["learning_rate"], used.lr, f"{today.lr:g} at its peak"),
         ("image size (px)", published.SIZE, p.data.size, p.data.size),
         ("pooling", "size 2, stride 1, padding 1", "2x2, stride 2", "2x2, stride 2"),
@@ -53,7 +52,8 @@ def methods(summary: pd.DataFrame, headers: dict[str, str]) -> pd.DataFrame:
     for row in summary.to_dict("records"):
         header = headers[row["measure"]]
         rows.setdefault(row["method"], {"method": label(row["method"])}).update(
-            {header: row["value"], f"{header} low": row["low"], f"{header} high": row["high"]})
+            {header: row["value"], f"{header} low": row["low"], f"{header} high": row["high"]}
+        )
     return pd.DataFrame(rows.values())
 
 
@@ -63,8 +63,11 @@ def effects(found: dict[str, dict[str, dict]]) -> pd.DataFrame:
     for effect, by_name in found.items():
         row: dict[str, object] = {"difference made by": effect}
         for name, header in HEADERS.items():
-            row |= {header: by_name[name]["value"], f"{header} low": by_name[name]["low"],
-                    f"{header} high": by_name[name]["high"]}
+            row |= {
+                header: by_name[name]["value"],
+                f"{header} low": by_name[name]["low"],
+                f"{header} high": by_name[name]["high"],
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -72,9 +75,17 @@ def effects(found: dict[str, dict[str, dict]]) -> pd.DataFrame:
 def last_training(history: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The training loss of the last epoch as a summary: method (a variant), measure (a region), value, sd and so on."""
     last = history[history.epoch == history.groupby("variant").epoch.transform("max")]
-    return pd.DataFrame([{"method": variant, "measure": region,
-                          **stats.estimate(last.loc[last.variant == variant, f"train_{region}"].to_numpy()[:, None], seed)}
-                         for variant in dict.fromkeys(history.variant) for region in REGIONS])
+    return pd.DataFrame(
+        [
+            {
+                "method": variant,
+                "measure": region,
+                **stats.estimate(last.loc[last.variant == variant, f"train_{region}"].to_numpy()[:, None], seed),
+            }
+            for variant in dict.fromkeys(history.variant)
+            for region in REGIONS
+        ]
+    )
 
 
 def late_change(history: pd.DataFrame, seed: int) -> dict[str, dict]:
@@ -101,8 +112,17 @@ def training(trained: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
         key = row["method"], row["measure"]
         value, deviation = losses.loc[key, ["value", "sd"]] if key in losses.index else (NONE, NONE)
         seeds = int(losses.loc[key, "seeds"]) if key in losses.index else ""
-        rows.append({"method": label(row["method"]), "region": row["measure"], "train": value, "train sd": deviation,
-                     **_columns(row, "test"), "seeds": seeds and int(seeds), "test images": row["n"]})
+        rows.append(
+            {
+                "method": label(row["method"]),
+                "region": row["measure"],
+                "train": value,
+                "train sd": deviation,
+                **_columns(row, "test"),
+                "seeds": seeds and int(seeds),
+                "test images": row["n"],
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -113,15 +133,26 @@ def results(study: dict[str, dict[str, float]], trained: pd.DataFrame, tested: p
     training are missing in `trained`. The study's losses stand in the columns of all pixels; it doesn't say which
     pixels it counted.
     """
-    rows = [{"method": f"study: {name}", "train all": loss["train"], "test all": loss["test"]}
-            for name, loss in study.items()]
+    rows = [
+        {"method": f"study: {name}", "train all": loss["train"], "test all": loss["test"]}
+        for name, loss in study.items()
+    ]
     losses = trained[trained.measure == "all"].set_index("method")
     for method in tested.method.unique():
         by_region = tested[tested.method == method].set_index("measure").to_dict("index")
         value, deviation = losses.loc[method, ["value", "sd"]] if method in losses.index else (NONE, NONE)
-        rows.append({"method": label(method), "train all": value, "train all sd": deviation,
-                     **{name: number for region in REGIONS
-                        for name, number in _columns(by_region[region], f"test {region}").items()}})
+        rows.append(
+            {
+                "method": label(method),
+                "train all": value,
+                "train all sd": deviation,
+                **{
+                    name: number
+                    for region in REGIONS
+                    for name, number in _columns(by_region[region], f"test {region}").items()
+                },
+            }
+        )
     parts = [f"test {region}{part}" for region in REGIONS for part in ("", " sd", " low", " high")]
     return pd.DataFrame(rows, columns=["method", "train all", "train all sd", *parts])
 
@@ -133,23 +164,37 @@ def _columns(row: dict, name: str) -> dict[str, float]:
 
 def gaps(tested: pd.DataFrame, trained: pd.DataFrame, seed: int) -> dict[str, dict[str, dict]]:
     """Region -> variant -> mean on test images minus mean on training images, with its spread; from scores."""
-    return {region: {name: stats.gap(scores.matrix(tested, name, region), scores.matrix(trained, name, region), seed)
-                     for name in trained.method.unique()} for region in REGIONS}
+    return {
+        region: {
+            name: stats.gap(scores.matrix(tested, name, region), scores.matrix(trained, name, region), seed)
+            for name in trained.method.unique()
+        }
+        for region in REGIONS
+    }
 
 
-def augmentation(tested: pd.DataFrame, trained: pd.DataFrame, pairs: dict[str, str],
-                 seed: int) -> dict[str, dict[str, dict[str, dict]]]:
+def augmentation(
+    tested: pd.DataFrame, trained: pd.DataFrame, pairs: dict[str, str], seed: int
+) -> dict[str, dict[str, dict[str, dict]]]:
     """Variant without augmentation -> region -> without, with, their paired difference, and both gaps, with spreads.
 
     tested, trained: scores on test and on training images. pairs: variant without -> variant with.
     """
     means, between = scores.named(scores.summarise(tested, seed)), gaps(tested, trained, seed)
     compared = scores.named_pairs(scores.compare(tested, [(turned, plain) for plain, turned in pairs.items()], seed))
-    return {plain: {region: {
-        "without": means[region][plain], "with": means[region][turned],
-        "difference": compared[region][f"{turned} minus {plain}"],
-        "gap_without": between[region][plain], "gap_with": between[region][turned]}
-        for region in REGIONS} for plain, turned in pairs.items()}
+    return {
+        plain: {
+            region: {
+                "without": means[region][plain],
+                "with": means[region][turned],
+                "difference": compared[region][f"{turned} minus {plain}"],
+                "gap_without": between[region][plain],
+                "gap_with": between[region][turned],
+            }
+            for region in REGIONS
+        }
+        for plain, turned in pairs.items()
+    }
 
 
 def augmentation_table(found: dict, pairs: dict[str, str]) -> pd.DataFrame:
@@ -158,11 +203,21 @@ def augmentation_table(found: dict, pairs: dict[str, str]) -> pd.DataFrame:
     for plain, turned in pairs.items():
         for region, one in found[plain].items():
             difference = one["difference"]
-            rows.append({"pair": f"{label(turned)} minus {label(plain)}", "region": region,
-                         "without": one["without"]["value"], "with": one["with"]["value"],
-                         "difference": difference["value"], "low": difference["low"], "high": difference["high"],
-                         "gap without": one["gap_without"]["value"], "gap with": one["gap_with"]["value"],
-                         "seeds": difference["seeds"], "test images": difference["n"]})
+            rows.append(
+                {
+                    "pair": f"{label(turned)} minus {label(plain)}",
+                    "region": region,
+                    "without": one["without"]["value"],
+                    "with": one["with"]["value"],
+                    "difference": difference["value"],
+                    "low": difference["low"],
+                    "high": difference["high"],
+                    "gap without": one["gap_without"]["value"],
+                    "gap with": one["gap_with"]["value"],
+                    "seeds": difference["seeds"],
+                    "test images": difference["n"],
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -185,12 +240,20 @@ def pooling(prepared: Prepared, split: Split, p: Parameters) -> pd.DataFrame:
         layers = layers_of(VGG16Matting(pooling=reading), prepared.alpha.shape[-2:])
         pools = layers[layers.kind == "MaxPool2d"]
         losses = run_pooling(prepared, split, reading, p)
-        rows.append({"reading": reading, "kernel, stride, padding": f"{kernel}, {stride}, {padding}",
-                     "sides after the poolings (px)": ", ".join(map(str, pools.height)),
-                     "parameters": int(layers.parameters.sum()),
-                     "multiply-adds (10^6)": multiply_adds(layers) // 10**6,
-                     **{f"{side} {region}": losses.get(f"{side}_{region}", NONE)
-                        for side in ("train", "test") for region in REGIONS}})
+        rows.append(
+            {
+                "reading": reading,
+                "kernel, stride, padding": f"{kernel}, {stride}, {padding}",
+                "sides after the poolings (px)": ", ".join(map(str, pools.height)),
+                "parameters": int(layers.parameters.sum()),
+                "multiply-adds (10^6)": multiply_adds(layers) // 10**6,
+                **{
+                    f"{side} {region}": losses.get(f"{side}_{region}", NONE)
+                    for side in ("train", "test")
+                    for region in REGIONS
+                },
+            }
+        )
     return pd.DataFrame(rows)
 
 

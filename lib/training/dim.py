@@ -65,16 +65,19 @@ class DimRecipe(Recipe):
         if not 0 <= self.composition <= 1:
             raise UserError(f"composition: expected a share from 0 to 1, found {self.composition}; change it.")
         if self.stage != "stage1" and not (self.start and self.start_weights().is_file()):
-            raise UserError(f"start: expected the folder of a finished training before {self.stage}, found no "
-                            f"model.safetensors in {self.start!r}; train the one before it first.")
+            raise UserError(
+                f"start: expected the folder of a finished training before {self.stage}, found no "
+                f"model.safetensors in {self.start!r}; train the one before it first."
+            )
 
     def start_weights(self) -> Path:
         """The network that the training starts from."""
         return Path(self.start) / "model.safetensors"
 
 
-def train(prepared: Prepared, split: Split, run_dir: Path | str, recipe: DimRecipe,
-          machine: Machine = Machine()) -> pd.DataFrame:
+def train(
+    prepared: Prepared, split: Split, run_dir: Path | str, recipe: DimRecipe, machine: Machine = Machine()
+) -> pd.DataFrame:
     """Train one stage of the two-stage network; its history, one row an epoch.
 
     Columns: epoch, step, train_alpha and train_composition (means over batches while the weights were changing),
@@ -85,9 +88,13 @@ def train(prepared: Prepared, split: Split, run_dir: Path | str, recipe: DimReci
     if len(split[0]) * recipe.crops < 2:
         raise UserError(f"train_index: expected at least 2 crops, found {len(split[0])} images; use more.")
     with place(machine) as here:
-        inputs = {"data": prepared.fingerprint, "encoder_sha256": file_digest(recipe.encoder_weights),
-                  "start": file_digest(recipe.start_weights()) if recipe.start else "",
-                  "train_index": index_digest(split[0]), "test_index": index_digest(split[1])}
+        inputs = {
+            "data": prepared.fingerprint,
+            "encoder_sha256": file_digest(recipe.encoder_weights),
+            "start": file_digest(recipe.start_weights()) if recipe.start else "",
+            "train_index": index_digest(split[0]),
+            "test_index": index_digest(split[1]),
+        }
         return loop.train(lambda: DimTraining(prepared, split, recipe, here), run_dir, recipe, here, inputs)
 
 
@@ -143,13 +150,22 @@ class DimTraining(loop.System):
         order = np.random.default_rng([recipe.seed, epoch, Stream.CROP_ORDER]).permutation(self.images)
         rows = self._parts(order)[first:]
         flip, angle = draw(self.images, recipe.seed, epoch)
-        loader = DataLoader(self.crops, batch_sampler=[[(epoch, int(row)) for row in part] for part in rows],
-                            num_workers=self.place.workers, pin_memory=device.type == "cuda")
+        loader = DataLoader(
+            self.crops,
+            batch_sampler=[[(epoch, int(row)) for row in part] for part in rows],
+            num_workers=self.place.workers,
+            pin_memory=device.type == "cuda",
+        )
         for chosen, batch in zip(rows, loader, strict=True):
             alpha, foreground, background, trimap = (part.to(device, non_blocking=True) for part in batch)
             if recipe.augment:
-                layers, alpha, trimap = flip_rotate(torch.cat([foreground, background], dim=1), alpha, trimap,
-                                                    flip[chosen].to(device), angle[chosen].to(device))
+                layers, alpha, trimap = flip_rotate(
+                    torch.cat([foreground, background], dim=1),
+                    alpha,
+                    trimap,
+                    flip[chosen].to(device),
+                    angle[chosen].to(device),
+                )
                 foreground, background = layers[:, :3], layers[:, 3:]
             yield alpha * foreground + (1 - alpha) * background, alpha, trimap, foreground, background
 
@@ -171,23 +187,30 @@ class DimTraining(loop.System):
 
     def told(self, row: dict) -> str:
         """Losses and errors."""
-        return (f"alpha loss {row['train_alpha']:.4f}, composition loss {row['train_composition']:.4f}, "
-                f"test SAD {row['test_sad']:.3f}, MSE {row['test_mse']:.4f}")
+        return (
+            f"alpha loss {row['train_alpha']:.4f}, composition loss {row['train_composition']:.4f}, "
+            f"test SAD {row['test_sad']:.3f}, MSE {row['test_mse']:.4f}"
+        )
 
 
 def test(model: torch.nn.Module, prepared: Prepared, index: np.ndarray, precision: str) -> dict[str, float]:
     """test_sad and test_mse of whole images."""
-    found = [all_metrics(alpha, prepared.alpha[image, 0], trimap)
-             for image, trimap, alpha in predictions(model, prepared, index, precision)]
-    return {f"test_{name}": float(np.nanmean([row[name] for row in found])) if found else math.nan
-            for name in ("sad", "mse")}
+    found = [
+        all_metrics(alpha, prepared.alpha[image, 0], trimap)
+        for image, trimap, alpha in predictions(model, prepared, index, precision)
+    ]
+    return {
+        f"test_{name}": float(np.nanmean([row[name] for row in found])) if found else math.nan
+        for name in ("sad", "mse")
+    }
 
 
 test.__test__ = False  # pytest collects what is called test, wherever it was imported from
 
 
-def predictions(model: torch.nn.Module, prepared: Prepared, index: Sequence[int],
-                precision: str) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def predictions(
+    model: torch.nn.Module, prepared: Prepared, index: Sequence[int], precision: str
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """(image, its test trimap (H,W) uint8, alpha (H,W) float32 in [0,1]) for each of `index`."""
     for image in index:
         trimap = np.ascontiguousarray(prepared.trimap[image, 0])

@@ -51,8 +51,7 @@ class RunFolder:
     def _start_over(self, before: dict | None) -> None:
         if before is not None:
             names = [name for name in self.config if before.get(name) != self.config[name]]
-            print(f"{self.folder.name}: {', '.join(names)} changed since the last training; starting over",
-                  flush=True)
+            print(f"{self.folder.name}: {', '.join(names)} changed since the last training; starting over", flush=True)
         for name in ("model.safetensors", "model.sha256", "history.csv", "config.json"):
             (self.folder / name).unlink(missing_ok=True)
         for leftover in self._folders():
@@ -108,8 +107,7 @@ class RunFolder:
             states = torch.load(last / "optimizer.pt", map_location="cpu", weights_only=True)
             progress = json.loads((last / "state.json").read_text())
         except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
-            raise UserError(f"{last}: this checkpoint cannot be read ({error}); "
-                            "remove it to start over.") from error
+            raise UserError(f"{last}: this checkpoint cannot be read ({error}); remove it to start over.") from error
         if self.rank == 0:
             where = f"epoch {progress['epoch']}" if last.name.startswith("epoch") else f"step {progress['step']}"
             print(f"{self.folder.name}: going on after {where}", flush=True)

@@ -92,12 +92,14 @@ class System:
 
     def told(self, row: dict) -> str:
         """A row of the history in words, for a headless run."""
-        return ", ".join(f"{name} {row[name]:.4f}" for name in row
-                         if name not in ("epoch", "step", "seconds", "images_per_second"))
+        return ", ".join(
+            f"{name} {row[name]:.4f}" for name in row if name not in ("epoch", "step", "seconds", "images_per_second")
+        )
 
 
-def train(make_system: Callable[[], System], run_dir: Path | str, recipe: Recipe, place: Place,
-          inputs: dict) -> pd.DataFrame:
+def train(
+    make_system: Callable[[], System], run_dir: Path | str, recipe: Recipe, place: Place, inputs: dict
+) -> pd.DataFrame:
     """Train in `run_dir`, or find it done; the history, one row a test.
 
     make_system: called when there is something to do. inputs: what else decides the numbers (fingerprints of data and
@@ -105,14 +107,21 @@ def train(make_system: Callable[[], System], run_dir: Path | str, recipe: Recipe
     found, the seconds of the training steps alone and images_per_second.
     """
     module = make_system.__module__
-    config = {"system": module.rsplit(".", 1)[-1], **asdict(recipe), **place.config(), **inputs,
-              "code": code_fingerprint(module)}
+    config = {
+        "system": module.rsplit(".", 1)[-1],
+        **asdict(recipe),
+        **place.config(),
+        **inputs,
+        "code": code_fingerprint(module),
+    }
     run = RunFolder(Path(run_dir), json.loads(json.dumps(config)), place.rank)  # tuples as they will be read: lists
     if not run.finished():
         system = make_system()
         if place.world > 1 and not system.distributed:
-            raise UserError(f"torchrun: expected one process for a {type(system).__name__} training, found "
-                            f"{place.world}; start it without torchrun.")
+            raise UserError(
+                f"torchrun: expected one process for a {type(system).__name__} training, found "
+                f"{place.world}; start it without torchrun."
+            )
         run.open()  # only now: a wrong weights file must not cost an earlier result
         Training(system, run).fit()
     return run.read_history()
@@ -138,8 +147,13 @@ class Training:
 
     def fit(self) -> None:
         """Go on to the end, test where the recipe says so, and keep the result."""
-        with tqdm(total=self.total, initial=self.step, unit="step", desc=self.run.folder.name,
-                  disable=True if self.place.rank else None) as bar:
+        with tqdm(
+            total=self.total,
+            initial=self.step,
+            unit="step",
+            desc=self.run.folder.name,
+            disable=True if self.place.rank else None,
+        ) as bar:
             for stop in stops(self.recipe, self.epoch_steps):
                 if stop <= self.step:
                     continue
@@ -194,8 +208,14 @@ class Training:
         done = self.step - (self.history[-1]["step"] if self.history else 0)
         speed = self.system.images * done / self.epoch_steps / self.seconds
         tested = self.system.test(self._tested()) if self.place.rank == 0 else {}
-        row = {"epoch": self._epoch(), "step": self.step, **told, **tested, "seconds": self.seconds,
-               "images_per_second": speed}
+        row = {
+            "epoch": self._epoch(),
+            "step": self.step,
+            **told,
+            **tested,
+            "seconds": self.seconds,
+            "images_per_second": speed,
+        }
         self.records, self.seconds = [], 0.0
         return row
 
@@ -211,10 +231,12 @@ class Training:
         return DistributedDataParallel(self.model, device_ids=[device.index] if device.type == "cuda" else None)
 
     def _save(self) -> None:
-        states = {"optimizers": [each.state_dict() for each in self.system.optimizers],
-                  "schedulers": [each.state_dict() for each in self.schedulers],
-                  "averaged": self.averaged.state_dict() if self.averaged else None,
-                  "records": torch.cat(self.records) if self.records else None}
+        states = {
+            "optimizers": [each.state_dict() for each in self.system.optimizers],
+            "schedulers": [each.state_dict() for each in self.schedulers],
+            "averaged": self.averaged.state_dict() if self.averaged else None,
+            "records": torch.cat(self.records) if self.records else None,
+        }
         progress = {"epoch": self._epoch(), "step": self.step, "seconds": self.seconds, "history": self.history}
         self.run.checkpoint(self.model, states, progress)
 
@@ -237,8 +259,11 @@ class Training:
         if not bar.disable:
             bar.set_postfix_str(said)
             return
-        where = (f"step {self.step}/{self.total}" if self.recipe.steps or not isinstance(row["epoch"], int)
-                 else f"epoch {row['epoch']}/{self.recipe.epochs}")
+        where = (
+            f"step {self.step}/{self.total}"
+            if self.recipe.steps or not isinstance(row["epoch"], int)
+            else f"epoch {row['epoch']}/{self.recipe.epochs}"
+        )
         speed = f"{row['images_per_second']:.1f} {self.system.unit}/s"
         print(f"{self.run.folder.name} {where}: {said}, {speed}", flush=True)
 

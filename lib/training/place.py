@@ -30,14 +30,22 @@ class Place:
 
     def config(self) -> dict:
         """What of it a result depends on."""
-        return {"device": self.device.type, "precision": self.precision, "processes": self.world,
-                "torch": torch.__version__}
+        return {
+            "device": self.device.type,
+            "precision": self.precision,
+            "processes": self.world,
+            "torch": torch.__version__,
+        }
 
 
 @contextlib.contextmanager
 def place(machine: Machine) -> Iterator[Place]:
     """The place of this process on a machine: all of it, or its share when torchrun started it."""
-    with _processes(resolve_device(machine.device)) as (device, rank, world), cpu_threads(machine.threads), deterministic():
+    with (
+        _processes(resolve_device(machine.device)) as (device, rank, world),
+        cpu_threads(machine.threads),
+        deterministic(),
+    ):
         yield Place(device, resolve_precision(machine.precision, device), rank, world, machine.workers)
 
 

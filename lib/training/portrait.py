@@ -63,16 +63,27 @@ class PortraitRecipe(Recipe):
     start: str = ""
     tests: int = 8
 
-    LEAST: ClassVar[dict[str, float]] = {**Recipe.LEAST, "images": 2, "side": 64, "late_side": 64, "tests": 0,
-                                         "shapes": 0, "composition": 0, "laplacian": 0, "encoder_lr": 0}
+    LEAST: ClassVar[dict[str, float]] = {
+        **Recipe.LEAST,
+        "images": 2,
+        "side": 64,
+        "late_side": 64,
+        "tests": 0,
+        "shapes": 0,
+        "composition": 0,
+        "laplacian": 0,
+        "encoder_lr": 0,
+    }
 
     def __post_init__(self):
         super().__post_init__()
         if self.images < self.batch_size:
             raise UserError(f"images: expected at least one batch of {self.batch_size}, found {self.images}; use more.")
         if self.start and not self.start_weights().is_file():
-            raise UserError(f"start: expected the folder of a finished training, found no model.safetensors in "
-                            f"{self.start!r}; correct it or leave it empty.")
+            raise UserError(
+                f"start: expected the folder of a finished training, found no model.safetensors in "
+                f"{self.start!r}; correct it or leave it empty."
+            )
 
     def start_weights(self) -> Path:
         """The network that the training starts from."""
@@ -150,8 +161,11 @@ class PortraitTraining(loop.System):
             alpha, trimap, unknown = floats[:, 3:], None, None
         with self.place.autocast():
             predicted = self.model.unclamped(image, trimap)
-        parts = [alpha_prediction_loss(predicted, alpha, unknown), predicted.new_zeros(()),
-                 laplacian_loss(predicted if unknown is None else torch.where(unknown, predicted, alpha), alpha, 4)]
+        parts = [
+            alpha_prediction_loss(predicted, alpha, unknown),
+            predicted.new_zeros(()),
+            laplacian_loss(predicted if unknown is None else torch.where(unknown, predicted, alpha), alpha, 4),
+        ]
         if recipe.trimap:
             composite = alpha * foreground + (1 - alpha) * background
             parts[1] = compositional_loss(predicted, composite, foreground, background, unknown)
@@ -204,6 +218,7 @@ def held_out(people: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def _ahead(pictures: Dataset, parts: list[list[tuple[int, int]]]) -> Iterator[torch.Tensor]:
     """The batches, each composed in a thread of its own while the one before is used."""
+
     def compose(part: list[tuple[int, int]]) -> torch.Tensor:
         return torch.from_numpy(np.stack([pictures[place] for place in part]))
 

@@ -36,15 +36,27 @@ class Recipe:
     seed: int = 0
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        "optimizer": ("sgd", "adam", "adamw"), "schedule": ("constant", "onecycle", "cosine")}
-    LEAST: ClassVar[dict[str, float]] = {"epochs": 1, "batch_size": 2, "seed": 0, "momentum": 0, "weight_decay": 0,
-                                         "steps": 0, "accumulate": 1, "clip": 0, "ema": 0}
+        "optimizer": ("sgd", "adam", "adamw"),
+        "schedule": ("constant", "onecycle", "cosine"),
+    }
+    LEAST: ClassVar[dict[str, float]] = {
+        "epochs": 1,
+        "batch_size": 2,
+        "seed": 0,
+        "momentum": 0,
+        "weight_decay": 0,
+        "steps": 0,
+        "accumulate": 1,
+        "clip": 0,
+        "ema": 0,
+    }
 
     def __post_init__(self):
         for name, choices in self.CHOICES.items():
             if getattr(self, name) not in choices:
-                raise UserError(f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}; "
-                                "choose one of these.")
+                raise UserError(
+                    f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}; choose one of these."
+                )
         for name, least in self.LEAST.items():
             if not getattr(self, name) >= least:
                 raise UserError(f"{name}: expected at least {least}, found {getattr(self, name)}; raise it.")

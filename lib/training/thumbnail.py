@@ -42,11 +42,15 @@ class ThumbnailRecipe(Recipe):
     encoder_weights: str = ""
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        **Recipe.CHOICES, "loss_region": ("all", "unknown"), "pooling": tuple(POOLING)}
+        **Recipe.CHOICES,
+        "loss_region": ("all", "unknown"),
+        "pooling": tuple(POOLING),
+    }
 
 
-def train(prepared: Prepared, split: Split, run_dir: Path | str, recipe: ThumbnailRecipe,
-          machine: Machine = Machine()) -> pd.DataFrame:
+def train(
+    prepared: Prepared, split: Split, run_dir: Path | str, recipe: ThumbnailRecipe, machine: Machine = Machine()
+) -> pd.DataFrame:
     """Train VGG16Matting on one side of `split`, test on the other after each epoch; the history, one row a test.
 
     Training trimaps are made from alpha with a radius drawn anew for each image and epoch from [r, 2r], r the default
@@ -67,10 +71,16 @@ def train(prepared: Prepared, split: Split, run_dir: Path | str, recipe: Thumbna
         raise UserError(f"train_index: expected at least 2 images, found {len(split[0])}; use more images.")
     with place(machine) as here:
         if few < 2 * here.world:
-            raise UserError(f"batch_size: expected 2 images a process (for batch norm), found batches of {few} for "
-                            f"{here.world} process(es); use more images.")
-        inputs = {"data": prepared.fingerprint, "encoder_sha256": file_digest(recipe.encoder_weights),
-                  "train_index": index_digest(split[0]), "test_index": index_digest(split[1])}
+            raise UserError(
+                f"batch_size: expected 2 images a process (for batch norm), found batches of {few} for "
+                f"{here.world} process(es); use more images."
+            )
+        inputs = {
+            "data": prepared.fingerprint,
+            "encoder_sha256": file_digest(recipe.encoder_weights),
+            "train_index": index_digest(split[0]),
+            "test_index": index_digest(split[1]),
+        }
         return loop.train(lambda: Thumbnail(prepared, split, recipe, here), run_dir, recipe, here, inputs)
 
 
@@ -101,7 +111,7 @@ class Thumbnail(loop.System):
         flips, angles, radii = draws(self.arrays, recipe.seed, epoch)
         order = np.random.default_rng([recipe.seed, epoch, Stream.ORDER]).permutation(self.images)
         parts = batches(order, recipe.batch_size, self.place.world)[first:]
-        shares = [part[self.place.rank::self.place.world] for part in parts]
+        shares = [part[self.place.rank :: self.place.world] for part in parts]
         for rows, (image, alpha, distance) in self.arrays.stream(shares):
             trimap = trimap_levels(from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
             if recipe.augment:
@@ -138,15 +148,21 @@ class Thumbnail(loop.System):
     def test(self, model: torch.nn.Module) -> dict[str, float]:
         """Mean error over all and over unknown pixels; in parts, so that memory does not grow with the set."""
         machine = Machine(str(self.place.device), self.place.precision)
-        parts = [alpha_errors(predict(model, self.prepared, part, machine), self.prepared.alpha[part],
-                              self.prepared.trimap[part]) for part in chunks(self.test_index, 1024)]
+        parts = [
+            alpha_errors(
+                predict(model, self.prepared, part, machine), self.prepared.alpha[part], self.prepared.trimap[part]
+            )
+            for part in chunks(self.test_index, 1024)
+        ]
         mean = pd.concat(parts).mean() if parts else {"all": math.nan, "unknown": math.nan}
         return {"test_all": float(mean["all"]), "test_unknown": float(mean["unknown"])}
 
     def told(self, row: dict) -> str:
         """Losses of training and test."""
-        return (f"train {row['train_all']:.4f} (unknown {row['train_unknown']:.4f}), "
-                f"test {row['test_all']:.4f} (unknown {row['test_unknown']:.4f})")
+        return (
+            f"train {row['train_all']:.4f} (unknown {row['train_unknown']:.4f}), "
+            f"test {row['test_all']:.4f} (unknown {row['test_unknown']:.4f})"
+        )
 
 
 def draws(arrays: Arrays, seed: int, epoch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -163,5 +179,6 @@ def sums(predicted: torch.Tensor, alpha: torch.Tensor, unknown: torch.Tensor) ->
     error, within = (predicted - alpha).abs(), unknown.float()
     pixels = within.sum(dim=(1, 2, 3))
     unknown_error = (error * within).sum(dim=(1, 2, 3)) / pixels.clamp(min=1)
-    return torch.stack([error.mean(dim=(1, 2, 3)).sum(), torch.ones_like(pixels).sum(),
-                        unknown_error.sum(), (pixels > 0).sum()])
+    return torch.stack(
+        [error.mean(dim=(1, 2, 3)).sum(), torch.ones_like(pixels).sum(), unknown_error.sum(), (pixels > 0).sum()]
+    )

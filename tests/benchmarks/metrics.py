@@ -29,8 +29,7 @@ def rates(images: int = 100, distinct: int = 8, side: tuple[int, int] = (800, 60
         ours, theirs = _in_turn(_ours, reference, samples)
     finally:
         cv2.setNumThreads(threads)
-    return [{"what": f"SAD, MSE, Grad and Conn / {name}", "ours": ours, "reference": theirs,
-             "ratio": ours / theirs}]
+    return [{"what": f"SAD, MSE, Grad and Conn / {name}", "ours": ours, "reference": theirs, "ratio": ours / theirs}]
 
 
 def draw(count: int, side: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -86,8 +85,12 @@ def plain(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> list[float]
         connected &= inside
     above = np.stack([pred, true])[:, unknown] - level[unknown]
     lost = above * (above >= np.float32(0.15))
-    return [error.sum() / 1000, (error**2).mean(), ((slopes[0] - slopes[1]) ** 2).sum() / 1000,
-            np.abs(lost[0] - lost[1]).sum() / 1000]
+    return [
+        error.sum() / 1000,
+        (error**2).mean(),
+        ((slopes[0] - slopes[1]) ** 2).sum() / 1000,
+        np.abs(lost[0] - lost[1]).sum() / 1000,
+    ]
 
 
 def _slope(alpha: np.ndarray) -> np.ndarray:

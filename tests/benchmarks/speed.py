@@ -43,8 +43,14 @@ TARGET = 3.0  # training, against the ancestor's way
 MEASURES = {"kmeans": kmeans_alpha, "gmm": gmm_alpha}
 
 
-def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int = 64, epochs: int = 4,
-          side: tuple[int, int] = (800, 600)) -> tuple[pd.DataFrame, pd.DataFrame]:
+def bench(
+    images: int = 256,
+    distinct: int = 8,
+    size: int = 28,
+    batch_size: int = 64,
+    epochs: int = 4,
+    side: tuple[int, int] = (800, 600),
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure everything; returns (rates, memory).
 
     images: files to train on and prepare, copies of `distinct` rendered portraits of `side` (height, width) px.
@@ -52,17 +58,25 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
     rates: what, ours and reference in images/s, ratio, target. memory: part, peak_mb.
     """
     if images < 2 * batch_size or epochs < 2:
-        raise UserError(f"bench: expected at least two batches of {batch_size} images and two epochs, found "
-                        f"{images} images and {epochs} epochs; raise them.")
+        raise UserError(
+            f"bench: expected at least two batches of {batch_size} images and two epochs, found "
+            f"{images} images and {epochs} epochs; raise them."
+        )
     with tempfile.TemporaryDirectory() as folder:
         lay_out(Path(folder) / "set", images, distinct, side)
         found, memory = {}, []
-        parts = {"preparation, ours": _prepare_ours, "preparation, sequential full size": _prepare_plain,
-                 "training, ours": _train_ours, "training, decoding each epoch": _train_plain,
-                 "rendered portraits, small": compose.small, "rendered portraits, full size": compose.large,
-                 "clustering": _cluster, "a whole picture, network": whole_image.network,
-                 "a whole picture, closed form": whole_image.closed_form,
-                 f"a picture of {whole_image.LARGER:g} times the side, in tiles": whole_image.large}
+        parts = {
+            "preparation, ours": _prepare_ours,
+            "preparation, sequential full size": _prepare_plain,
+            "training, ours": _train_ours,
+            "training, decoding each epoch": _train_plain,
+            "rendered portraits, small": compose.small,
+            "rendered portraits, full size": compose.large,
+            "clustering": _cluster,
+            "a whole picture, network": whole_image.network,
+            "a whole picture, closed form": whole_image.closed_form,
+            f"a picture of {whole_image.LARGER:g} times the side, in tiles": whole_image.large,
+        }
         for name, part in parts.items():
             result, peak = _alone(part, Path(folder), size, batch_size, epochs)
             found |= result
@@ -76,19 +90,32 @@ def bench(images: int = 256, distinct: int = 8, size: int = 28, batch_size: int 
 def _rates(found: dict[str, float]) -> pd.DataFrame:
     rows = []
     for what, ours, reference, target in [
-            ("training steps / decoding each epoch, fp32 NCHW", "train_ours", "train_plain", TARGET),
-            ("training with preparation and checkpoints / the same", "train_whole", "train_plain", None),
-            ("training steps / the same without its decoding", "train_ours", "train_network", None),
-            ("preparation / sequential full-size decode", "prepare_ours", "prepare_plain", None),
-            ("rendered portraits, small / composed at full size and averaged", "compose_small", "compose_small_plain", None),
-            ("rendered portraits, full size / one process", "compose_large", "compose_large_plain", None),
-            ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
-            ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
-            ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
-            ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None),
-            ("a whole picture, two-stage network / pymatting's closed form", "whole_network", "whole_closed_form", None)]:
-        rows.append({"what": what, "ours": found[ours], "reference": found[reference],
-                     "ratio": found[ours] / found[reference], "target": target})
+        ("training steps / decoding each epoch, fp32 NCHW", "train_ours", "train_plain", TARGET),
+        ("training with preparation and checkpoints / the same", "train_whole", "train_plain", None),
+        ("training steps / the same without its decoding", "train_ours", "train_network", None),
+        ("preparation / sequential full-size decode", "prepare_ours", "prepare_plain", None),
+        (
+            "rendered portraits, small / composed at full size and averaged",
+            "compose_small",
+            "compose_small_plain",
+            None,
+        ),
+        ("rendered portraits, full size / one process", "compose_large", "compose_large_plain", None),
+        ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
+        ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
+        ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
+        ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None),
+        ("a whole picture, two-stage network / pymatting's closed form", "whole_network", "whole_closed_form", None),
+    ]:
+        rows.append(
+            {
+                "what": what,
+                "ours": found[ours],
+                "reference": found[reference],
+                "ratio": found[ours] / found[reference],
+                "target": target,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -111,8 +138,10 @@ def lay_out(folder: Path, images: int, distinct: int, side: tuple[int, int]) -> 
 
 
 def _names(folder: Path, index: int) -> tuple[Path, Path]:
-    return (folder / f"clip_img/0/clip_00000000/0-{index:08d}.jpg",
-            folder / f"matting/0/matting_00000000/0-{index:08d}.png")
+    return (
+        folder / f"clip_img/0/clip_00000000/0-{index:08d}.jpg",
+        folder / f"matting/0/matting_00000000/0-{index:08d}.png",
+    )
 
 
 def _alone(part: Callable, *arguments) -> tuple[dict[str, float], float]:
@@ -157,8 +186,10 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 def _decode(image: Path, matte: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Full-size decode and resize of one pair: image (size,size,3) BGR, alpha (size,size), uint8."""
     alpha = cv2.imread(str(matte), cv2.IMREAD_UNCHANGED)[..., 3]
-    return (cv2.resize(cv2.imread(str(image)), (size, size), interpolation=cv2.INTER_AREA),
-            cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA))
+    return (
+        cv2.resize(cv2.imread(str(image)), (size, size), interpolation=cv2.INTER_AREA),
+        cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ training
@@ -198,7 +229,7 @@ def _train_plain(folder: Path, size: int, batch_size: int, epochs: int) -> dict[
 def _batches(pairs: list, batch_size: int, steps: int) -> Iterator[list]:
     for step in range(steps):
         start = step * batch_size % (len(pairs) - batch_size + 1)
-        yield pairs[start:start + batch_size]
+        yield pairs[start : start + batch_size]
 
 
 def _plain_batch(pairs: list[tuple[Path, Path]], size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -223,12 +254,17 @@ def _cluster(folder: Path, size: int, batch_size: int, epochs: int) -> dict[str,
     small = [_decode(*pair, size)[0][..., ::-1].copy() for pair in pairs[:batch_size]]
     full = cv2.imread(str(pairs[0][0]))[..., ::-1].copy()
     whole = _pixels(full)
-    plain = {"kmeans": lambda: KMeans(2, random_state=0, n_init=STARTS).fit_predict(whole),
-             "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole)}
+    plain = {
+        "kmeans": lambda: KMeans(2, random_state=0, n_init=STARTS).fit_predict(whole),
+        "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole),
+    }
     for name, alpha in MEASURES.items():
-        result |= {f"{name}_small": _rate(_on_one_thread, alpha, small, images=len(small)),
-                   f"{name}_small_plain": _rate(_one_by_one, alpha, small, images=len(small)),
-                   f"{name}_full": _rate(alpha, full, "border"), f"{name}_full_plain": _rate(plain[name])}
+        result |= {
+            f"{name}_small": _rate(_on_one_thread, alpha, small, images=len(small)),
+            f"{name}_small_plain": _rate(_one_by_one, alpha, small, images=len(small)),
+            f"{name}_full": _rate(alpha, full, "border"),
+            f"{name}_full_plain": _rate(plain[name]),
+        }
     return result
 
 
@@ -261,25 +297,34 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     machine = environment()
     rates = rates.astype(object).where(rates.notna(), None)  # no target: null and an empty cell
-    record = {"settings": settings, "machine": machine, "memory": memory.to_dict("records"),
-              "rates": rates.to_dict("records")}
+    record = {
+        "settings": settings,
+        "machine": machine,
+        "memory": memory.to_dict("records"),
+        "rates": rates.to_dict("records"),
+    }
     write_atomically(folder / "bench.json", (json.dumps(record, indent=1) + "\n").encode())
-    shown = rates.rename(columns={"what": "ours / reference", "ours": "ours, images/s",
-                                  "reference": "reference, images/s"})
+    shown = rates.rename(
+        columns={"what": "ours / reference", "ours": "ours, images/s", "reference": "reference, images/s"}
+    )
     images, size, batch_size = settings["images"], settings["size"], settings["batch_size"]
-    text = [f"# Speed\n\n{os.cpu_count()} CPU cores; {images} rendered portraits, 600x800 JPEG and RGBA PNG, "
-            f"used at {size}x{size} px, in batches of {batch_size}.\n",
-            shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
-            "\n## Peak memory, each part in a process of its own\n",
-            memory.to_markdown(index=False, floatfmt=".0f"), "\n## Machine\n",
-            *(f"- {name}: {value}" for name, value in machine.items())]
+    text = [
+        f"# Speed\n\n{os.cpu_count()} CPU cores; {images} rendered portraits, 600x800 JPEG and RGBA PNG, "
+        f"used at {size}x{size} px, in batches of {batch_size}.\n",
+        shown.to_markdown(index=False, floatfmt=".2f", missingval=""),
+        "\n## Peak memory, each part in a process of its own\n",
+        memory.to_markdown(index=False, floatfmt=".0f"),
+        "\n## Machine\n",
+        *(f"- {name}: {value}" for name, value in machine.items()),
+    ]
     write_atomically(folder / "bench.md", ("\n".join(text) + "\n").encode())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and write reports/bench/bench.json and bench.md."""
-    parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__,
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python tests/benchmarks", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=256, help="files to train on and prepare")
     parser.add_argument("--distinct", type=int, default=8, help="different portraits among them")
     parser.add_argument("--size", type=int, default=28, help="side of the prepared images in pixels")

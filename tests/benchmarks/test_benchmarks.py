@@ -36,5 +36,7 @@ def test_too_small_a_bench_is_refused(capsys):
     with pytest.raises(SystemExit) as stopped:
         speed.main(["--images", "10"])
     assert stopped.value.code == 2
-    assert capsys.readouterr().err == ("Error: bench: expected at least two batches of 64 images and two epochs, "
-                                       "found 10 images and 4 epochs; raise them.\n")
+    assert capsys.readouterr().err == (
+        "Error: bench: expected at least two batches of 64 images and two epochs, "
+        "found 10 images and 4 epochs; raise them.\n"
+    )

@@ -38,7 +38,7 @@ def files(folder, pixels: np.ndarray, trimap: np.ndarray, mode: str = "", **opti
 def pair(height: int = 20, width: int = 30) -> tuple[np.ndarray, np.ndarray]:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     trimap = np.full((height, width), 128, np.uint8)
-    trimap[: height // 3], trimap[-(height // 3):] = 0, 255
+    trimap[: height // 3], trimap[-(height // 3) :] = 0, 255
     return pixels, trimap
 
 
@@ -58,9 +58,14 @@ def test_127_and_soft_values_are_taken_for_the_nearest_and_said(tmp_path):
     assert len(notes) == 1 and "expected the values 0, 128 and 255, found also 30, 127, 240" in notes[0]
 
 
-@pytest.mark.parametrize(("level", "said"), [(128, "no unknown pixels (128), so the matte is the trimap itself"),
-                                             (0, "no pixels known as background (0)"),
-                                             (255, "no pixels known as foreground (255)")])
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        (128, "no unknown pixels (128), so the matte is the trimap itself"),
+        (0, "no pixels known as background (0)"),
+        (255, "no pixels known as foreground (255)"),
+    ],
+)
 def test_a_trimap_that_lacks_a_region_is_remarked_and_answered(tmp_path, level, said):
     pixels, trimap = pair()
     trimap[trimap == level] = 255 if level == 128 else 128

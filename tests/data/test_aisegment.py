@@ -38,7 +38,8 @@ def write_pair(root, group, number, height=64, width=48):
     name = f"{group}-{number:08d}"
     Image.fromarray(photo).save(clip / f"{name}.jpg", quality=95, subsampling=0)
     Image.fromarray(np.dstack([np.where(alpha[..., None] > 0, photo, 255), alpha]).astype(np.uint8)).save(
-        matte / f"{name}.png")
+        matte / f"{name}.png"
+    )
     return photo, alpha
 
 
@@ -58,8 +59,15 @@ def layout(tmp_path):
 def test_counts_keys_and_what_is_left_out(layout):
     source = open_source("aisegment", str(layout))
     assert isinstance(source, Source) and source.name == "aisegment"
-    assert source.counts == {"files": 23, "images": 10, "mattes": 11, "AppleDouble file": 2,
-                             "matte without image": 1, "pairs": 10, "used": 10}
+    assert source.counts == {
+        "files": 23,
+        "images": 10,
+        "mattes": 11,
+        "AppleDouble file": 2,
+        "matte without image": 1,
+        "pairs": 10,
+        "used": 10,
+    }
     assert source.left_out == [
         ("clip_img/1803241125/clip_00000000/._1803241125-00000001.jpg", "AppleDouble file"),
         ("matting/1803201916/._matting_00000000", "AppleDouble file"),
@@ -111,18 +119,23 @@ def test_index_pairs_by_name_not_by_position():
     found = index(reversed(listing))
     assert [pair[0] for pair in found.pairs] == ["g-00000001", "g-00000003"]
     assert all(Path(image).stem == Path(matte).stem == key for key, _, image, matte in found.pairs)
-    assert found.counts == {"files": 6, "images": 3, "mattes": 3, "image without matte": 1,
-                            "matte without image": 1}
+    assert found.counts == {"files": 6, "images": 3, "mattes": 3, "image without matte": 1, "matte without image": 1}
 
 
 def test_index_reports_everything_that_does_not_belong():
-    found = index([
-        "clip_img/g/clip_00000000/g-00000001.JPG", "matting/g/matting_00000003/g-00000001.png",
-        "clip_img/g/clip_00000001/g-00000001.jpg", "clip_img/h/clip_00000000/h-00000001.jpg",
-        "matting/g/matting_00000000/h-00000001.png",
-        "clip_img/.DS_Store", "clip_img/g/clip_00000000/Thumbs.db",
-        "__MACOSX/clip_img/g/clip_00000000/g-00000001.jpg", "clip_img/._g/clip_00000000/g-00000002.jpg",
-    ])
+    found = index(
+        [
+            "clip_img/g/clip_00000000/g-00000001.JPG",
+            "matting/g/matting_00000003/g-00000001.png",
+            "clip_img/g/clip_00000001/g-00000001.jpg",
+            "clip_img/h/clip_00000000/h-00000001.jpg",
+            "matting/g/matting_00000000/h-00000001.png",
+            "clip_img/.DS_Store",
+            "clip_img/g/clip_00000000/Thumbs.db",
+            "__MACOSX/clip_img/g/clip_00000000/g-00000001.jpg",
+            "clip_img/._g/clip_00000000/g-00000002.jpg",
+        ]
+    )
     assert [pair[:2] for pair in found.pairs] == [("g-00000001", "g")]
     assert dict(found.left_out) == {
         "__MACOSX/clip_img/g/clip_00000000/g-00000001.jpg": "AppleDouble file",
@@ -153,13 +166,16 @@ def test_fingerprint_follows_the_files(layout):
     assert AISegment(layout).fingerprint != before
 
 
-@pytest.mark.parametrize(("defect", "reason"), [
-    (lambda clip, matte: clip.write_bytes(clip.read_bytes()[:400]), "unreadable file"),
-    (lambda clip, matte: matte.write_bytes(b""), "unreadable file"),
-    (lambda clip, matte: matte.unlink(), "unreadable file"),
-    (lambda clip, matte: Image.open(matte).convert("RGB").save(matte), "matte without alpha channel"),
-    (lambda clip, matte: Image.open(matte).resize((24, 32)).save(matte), "size mismatch"),
-])
+@pytest.mark.parametrize(
+    ("defect", "reason"),
+    [
+        (lambda clip, matte: clip.write_bytes(clip.read_bytes()[:400]), "unreadable file"),
+        (lambda clip, matte: matte.write_bytes(b""), "unreadable file"),
+        (lambda clip, matte: matte.unlink(), "unreadable file"),
+        (lambda clip, matte: Image.open(matte).convert("RGB").save(matte), "matte without alpha channel"),
+        (lambda clip, matte: Image.open(matte).resize((24, 32)).save(matte), "size mismatch"),
+    ],
+)
 def test_a_defective_file_is_refused_by_name(layout, defect, reason):
     source = AISegment(layout)
     clip = layout / "clip_img/1803151818/clip_00000000/1803151818-00000001.jpg"
@@ -196,8 +212,10 @@ def test_wrong_directories(tmp_path, layout):
 
 
 def test_opening_a_source_imports_no_torch(layout):
-    code = "import sys; from lib.data.open import open_source; " \
-           "print(open_source('aisegment', sys.argv[1]).fingerprint, 'torch' in sys.modules)"
+    code = (
+        "import sys; from lib.data.open import open_source; "
+        "print(open_source('aisegment', sys.argv[1]).fingerprint, 'torch' in sys.modules)"
+    )
     out = subprocess.check_output([sys.executable, "-c", code, str(layout)], text=True)
     assert out.split() == [AISegment(layout).fingerprint, "False"]
 
@@ -251,8 +269,15 @@ def test_the_laid_out_real_portraits(tmp_path):
     subprocess.run([sys.executable, str(TOOL), str(tmp_path)], check=True, capture_output=True)
     source = open_source("aisegment", str(tmp_path))
     assert source.root == tmp_path / "matting_human_half"
-    assert source.counts == {"files": 403, "images": 200, "mattes": 201, "AppleDouble file": 2,
-                             "matte without image": 1, "pairs": 200, "used": 200}
+    assert source.counts == {
+        "files": 403,
+        "images": 200,
+        "mattes": 201,
+        "AppleDouble file": 2,
+        "matte without image": 1,
+        "pairs": 200,
+        "used": 200,
+    }
     reasons = sorted(reason for _, reason in source.left_out)
     assert reasons == ["AppleDouble file", "AppleDouble file", "matte without image"]
     masks = sorted((SHARED / "data/portraits200/alpha").glob("*.png"))
@@ -276,14 +301,21 @@ def test_the_real_listing():
         rows = [(row["group"], row["name"]) for row in csv.DictReader(file, delimiter="\t")]
     listing = [f"clip_img/{group}/clip_00000000/{name}" for group, name in rows]
     listing += [f"matting/{group}/matting_00000000/{name[:-4]}.png" for group, name in rows]
-    listing += ["clip_img/1803241125/clip_00000000/._1803241125-00000005.jpg",
-                "matting/1803201916/._matting_00000000",
-                "matting/1803201916/matting_00000000/1803201916-00000117.png"]
+    listing += [
+        "clip_img/1803241125/clip_00000000/._1803241125-00000005.jpg",
+        "matting/1803201916/._matting_00000000",
+        "matting/1803201916/matting_00000000/1803201916-00000117.png",
+    ]
     begun = time.perf_counter()
     found = index(listing)
     assert time.perf_counter() - begun < 5
-    assert found.counts == {"files": 68853, "images": 34425, "mattes": 34426, "AppleDouble file": 2,
-                            "matte without image": 1}
+    assert found.counts == {
+        "files": 68853,
+        "images": 34425,
+        "mattes": 34426,
+        "AppleDouble file": 2,
+        "matte without image": 1,
+    }
     assert len(found.pairs) == 34425 and len({pair[1] for pair in found.pairs}) == 148
     assert "1803241125-00000005" in {pair[0] for pair in found.pairs}
     assert all(Path(image).stem == Path(matte).stem for _, _, image, matte in found.pairs)

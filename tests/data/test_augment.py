@@ -31,8 +31,10 @@ def test_flip_alone_is_exact():
         assert torch.equal(torch.flip(old, [-1]), new)
 
 
-@pytest.mark.parametrize(("degrees", "quarters", "height", "width"),
-                         [(90.0, 1, 12, 12), (90.0, 1, 13, 13), (-90.0, 3, 12, 12), (180.0, 2, 9, 14)])
+@pytest.mark.parametrize(
+    ("degrees", "quarters", "height", "width"),
+    [(90.0, 1, 12, 12), (90.0, 1, 13, 13), (-90.0, 3, 12, 12), (180.0, 2, 9, 14)],
+)
 @pytest.mark.parametrize("flip", [False, True])
 def test_right_angles_are_rot90(degrees, quarters, height, width, flip):
     before = batch(height=height, width=width)

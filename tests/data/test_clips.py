@@ -42,8 +42,10 @@ def test_the_person_moves_but_not_by_leaps():
 def test_the_background_moves_as_the_camera_shakes():
     frames, moved = CLIPS.read(2), np.array(CLIPS.parameters[2]["far_moves"])
     other = int(np.argmax(np.hypot(*(moved - moved[0]).T)))
-    grey = [cv2.cvtColor(cv2.GaussianBlur(frames[i].background, (0, 0), 3), cv2.COLOR_RGB2GRAY).astype(np.float64)
-            for i in (0, other)]
+    grey = [
+        cv2.cvtColor(cv2.GaussianBlur(frames[i].background, (0, 0), 3), cv2.COLOR_RGB2GRAY).astype(np.float64)
+        for i in (0, other)
+    ]
     found = cv2.phaseCorrelate(*grey, cv2.createHanningWindow(SIDE[::-1], cv2.CV_64F))[0]
     assert np.abs(np.array(found) - (moved[other] - moved[0])).max() < 1.0  # pixels
 

@@ -16,8 +16,10 @@ def layers():
 
 @pytest.mark.parametrize("pictures", ["crops", "scenes"])
 def test_an_item_depends_on_seed_epoch_and_row_alone(layers, pictures):
-    make = {"crops": lambda seed: TrimapCrops(layers, 8, 64, seed),
-            "scenes": lambda seed: PortraitScenes(layers, 8, 96, 64, seed)}[pictures]
+    make = {
+        "crops": lambda seed: TrimapCrops(layers, 8, 64, seed),
+        "scenes": lambda seed: PortraitScenes(layers, 8, 96, 64, seed),
+    }[pictures]
     first, again, other = make(0), make(0), make(1)
     again[2, 3]  # whatever was drawn before
     assert np.array_equal(first[1, 5], again[1, 5])
@@ -55,8 +57,12 @@ def test_portraits_show_mostly_somebody(layers):
 
 def test_textures_come_from_a_folder(tmp_path):
     grey = np.full((600, 900, 3), 90, np.uint8)
-    for name, picture in {"a.png": grey, "b/images/1.png": grey, "b/images/2.png": cv2.resize(grey, None, fx=2, fy=2),
-                          "preview.png": grey[:100]}.items():
+    for name, picture in {
+        "a.png": grey,
+        "b/images/1.png": grey,
+        "b/images/2.png": cv2.resize(grey, None, fx=2, fy=2),
+        "preview.png": grey[:100],
+    }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / name), picture)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")

@@ -40,8 +40,7 @@ def test_jpeg_at_full_scale(tmp_path, photo):
     assert np.abs(picture.pixels.astype(int) - photo).mean() < 3
 
 
-@pytest.mark.parametrize(("size", "scale"),
-                         [((96, 72), 1), ((12, 9), 2), ((6, 4), 4), ((3, 2), 8), ((9, 9), 2)])
+@pytest.mark.parametrize(("size", "scale"), [((96, 72), 1), ((12, 9), 2), ((6, 4), 4), ((3, 2), 8), ((9, 9), 2)])
 def test_reduced_jpeg_is_the_block_means_and_not_smaller_than_asked(tmp_path, photo, size, scale):
     (tmp_path / "a.jpg").write_bytes(jpeg(photo, subsampling=0))
     picture = read_rgb(tmp_path / "a.jpg", size)
@@ -70,7 +69,7 @@ def test_shrink_is_the_mean_of_blocks():
 @pytest.mark.parametrize("keep", [0, 1, 2, 3, 20, 0.1, 0.5, 0.9, -1, -2, -10])
 def test_truncated_jpeg_is_refused(tmp_path, photo, keep):
     data = jpeg(photo)
-    (tmp_path / "a.jpg").write_bytes(data[:int(keep * len(data)) if isinstance(keep, float) else keep])
+    (tmp_path / "a.jpg").write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
     refused(read_rgb, tmp_path / "a.jpg", "unreadable file")
     with pytest.raises(DefectiveFile):
         read_rgb(tmp_path / "a.jpg", (3, 2))
@@ -96,7 +95,7 @@ def test_truncated_png_is_refused(tmp_path, share):
     noise = np.random.default_rng(0).integers(0, 256, (40, 30, 4), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(data[:int(share * len(data))])
+    (tmp_path / "a.png").write_bytes(data[: int(share * len(data))])
     refused(read_alpha, tmp_path / "a.png", "unreadable file")
 
 
@@ -111,8 +110,16 @@ def test_missing_foreign_and_apple_double_files_are_refused(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_as_viewers_do(tmp_path, photo, orientation):
     across = photo.swapaxes(0, 1)
-    turned = {1: photo, 2: photo[:, ::-1], 3: photo[::-1, ::-1], 4: photo[::-1], 5: across,
-              6: across[:, ::-1], 7: across[::-1, ::-1], 8: across[::-1]}[orientation]
+    turned = {
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: across,
+        6: across[:, ::-1],
+        7: across[::-1, ::-1],
+        8: across[::-1],
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     (tmp_path / "a.jpg").write_bytes(jpeg(photo, exif=exif, subsampling=0))

@@ -68,10 +68,10 @@ def test_three_levels_are_the_nearest():
     assert found.tolist() == [0, 0, 128, 128, 128, 128, 255, 255]
 
 
-@pytest.mark.parametrize(("image", "alpha", "trimap"), [
-    ("image", "alpha", "trimap1"),
-    ("input_training_lowres", "gt_training_lowres", "trimap_training_lowres/Trimap1"),
-])
+@pytest.mark.parametrize(
+    ("image", "alpha", "trimap"),
+    [("image", "alpha", "trimap1"), ("input_training_lowres", "gt_training_lowres", "trimap_training_lowres/Trimap1")],
+)
 def test_alphamatting_names(tmp_path, image, alpha, trimap):
     write(tmp_path / image / "GT01.png", picture(0))
     write(tmp_path / alpha / "GT01.png", np.dstack([soft()] * 3))
@@ -96,9 +96,12 @@ def test_everything_unpaired_is_reported(root):
     (root / "alpha" / "notes.txt").write_text("")
     source = Folder(root)
     assert dict(source.left_out) == {
-        "image/lonely.png": "image without alpha", "alpha/orphan.png": "alpha without image",
-        "image/GT0.png": "second file of the same name", "image/._GT1.png": "AppleDouble file",
-        "alpha/notes.txt": "not a picture"}
+        "image/lonely.png": "image without alpha",
+        "alpha/orphan.png": "alpha without image",
+        "image/GT0.png": "second file of the same name",
+        "image/._GT1.png": "AppleDouble file",
+        "alpha/notes.txt": "not a picture",
+    }
     assert source.counts["files"] == 15 == len(source.left_out) + 2 * source.counts["used"]
     write(root / "trimap" / "GT2.png", soft())
     assert Folder(root).keys == ["GT2"]

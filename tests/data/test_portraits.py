@@ -94,7 +94,7 @@ def test_it_is_a_source_with_sorted_keys():
     assert source.counts == {"found": 33, "used": 33} and source.left_out == []
     people = [key.split("-", 1)[1] for key in source.keys]
     assert [group.split("-", 1)[1] for group in source.groups] == people
-    assert all(len(set(people[first:first + PER_OCCASION])) == 1 for first in range(0, 33, PER_OCCASION))
+    assert all(len(set(people[first : first + PER_OCCASION])) == 1 for first in range(0, 33, PER_OCCASION))
 
 
 def test_layers_have_the_size_asked_for():

@@ -262,10 +262,20 @@ def test_defective_files_of_a_folder(tmp_path):
     (tmp_path / "alpha/._07.png").write_bytes(b"\0\5\26\7")
     prepared = prepare(open_source("folder", str(tmp_path)), 10, cache=tmp_path / "cache", bad_limit=0.05)
     assert len(prepared) == 38 and not {"03", "05"} & set(prepared.keys)
-    assert prepared.left_out == [("alpha/._07.png", "AppleDouble file"), ("alpha/05.png", "size mismatch"),
-                                 ("image/03.jpg", "unreadable file")]
-    assert prepared.counts == {"files": 81, "images": 40, "AppleDouble file": 1, "pairs": 40,
-                               "size mismatch": 1, "unreadable file": 1, "used": 38}
+    assert prepared.left_out == [
+        ("alpha/._07.png", "AppleDouble file"),
+        ("alpha/05.png", "size mismatch"),
+        ("image/03.jpg", "unreadable file"),
+    ]
+    assert prepared.counts == {
+        "files": 81,
+        "images": 40,
+        "AppleDouble file": 1,
+        "pairs": 40,
+        "size mismatch": 1,
+        "unreadable file": 1,
+        "used": 38,
+    }
     source = open_source("folder", str(tmp_path))
     for row, key in enumerate(prepared.keys):
         if row % 9 == 0:

@@ -27,8 +27,10 @@ def test_they_repeat():
 
 
 def test_a_blobs_edge_has_the_width_asked_for():
-    soft = [((a > 0.02) & (a < 0.98)).mean() for a in
-            (shapes.blob(96, np.random.default_rng(3), edge) for edge in (1.0, 24.0))]
+    soft = [
+        ((a > 0.02) & (a < 0.98)).mean()
+        for a in (shapes.blob(96, np.random.default_rng(3), edge) for edge in (1.0, 24.0))
+    ]
     assert soft[0] < 0.15 < soft[1]
 
 

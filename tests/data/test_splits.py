@@ -13,10 +13,17 @@ from lib.data.splits import group_split, random_split, split_table
 MANIFEST = Path(__file__).resolve().parents[3] / "shared" / "data" / "aisegment_manifest.tsv.gz"
 
 
-@pytest.mark.parametrize(("n", "sizes"), [
-    (34426, (28426, 6000)),  # the study's section 2.2
-    (34425, (28425, 6000)), (200, (160, 40)), (320, (256, 64)), (7, (6, 1)), (3, (2, 1)),
-])
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [
+        (34426, (28426, 6000)),  # the study's section 2.2
+        (34425, (28425, 6000)),
+        (200, (160, 40)),
+        (320, (256, 64)),
+        (7, (6, 1)),
+        (3, (2, 1)),
+    ],
+)
 def test_random_split_sizes(n, sizes):
     train, test = random_split(n, seed=0)
     assert (len(train), len(test)) == sizes

@@ -19,7 +19,7 @@ def blobs(seed, shape=(60, 45)):
 
 def disc(radius):
     reach = int(np.ceil(radius))
-    rows, columns = np.mgrid[-reach:reach + 1, -reach:reach + 1]
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return (rows**2 + columns**2 <= radius**2).astype(np.uint8)
 
 
@@ -44,7 +44,7 @@ def test_radius_of_one_and_a_half_is_the_3x3_kernel():
 
 def test_signed_distance_agrees_with_scipy():
     alpha = blobs(7)
-    expected = (ndimage.distance_transform_edt(alpha >= 242) - ndimage.distance_transform_edt(alpha <= 12))
+    expected = ndimage.distance_transform_edt(alpha >= 242) - ndimage.distance_transform_edt(alpha <= 12)
     distance = signed_distance(alpha, "tolerant")
     assert distance.dtype == np.float16 and distance.shape == alpha.shape
     np.testing.assert_allclose(distance.astype(float), expected, rtol=6e-4, atol=1e-6)

@@ -38,9 +38,11 @@ def test_judges_by_the_projects_metrics_and_leaves_out_what_a_method_cannot_do(c
 
 
 def test_ranks_are_means_of_places_and_ties_share_theirs():
-    rows = [scores.frame(method, 0, [name], dict.fromkeys(("sad", "mse", "grad", "conn"), (error,)))
-            for name, errors in {"p": (1, 2, 3), "q": (1, 1, 3), "r": (9, 1, float("nan"))}.items()
-            for method, error in zip("abc", errors, strict=True)]
+    rows = [
+        scores.frame(method, 0, [name], dict.fromkeys(("sad", "mse", "grad", "conn"), (error,)))
+        for name, errors in {"p": (1, 2, 3), "q": (1, 1, 3), "r": (9, 1, float("nan"))}.items()
+        for method, error in zip("abc", errors, strict=True)
+    ]
     table = benchmark.ranks(pd.concat(rows)).set_index("method")
     # a: 1, 1.5, 2; b: 2, 1.5, 1; c: last each time, also where it has no result
     assert table["mean rank"].to_dict() == pytest.approx({"a": 1.5, "b": 1.5, "c": 3.0})

@@ -15,9 +15,9 @@ from lib.output import tables
 def halves(left, right, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """Image with a background on the left and a foreground on the right half, and its alpha."""
     image = np.empty((size, size, 3), np.uint8)
-    image[:, :size // 2], image[:, size // 2:] = left, right
+    image[:, : size // 2], image[:, size // 2 :] = left, right
     alpha = np.zeros((size, size), np.uint8)
-    alpha[:, size // 2:] = 255
+    alpha[:, size // 2 :] = 255
     return image, alpha
 
 
@@ -82,8 +82,9 @@ def test_rank_correlation_of_a_constant_does_not_exist():
 def test_failure_table_has_the_means_of_thirds():
     scored = scores.frame("K-means", 0, range(9), {"all": np.arange(9) / 10, "unknown": np.zeros(9)})
     order = [8, 0, 1, 2, 3, 4, 5, 6, 7]
-    hardness = pd.DataFrame({"colour_distance": -np.arange(9.0), "colour_overlap": np.arange(9.0),
-                             "texture": np.array(order, float)})
+    hardness = pd.DataFrame(
+        {"colour_distance": -np.arange(9.0), "colour_overlap": np.arange(9.0), "texture": np.array(order, float)}
+    )
     table = difficulty.failure_table(scored, hardness, seed=0)
     found = table[["lowest third", "middle third", "highest third"]].to_numpy()
     np.testing.assert_allclose(found, [[0.7, 0.4, 0.1], [0.1, 0.4, 0.7], [0.2, 0.5, 0.5]])

@@ -16,9 +16,11 @@ def test_errors_are_mean_absolute_errors():
     for number in range(3):
         unknown = trimap[number] == 128
         assert errors["all"][number] == pytest.approx(
-            mean_absolute_error(alpha[number].ravel() / 255, predicted[number].ravel()))
+            mean_absolute_error(alpha[number].ravel() / 255, predicted[number].ravel())
+        )
         assert errors["unknown"][number] == pytest.approx(
-            mean_absolute_error(alpha[number][unknown] / 255, predicted[number][unknown]))
+            mean_absolute_error(alpha[number][unknown] / 255, predicted[number][unknown])
+        )
 
 
 def test_perfect_and_opposite_predictions():

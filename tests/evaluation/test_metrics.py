@@ -37,17 +37,19 @@ def case(name, shape=(60, 48)):
     trimap = np.where(inside > 200, 255, np.where(inside < -200, 0, 128)).astype(np.uint8)
     random = np.random.default_rng(list(name.encode()))
     if name in ("specks", "fifths"):  # many parts, many of one size; fifths lie at thresholds exactly
-        true = (random.integers(0, 6, shape) * 51 if name == "fifths" else random.integers(0, 256, shape))
+        true = random.integers(0, 6, shape) * 51 if name == "fifths" else random.integers(0, 256, shape)
         true = np.where(random.random(shape) < 0.5, np.uint8(255), true.astype(np.uint8))
-    pred = {"noise": np.clip(true + random.integers(-60, 61, shape), 0, 255),
-            "shift": np.roll(true, (3, 2), (0, 1)),
-            "specks": np.where(random.random(shape) < 0.8, true, random.integers(0, 256, shape)),
-            "fifths": np.maximum(true, 51) - 51 * random.integers(0, 2, shape),
-            "narrow": 60 + true // 3,
-            "wrong": 255 - true,
-            "constant": np.full(shape, 153),
-            "equal": true,
-            "line": np.where(columns % 7 == 0, true // 2, true)}[name].astype(np.uint8)
+    pred = {
+        "noise": np.clip(true + random.integers(-60, 61, shape), 0, 255),
+        "shift": np.roll(true, (3, 2), (0, 1)),
+        "specks": np.where(random.random(shape) < 0.8, true, random.integers(0, 256, shape)),
+        "fifths": np.maximum(true, 51) - 51 * random.integers(0, 2, shape),
+        "narrow": 60 + true // 3,
+        "wrong": 255 - true,
+        "constant": np.full(shape, 153),
+        "equal": true,
+        "line": np.where(columns % 7 == 0, true // 2, true),
+    }[name].astype(np.uint8)
     return np.where(trimap == 128, pred, true) if known == "kept" else pred, true, trimap
 
 
@@ -109,7 +111,7 @@ def direct_slope(alpha):
     padded = np.pad(alpha, reach, mode="edge")
     length = np.empty(alpha.shape)
     for row, column in np.ndindex(alpha.shape):
-        window = padded[row:row + 9, column:column + 9]
+        window = padded[row : row + 9, column : column + 9]
         length[row, column] = np.hypot((window * kernel).sum(), (window * kernel.T).sum())
     return length
 
@@ -120,8 +122,12 @@ def test_grad_is_the_direct_convolution(unknown):
     pred, true = (0.1 + 0.7 * random.random((13, 14)) for _ in range(2))
     trimap = np.full(pred.shape, 255, np.uint8)
     trimap[unknown] = 128
-    expected = ((direct_slope(pred.astype(np.float32).astype(float)) -
-                 direct_slope(true.astype(np.float32).astype(float)))[unknown] ** 2).sum() / 1000
+    expected = (
+        (direct_slope(pred.astype(np.float32).astype(float)) - direct_slope(true.astype(np.float32).astype(float)))[
+            unknown
+        ]
+        ** 2
+    ).sum() / 1000
     assert metrics.grad(pred, true, trimap) == pytest.approx(expected, rel=1e-9)
 
 
@@ -178,10 +184,12 @@ def test_conn_is_the_flood_fill_pixel_by_pixel(values):
     random = np.random.default_rng(list(values.encode()))
     for _ in range(60):
         shape = tuple(random.integers(1, 10, 2))
-        draw = {"thresholds": lambda: random.integers(0, 11, shape) / 10,  # each alpha lies at a threshold
-                "eighths": lambda: np.where(random.random(shape) < 0.5, 1, random.integers(0, 9, shape) / 8),
-                "any": lambda: random.random(shape),
-                "large": lambda: np.minimum(1, 0.6 + random.random(shape))}[values]
+        draw = {
+            "thresholds": lambda: random.integers(0, 11, shape) / 10,  # each alpha lies at a threshold
+            "eighths": lambda: np.where(random.random(shape) < 0.5, 1, random.integers(0, 9, shape) / 8),
+            "any": lambda: random.random(shape),
+            "large": lambda: np.minimum(1, 0.6 + random.random(shape)),
+        }[values]
         pred, true, trimap = draw(), draw(), random.choice([0, 128, 255], shape).astype(np.uint8)
         assert metrics.conn(pred, true, trimap) == pytest.approx(brute_conn(pred, true, trimap), rel=1e-12)
 
@@ -268,24 +276,29 @@ def test_trimap_without_unknown_pixels_is_0_or_nan_and_no_warning(recwarn):
 GOOD = np.full((4, 5), 0.5)
 
 
-@pytest.mark.parametrize(("bad", "message"), [
-    ({"pred": GOOD.tolist()}, "pred: expected a NumPy array, found list; convert it."),
-    ({"pred": GOOD[None]}, "pred: expected the shape (H,W) or (N,1,H,W), found (1, 4, 5); reshape it."),
-    ({"pred": GOOD[:0]}, "pred: expected the shape (H,W) or (N,1,H,W), found (0, 5); reshape it."),
-    ({"true": GOOD.T}, "true: expected the shape (4, 5) of pred, found (5, 4); resize one."),
-    ({"trimap": np.zeros((4, 6), np.uint8)},
-     "trimap: expected the shape (4, 5) of pred, found (4, 6); resize one."),
-    ({"pred": GOOD * 255}, "pred: expected values in [0,1], found 127.5 to 127.5; scale or clip it."),
-    ({"true": GOOD - 0.6}, "true: expected values in [0,1], found -0.1 to -0.1; scale or clip it."),
-    ({"true": np.where(np.eye(4, 5), np.nan, 0.5)},
-     "true: expected values in [0,1], found nan to nan; scale or clip it."),
-    ({"pred": GOOD + 0.500002},
-     "pred: expected values in [0,1], found 1.000002 to 1.000002; scale or clip it."),
-    ({"true": GOOD.astype(int)}, "true: expected uint8 or float, found int64; convert it."),
-    ({"trimap": np.full((4, 5), 127, np.uint8)},
-     "trimap: expected 0, 128 and 255 only, found 127; recode it."),
-    ({"trimap": GOOD}, "trimap: expected 0, 128 and 255 only, found 0.5; recode it."),
-])
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"pred": GOOD.tolist()}, "pred: expected a NumPy array, found list; convert it."),
+        ({"pred": GOOD[None]}, "pred: expected the shape (H,W) or (N,1,H,W), found (1, 4, 5); reshape it."),
+        ({"pred": GOOD[:0]}, "pred: expected the shape (H,W) or (N,1,H,W), found (0, 5); reshape it."),
+        ({"true": GOOD.T}, "true: expected the shape (4, 5) of pred, found (5, 4); resize one."),
+        (
+            {"trimap": np.zeros((4, 6), np.uint8)},
+            "trimap: expected the shape (4, 5) of pred, found (4, 6); resize one.",
+        ),
+        ({"pred": GOOD * 255}, "pred: expected values in [0,1], found 127.5 to 127.5; scale or clip it."),
+        ({"true": GOOD - 0.6}, "true: expected values in [0,1], found -0.1 to -0.1; scale or clip it."),
+        (
+            {"true": np.where(np.eye(4, 5), np.nan, 0.5)},
+            "true: expected values in [0,1], found nan to nan; scale or clip it.",
+        ),
+        ({"pred": GOOD + 0.500002}, "pred: expected values in [0,1], found 1.000002 to 1.000002; scale or clip it."),
+        ({"true": GOOD.astype(int)}, "true: expected uint8 or float, found int64; convert it."),
+        ({"trimap": np.full((4, 5), 127, np.uint8)}, "trimap: expected 0, 128 and 255 only, found 127; recode it."),
+        ({"trimap": GOOD}, "trimap: expected 0, 128 and 255 only, found 0.5; recode it."),
+    ],
+)
 def test_bad_input_ends_in_one_sentence(bad, message):
     arguments = {"pred": GOOD, "true": GOOD, "trimap": np.full((4, 5), 128, np.uint8)} | bad
     with pytest.raises(UserError) as stopped:
@@ -311,13 +324,17 @@ def test_bench_measures_the_same_work():
 def write_golden():
     """Ask mmeval: float32 alpha in [0,1], as with uint8 it does not divide by 255, and differences wrap."""
     from mmeval.metrics import ConnectivityError, GradientError, MattingMeanSquaredError, SumAbsoluteDifferences
+
     golden = {}
     for name in GOLDEN:
         pred, true, trimap = case(name)
         alphas = [[(alpha / np.float32(255)).astype(np.float32)] for alpha in (pred, true)]
-        golden[name] = {one: float(next(iter(measure()(*alphas, *[[trimap]] * (one != "sad")).values())))
-                        for one, measure in zip(FOUR, (SumAbsoluteDifferences, MattingMeanSquaredError,
-                                                       GradientError, ConnectivityError), strict=True)}
+        golden[name] = {
+            one: float(next(iter(measure()(*alphas, *[[trimap]] * (one != "sad")).values())))
+            for one, measure in zip(
+                FOUR, (SumAbsoluteDifferences, MattingMeanSquaredError, GradientError, ConnectivityError), strict=True
+            )
+        }
     FILE.write_text(json.dumps(golden, indent=1) + "\n")
 
 

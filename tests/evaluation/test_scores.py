@@ -9,8 +9,11 @@ from lib.experiments.thumbnail import TRIMAP_CONTROL
 
 
 def frame(errors: dict[str, list[list[float]]]) -> pd.DataFrame:
-    parts = [scores.frame(method, seed, ["z", "b", "a"][: len(row)], {"all": row, "unknown": 2 * np.array(row)})
-             for method, rows in errors.items() for seed, row in enumerate(rows)]
+    parts = [
+        scores.frame(method, seed, ["z", "b", "a"][: len(row)], {"all": row, "unknown": 2 * np.array(row)})
+        for method, rows in errors.items()
+        for seed, row in enumerate(rows)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -23,7 +26,12 @@ def test_matrix_keeps_the_order_of_images_and_seeds():
 def test_a_summary_is_the_estimate_of_each_method_and_measure():
     rows = [[0.3, 0.1, 0.2], [0.6, 0.4, 0.5]]
     found = scores.summarise(frame({"m": rows, "n": rows}), 0)
-    assert list(zip(found.method, found.measure, strict=True)) == [("m", "all"), ("m", "unknown"), ("n", "all"), ("n", "unknown")]
+    assert list(zip(found.method, found.measure, strict=True)) == [
+        ("m", "all"),
+        ("m", "unknown"),
+        ("n", "all"),
+        ("n", "unknown"),
+    ]
     expected = stats.estimate(np.array(rows), 0)
     assert found.iloc[0][list(expected)].to_dict() == expected
     assert scores.named(found)["all"]["m"] == expected

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from lib.evaluation import stats
 from lib.evaluation.stats import bootstrap_interval, paired_interval, verdict
 
 
@@ -68,3 +69,40 @@ def test_verdict_names_a_difference_only_where_zero_is_outside():
     assert verdict(-0.2, -0.1) == "lower" and verdict(0.1, 0.2) == "higher"
     assert verdict(-0.1, 0.1) == verdict(0.0, 0.1) == "no difference shown"
     assert verdict(float("nan"), float("nan")) == "no difference shown"
+
+
+def test_estimate_of_a_sample_agrees_with_the_closed_form():
+    """For n independent values the bootstrap interval is near mean +- 1.96 sd / sqrt(n)."""
+    sample = np.random.default_rng(3).normal(0.3, 0.1, (1, 400))
+    found = stats.estimate(sample, 0)
+    half = 1.96 * sample.std() / 20
+    assert found["value"] == pytest.approx(sample.mean()) and found["sd"] is None
+    assert (found["low"], found["high"]) == pytest.approx((sample.mean() - half, sample.mean() + half), abs=0.002)
+    assert (found["seeds"], found["n"]) == (1, 400)
+
+
+def test_sd_is_over_seeds_and_a_paired_difference_forgets_what_both_share():
+    images = np.random.default_rng(0).random(50)
+    a, b = np.stack([images, images + 0.2]), images[None] - 0.1
+    assert stats.estimate(a, 0)["sd"] == pytest.approx(0.2 / np.sqrt(2))
+    found = stats.difference(a, b, 0)
+    assert found["value"] == pytest.approx(0.2)
+    assert found["low"] == pytest.approx(0.1) and found["high"] == pytest.approx(0.3)
+
+
+def test_a_single_number_has_no_interval():
+    assert stats.estimate(np.array([[0.5]]), 0) == {
+        "value": 0.5,
+        "sd": None,
+        "low": None,
+        "high": None,
+        "seeds": 1,
+        "n": 1,
+    }
+
+
+def test_gap_is_paired_by_seed_but_not_by_image():
+    tested, trained = np.full((2, 7), 0.5), np.stack([np.full(30, 0.2), np.full(30, 0.4)])
+    found = stats.gap(tested, trained, 0)
+    assert found["value"] == pytest.approx(0.2) and found["sd"] == pytest.approx(0.2 / np.sqrt(2))
+    assert (found["low"], found["high"]) == pytest.approx((0.1, 0.3))

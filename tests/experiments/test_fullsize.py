@@ -12,8 +12,16 @@ from lib.evaluation.scores import FOUR
 from lib.experiments import fullsize, parameters
 from lib.experiments.fullsize import CONTROL, effects, encoder, label, split, trainings
 
-GIVEN = {"run": "nothing-here", "seed": 0, "test_fraction": 0.25, "full_tests": 3, "encoder_weights": "", "full_width": 4,
-         "full_seeds": 2, "device": "cpu"}
+GIVEN = {
+    "run": "nothing-here",
+    "seed": 0,
+    "test_fraction": 0.25,
+    "full_tests": 3,
+    "encoder_weights": "",
+    "full_width": 4,
+    "full_seeds": 2,
+    "device": "cpu",
+}
 P = parameters.check(GIVEN)
 
 
@@ -26,23 +34,46 @@ def scored(**means: float) -> pd.DataFrame:
     noise = np.array([[0.0, 0.01, 0.02], [0.03, 0.01, 0.0]])
     rows = {label(arm, step): noise + means[f"{arm}_{step}"] for arm, step in trainings()}
     rows[CONTROL] = np.full((1, 3), means["control"])
-    return pd.concat([scores.frame(method, seed, range(3), dict.fromkeys(FOUR, row))
-                      for method, values in rows.items() for seed, row in enumerate(values)])
+    return pd.concat(
+        [
+            scores.frame(method, seed, range(3), dict.fromkeys(FOUR, row))
+            for method, values in rows.items()
+            for seed, row in enumerate(values)
+        ]
+    )
 
 
 def test_effects_are_differences_of_means():
-    found = effects(scored(plain_stage1=0.5, plain_refined=0.4, plain_both=0.3, plain_longer=0.45, da_stage1=0.55,
-                             da_refined=0.4, da_both=0.2, control=0.9), seed=0)
-    expected = {"refinement": -0.1, "both stages": -0.2, "both stages, against stage 1 trained as long": -0.15,
-                "augmentation, stage 1": 0.05, "augmentation, both stages": -0.1,
-                "augmentation, both stages minus stage 1": -0.15}
+    found = effects(
+        scored(
+            plain_stage1=0.5,
+            plain_refined=0.4,
+            plain_both=0.3,
+            plain_longer=0.45,
+            da_stage1=0.55,
+            da_refined=0.4,
+            da_both=0.2,
+            control=0.9,
+        ),
+        seed=0,
+    )
+    expected = {
+        "refinement": -0.1,
+        "both stages": -0.2,
+        "both stages, against stage 1 trained as long": -0.15,
+        "augmentation, stage 1": 0.05,
+        "augmentation, both stages": -0.1,
+        "augmentation, both stages minus stage 1": -0.15,
+    }
     for effect, value in expected.items():
         for name in FOUR:
             estimate = found[effect][name]
             # Equal noise on both sides cancels in pairs, so the interval has no width.
             assert (estimate["value"], estimate["low"], estimate["high"]) == pytest.approx((value,) * 3)
     control = found["both stages, against the trimap as alpha"]["mse"]
-    assert control["value"] == pytest.approx(0.3 - 0.9 + 0.07 / 6) and control["low"] < control["value"] < control["high"]
+    assert (
+        control["value"] == pytest.approx(0.3 - 0.9 + 0.07 / 6) and control["low"] < control["value"] < control["high"]
+    )
 
 
 def test_every_training_comes_after_what_it_starts_from():

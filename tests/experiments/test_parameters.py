@@ -18,10 +18,20 @@ def test_known_values_pass_and_whole_numbers_become_floats():
     assert found.full == parameters.FullSize() and found.machine == Machine()
 
 
-@pytest.mark.parametrize(("name", "value", "said"), [
-    ("epoch", 3, "did you mean epochs"), ("epochs", 0, "expected 1 to"), ("epochs", 2.5, "whole number"),
-    ("epochs", True, "whole number"), ("lr", float("nan"), "expected 1e-08 to"), ("lr", "fast", "a number"),
-    ("device", "gpu", "one of auto, cpu, cuda"), ("data_dir", 3, "a word"), ("zzz", 1, "the parameters are")])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("epoch", 3, "did you mean epochs"),
+        ("epochs", 0, "expected 1 to"),
+        ("epochs", 2.5, "whole number"),
+        ("epochs", True, "whole number"),
+        ("lr", float("nan"), "expected 1e-08 to"),
+        ("lr", "fast", "a number"),
+        ("device", "gpu", "one of auto, cpu, cuda"),
+        ("data_dir", 3, "a word"),
+        ("zzz", 1, "the parameters are"),
+    ],
+)
 def test_others_are_refused_by_name(name, value, said):
     with pytest.raises(UserError, match=said) as error:
         parameters.check({name: value})

@@ -12,10 +12,26 @@ from lib.evaluation import scores
 from lib.evaluation.scores import REGIONS
 from lib.experiments import parameters, thumbnail
 
-GIVEN = {"run": "test", "seed": 3, "seeds": 2, "split": "random", "test_fraction": 0.25, "size": 28, "epochs": 1,
-         "batch_size": 4, "lr": 0.01, "recipe_epochs": 2, "recipe_lr": 0.001, "loss_region": "all",
-         "trimap_rule": "tolerant", "encoder_weights": "", "device": "cpu", "precision": "fp32", "threads": 1,
-         "pooling_images": 0}
+GIVEN = {
+    "run": "test",
+    "seed": 3,
+    "seeds": 2,
+    "split": "random",
+    "test_fraction": 0.25,
+    "size": 28,
+    "epochs": 1,
+    "batch_size": 4,
+    "lr": 0.01,
+    "recipe_epochs": 2,
+    "recipe_lr": 0.001,
+    "loss_region": "all",
+    "trimap_rule": "tolerant",
+    "encoder_weights": "",
+    "device": "cpu",
+    "precision": "fp32",
+    "threads": 1,
+    "pooling_images": 0,
+}
 
 
 def parameters_with(**changes) -> parameters.Parameters:
@@ -34,8 +50,10 @@ def discs(n: int, groups: list[str] | None = None) -> Prepared:
     return prepared_from(image, alpha, groups or [f"g{i // 4}" for i in range(n)])
 
 
-@pytest.mark.parametrize(("variant", "images", "batch"), [
-    ("recipe", 28_426, 64), ("recipe", 640, 64), ("recipe", 160, 16), ("recipe-da", 18, 8), ("sgd", 160, 64)])
+@pytest.mark.parametrize(
+    ("variant", "images", "batch"),
+    [("recipe", 28_426, 64), ("recipe", 640, 64), ("recipe", 160, 16), ("recipe-da", 18, 8), ("sgd", 160, 64)],
+)
 def test_recipe_takes_ten_steps_an_epoch_where_the_study_keeps_its_batches(variant, images, batch):
     assert thumbnail.recipe(variant, parameters_with(batch_size=64), images).batch_size == batch
 

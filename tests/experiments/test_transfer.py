@@ -25,9 +25,13 @@ def compared(sets, folder) -> pd.DataFrame:
 
 def test_rows_tell_what_was_trained_and_tested_on(sets, tmp_path):
     table = compared(sets, tmp_path)
-    assert table.method.tolist() == ["control: trimap as alpha", *2 * ["trained on 8 rendered portraits"],
-                                     *2 * ["trained on 16 photographs"], "control: trimap as alpha",
-                                     *2 * ["trained on 8 rendered portraits"]]
+    assert table.method.tolist() == [
+        "control: trimap as alpha",
+        *2 * ["trained on 8 rendered portraits"],
+        *2 * ["trained on 16 photographs"],
+        "control: trimap as alpha",
+        *2 * ["trained on 8 rendered portraits"],
+    ]
     assert table.images.tolist() == 5 * [4] + 3 * [20]
     trimap, truth = np.asarray(sets[1].trimap), sets[1].alpha[:] / 255
     unknown = trimap == 128
@@ -44,4 +48,8 @@ def test_a_wrong_directory_ends_in_one_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         transfer.main(["--data-dir", str(tmp_path / "nowhere"), "--images", "4"])
     message = capsys.readouterr().err
-    assert stop.value.code == 2 and message.startswith("error: data_dir: expected the directory") and message.count("\n") == 1
+    assert (
+        stop.value.code == 2
+        and message.startswith("error: data_dir: expected the directory")
+        and message.count("\n") == 1
+    )

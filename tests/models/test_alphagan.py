@@ -55,7 +55,8 @@ def test_the_deepest_map_stays_at_an_eighth_by_dilation(published):
     assert [tuple(m.shape[1:]) for m in maps] == [(64, 160, 160), (256, 80, 80), (512, 40, 40), (2048, 40, 40)]
     for group, rate in zip(published.encoder.stage16, (2, 4), strict=True):
         assert {(block.conv2.stride, block.conv2.dilation, block.conv2.padding) for block in group} == {
-            ((1, 1), (rate, rate), (rate, rate))}
+            ((1, 1), (rate, rate), (rate, rate))
+        }
 
 
 def test_group_norm_or_batch_norm(published):
@@ -63,8 +64,9 @@ def test_group_norm_or_batch_norm(published):
     assert nn.GroupNorm in kinds and nn.BatchNorm2d not in kinds
     with torch.device("meta"):
         assert not any(isinstance(layer, nn.GroupNorm) for layer in AlphaGAN(groups=0).modules())
-    assert {layer.num_channels // layer.num_groups for layer in small().modules()
-            if isinstance(layer, nn.GroupNorm)} == {2, 4, 6, 8}  # of 16, 32, 48 and 64 channels
+    assert {
+        layer.num_channels // layer.num_groups for layer in small().modules() if isinstance(layer, nn.GroupNorm)
+    } == {2, 4, 6, 8}  # of 16, 32, 48 and 64 channels
 
 
 def test_discriminator_has_the_published_size_and_sees_34_pixels():

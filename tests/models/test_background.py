@@ -18,8 +18,11 @@ def small(mode: str = "full", **options) -> BackgroundMatting:
     torch.manual_seed(0)
     stages = [nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in ((6, 16), (16, 24), (24, 40), (40, 112))]
     encoder = Pyramid(*stages, channels=(16, 24, 40, 112), inputs=6)
-    return _lively(BackgroundMatting(encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5,
-                                     mode=mode, **options))
+    return _lively(
+        BackgroundMatting(
+            encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode=mode, **options
+        )
+    )
 
 
 def _lively(model: nn.Module) -> nn.Module:
@@ -201,10 +204,17 @@ def test_efficientnet_lite0_can_stand_in_for_the_encoder():
     """The small plan: about 1.07 million weights."""
     timm = pytest.importorskip("timm", reason="timm (extra `peers`) isn't installed")
     net = timm.create_model("efficientnet_lite0", in_chans=6)
-    encoder = Pyramid(nn.Sequential(net.conv_stem, net.bn1, net.blocks[0]), net.blocks[1], net.blocks[2],
-                      net.blocks[3:5], channels=(16, 24, 40, 112), inputs=6)
-    model = BackgroundMatting(encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5,
-                              mode="full").eval()
+    encoder = Pyramid(
+        nn.Sequential(net.conv_stem, net.bn1, net.blocks[0]),
+        net.blocks[1],
+        net.blocks[2],
+        net.blocks[3:5],
+        channels=(16, 24, 40, 112),
+        inputs=6,
+    )
+    model = BackgroundMatting(
+        encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode="full"
+    ).eval()
     assert parameters(model) == pytest.approx(1.07e6, abs=0.01e6)
     with torch.inference_mode():
         assert model(*inputs(61, 43)).alpha.shape == (2, 1, 61, 43)
@@ -224,8 +234,9 @@ def test_an_adapted_network_gives_maps_of_rounded_up_sides():
 
 @pytest.fixture(scope="module", params=["mobilenetv2", "resnet50"])
 def peers(request) -> tuple[BackgroundMatting, nn.Module]:
-    package = pytest.importorskip("BackgroundMattingV2.model",
-                                  reason="the package backgroundmattingv2 (extra `peers`) isn't installed")
+    package = pytest.importorskip(
+        "BackgroundMattingV2.model", reason="the package backgroundmattingv2 (extra `peers`) isn't installed"
+    )
     torch.manual_seed(0)
     ours = BackgroundMatting(resnet50(6) if request.param == "resnet50" else None, pixels=16 * 40).eval()
     _lively(ours)
@@ -256,8 +267,9 @@ def test_base_gives_the_published_codes_outputs(peers):
         alpha, foreground, error, hidden = package.MattingBase.forward(theirs, image, plate)
         found = ours.base(torch.cat([image, plate], dim=1))
     assert 0.1 < alpha.std()
-    for mine, other in zip((found[0], (found[1] + image).clamp(0, 1), *found[2:]), (alpha, foreground, error, hidden),
-                           strict=True):
+    for mine, other in zip(
+        (found[0], (found[1] + image).clamp(0, 1), *found[2:]), (alpha, foreground, error, hidden), strict=True
+    ):
         torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-5)
 
 

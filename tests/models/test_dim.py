@@ -40,9 +40,11 @@ def test_encoder_has_the_layers_and_parameters_of_torchvisions_vgg16(batch_norm,
     theirs = [layer for layer in torchvision_features(batch_norm) if not isinstance(layer, nn.MaxPool2d)]
     assert [type(layer) for layer in ours] == [type(layer) for layer in theirs]
     assert [[tuple(p.shape) for p in layer.parameters()] for layer in ours] == [
-        [tuple(p.shape) for p in layer.parameters()] for layer in theirs]
+        [tuple(p.shape) for p in layer.parameters()] for layer in theirs
+    ]
     assert [(c.kernel_size, c.stride, c.padding) for c in ours if isinstance(c, nn.Conv2d)] == [
-        ((3, 3), (1, 1), (1, 1))] * 13
+        ((3, 3), (1, 1), (1, 1))
+    ] * 13
     count = sum(p.numel() for layer in ours for p in layer.parameters())
     assert count == sum(p.numel() for layer in theirs for p in layer.parameters())
     assert batch_norm or count == 14_714_688  # VGG-16's 138,357,544 without its three linear layers
@@ -55,8 +57,10 @@ def test_encoder_computes_what_torchvisions_vgg16_computes(plain):
     for mine, theirs in zip(ours, convolutions, strict=True):
         theirs.load_state_dict(mine.state_dict())
     seen, taken = [], []
-    handles = [plain.head.register_forward_hook(lambda layer, given, output: taken.append(output)),
-               plain.encoder5.register_forward_hook(lambda layer, given, output: seen.append(output))]
+    handles = [
+        plain.head.register_forward_hook(lambda layer, given, output: taken.append(output)),
+        plain.encoder5.register_forward_hook(lambda layer, given, output: seen.append(output)),
+    ]
     with torch.no_grad():
         plain(*inputs(30, 44))
         expected = reference[:-1](taken[0])  # all but the fifth pooling
@@ -86,9 +90,11 @@ def test_unknown_pooling_is_refused():
 def test_network_unpools_to_where_its_own_maxima_were(plain):
     """Each decoder block sees the block before it, spread to the encoder's maxima, found here by loops."""
     seen = {}
-    handles = [plain.encoder4.register_forward_hook(lambda layer, given, out: seen.update(encoded=out)),
-               plain.decoder5.register_forward_hook(lambda layer, given, out: seen.update(decoded=out)),
-               plain.decoder4.register_forward_pre_hook(lambda layer, given: seen.update(unpooled=given[0]))]
+    handles = [
+        plain.encoder4.register_forward_hook(lambda layer, given, out: seen.update(encoded=out)),
+        plain.decoder5.register_forward_hook(lambda layer, given, out: seen.update(decoded=out)),
+        plain.decoder4.register_forward_pre_hook(lambda layer, given: seen.update(unpooled=given[0])),
+    ]
     with torch.no_grad():
         plain(*inputs(60, 41, n=1))
     for handle in handles:
@@ -97,7 +103,7 @@ def test_network_unpools_to_where_its_own_maxima_were(plain):
     assert encoded.shape[1:] == (7, 5) and decoded.shape[1:] == (3, 2)
     expected = np.zeros_like(encoded)
     for channel, row, column in np.ndindex(decoded.shape):
-        window = encoded[channel, 2 * row:2 * row + 2, 2 * column:2 * column + 2]
+        window = encoded[channel, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
         y, x = np.unravel_index(window.argmax(), (2, 2))
         expected[channel, 2 * row + y, 2 * column + x] = decoded[channel, row, column]
     assert np.array_equal(seen["unpooled"][0].numpy(), expected)

@@ -44,7 +44,8 @@ def test_maps_halve_and_shapes_agree():
     assert len(tensors) == TENSORS
     maps = model(torch.rand(1, 6, 96, 64))
     assert [tuple(each.shape[1:]) for each in maps] == [
-        (channels, 96 >> power, 64 >> power) for power, channels in enumerate(CHANNELS, 1)]
+        (channels, 96 >> power, 64 >> power) for power, channels in enumerate(CHANNELS, 1)
+    ]
 
 
 def test_further_channels_start_unseen(encoder):

@@ -20,19 +20,25 @@ from lib.models.layers import (
 
 
 def test_unpooling_by_hand():
-    x = torch.tensor([[1.0, 2.0, 3.0, 0.0, 5.0],
-                      [4.0, 0.0, 0.0, 9.0, 6.0],
-                      [7.0, 7.5, 0.0, 1.0, 7.0],
-                      [0.0, 0.0, 2.0, 0.0, 8.0],
-                      [1.0, 1.0, 1.0, 1.0, 9.0]]).view(1, 1, 5, 5)
+    x = torch.tensor(
+        [
+            [1.0, 2.0, 3.0, 0.0, 5.0],
+            [4.0, 0.0, 0.0, 9.0, 6.0],
+            [7.0, 7.5, 0.0, 1.0, 7.0],
+            [0.0, 0.0, 2.0, 0.0, 8.0],
+            [1.0, 1.0, 1.0, 1.0, 9.0],
+        ]
+    ).view(1, 1, 5, 5)
     pooled, place = Pool()(x)
     assert pooled.flatten().tolist() == [4.0, 9.0, 7.5, 2.0]
     back = Unpool(2)(pooled * 10, place)
-    assert back.view(5, 5).tolist() == [[0, 0, 0, 0, 0],
-                                        [40, 0, 0, 90, 0],
-                                        [0, 75, 0, 0, 0],
-                                        [0, 0, 20, 0, 0],
-                                        [0, 0, 0, 0, 0]]
+    assert back.view(5, 5).tolist() == [
+        [0, 0, 0, 0, 0],
+        [40, 0, 0, 90, 0],
+        [0, 75, 0, 0, 0],
+        [0, 0, 20, 0, 0],
+        [0, 0, 0, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize(("kernel_size", "stride", "padding"), [(2, 2, 0), (2, 1, 1)])
@@ -92,7 +98,7 @@ def test_bf16_gradients_are_written_everywhere():
         del junk  # the next allocation of this size may find the NaN again
         with torch.autocast("cpu", torch.bfloat16):
             output = layer(torch.ones(4, 512, 1, 1))
-        gradient, = torch.autograd.grad(output.float().sum(), [layer.weight])
+        (gradient,) = torch.autograd.grad(output.float().sum(), [layer.weight])
         assert (gradient[:, :, 2, 2] == 4).all()
         gradient[:, :, 2, 2] = 0
         assert (gradient == 0).all()

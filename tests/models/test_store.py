@@ -22,10 +22,16 @@ def written(folder, config: dict, model: torch.nn.Module):
     return folder
 
 
-@pytest.mark.parametrize(("config", "build"), [
-    (SMALL, lambda: deep_image_matting(4, True, 3)),
-    ({"system": "thumbnail", "batch_norm": False, "pooling": "as_written"},
-     lambda: VGG16Matting(batch_norm=False, pooling="as_written"))])
+@pytest.mark.parametrize(
+    ("config", "build"),
+    [
+        (SMALL, lambda: deep_image_matting(4, True, 3)),
+        (
+            {"system": "thumbnail", "batch_norm": False, "pooling": "as_written"},
+            lambda: VGG16Matting(batch_norm=False, pooling="as_written"),
+        ),
+    ],
+)
 def test_each_network_comes_back_as_it_was_kept(tmp_path, config, build):
     model = build()
     initialise(model, 7)
@@ -48,10 +54,15 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
     whole = written(tmp_path / "net", SMALL, model)
     content = (whole / "model.safetensors").read_bytes()
     for config, weights, words in [
-            (SMALL, content[:-100], "SafetensorError"), (SMALL, b"", "SafetensorError"),
-            (SMALL | {"width": 8}, content, "RuntimeError: Error.* size mismatch"), ({"system": "dim"}, content, "KeyError"),
-            (SMALL | {"system": "other"}, content, "KeyError: 'other'"), ([1], content, "TypeError"),
-            (None, content, "TypeError"), (SMALL | {"width": "4"}, content, "TypeError")]:
+        (SMALL, content[:-100], "SafetensorError"),
+        (SMALL, b"", "SafetensorError"),
+        (SMALL | {"width": 8}, content, "RuntimeError: Error.* size mismatch"),
+        ({"system": "dim"}, content, "KeyError"),
+        (SMALL | {"system": "other"}, content, "KeyError: 'other'"),
+        ([1], content, "TypeError"),
+        (None, content, "TypeError"),
+        (SMALL | {"width": "4"}, content, "TypeError"),
+    ]:
         (whole / "config.json").write_text(json.dumps(config))
         (whole / "model.safetensors").write_bytes(weights)
         with pytest.raises(UserError, match=f"net: expected config.json and .* something else .{words}") as caught:

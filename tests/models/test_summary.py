@@ -25,8 +25,17 @@ def test_shapes_at_28_px_follow_the_arithmetic_of_four_halvings(normed):
 
 def test_parameter_count_is_that_of_the_layers_the_study_names(normed):
     head = 3 * 4 * 9 + 3
-    decoder = sum(outputs * inputs * kernel**2 + outputs + 2 * outputs for inputs, outputs, kernel in
-                  [(512, 512, 1), (512, 512, 5), (512, 256, 5), (256, 128, 5), (128, 64, 5), (64, 64, 5)])
+    decoder = sum(
+        outputs * inputs * kernel**2 + outputs + 2 * outputs
+        for inputs, outputs, kernel in [
+            (512, 512, 1),
+            (512, 512, 5),
+            (512, 256, 5),
+            (256, 128, 5),
+            (128, 64, 5),
+            (64, 64, 5),
+        ]
+    )
     with torch.device("meta"):  # shapes only: the classifier's 120 million weights are not needed
         encoder = sum(p.numel() for p in torchvision.models.vgg16_bn(weights=None).features.parameters())
     last = 64 * 25 + 1
@@ -50,11 +59,15 @@ def test_full_width_has_the_papers_layers():
     assert table.layer[table.kind == "MaxPool2d"].tolist() == [f"pool{n}" for n in range(1, 6)]
     assert table.layer[table.kind == "MaxUnpool2d"].tolist() == [f"unpool{n}" for n in range(5, 0, -1)]
     assert table.channels[table.kind == "MaxUnpool2d"].tolist() == [512, 512, 256, 128, 64]
-    by_hand = (14_714_688 + 64 * 9  # VGG-16's convolutions, and the fourth channel of the first
-               + 512 * 512 + 512  # conv6, 1x1
-               + 512 * 512 + 512  # deconv6, 1x1
-               + sum(a * b * 25 + b
-                     for a, b in [(512, 512), (512, 256), (256, 128), (128, 64), (64, 64), (64, 1)]))
+    by_hand = (
+        14_714_688
+        + 64 * 9  # VGG-16's convolutions, and the fourth channel of the first
+        + 512 * 512
+        + 512  # conv6, 1x1
+        + 512 * 512
+        + 512  # deconv6, 1x1
+        + sum(a * b * 25 + b for a, b in [(512, 512), (512, 256), (256, 128), (128, 64), (64, 64), (64, 1)])
+    )
     assert sum(p.numel() for p in deep_image_matting().stage1.parameters()) == by_hand
 
 

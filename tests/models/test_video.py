@@ -70,8 +70,12 @@ def test_any_size_and_clip_gives_mattes_of_that_size(size, ratio):
 def test_states_have_half_the_channels_of_their_scale():
     with torch.device("meta"):
         states = VideoMatting().eval()(torch.empty(2, 3, 3, 240, 320)).states
-    assert [tuple(state.shape) for state in states] == [(2, 16, 120, 160), (2, 20, 60, 80), (2, 40, 30, 40),
-                                                        (2, 64, 15, 20)]
+    assert [tuple(state.shape) for state in states] == [
+        (2, 16, 120, 160),
+        (2, 20, 60, 80),
+        (2, 40, 30, 40),
+        (2, 64, 15, 20),
+    ]
 
 
 @pytest.mark.parametrize("ratio", [1, 0.5])
@@ -149,8 +153,12 @@ def test_filter_with_a_of_zero_gives_the_mean_of_y():
     guided = DeepGuidedFilter(5).eval()
     nn.init.zeros_(guided.coefficients[-1].weight)
     nn.init.zeros_(guided.coefficients[-1].bias)
-    small_, full, y, hidden = torch.rand(2, 3, 12, 10), torch.rand(2, 3, 24, 20), torch.rand(2, 4, 12, 10), torch.rand(
-        2, 5, 12, 10)
+    small_, full, y, hidden = (
+        torch.rand(2, 3, 12, 10),
+        torch.rand(2, 3, 24, 20),
+        torch.rand(2, 4, 12, 10),
+        torch.rand(2, 5, 12, 10),
+    )
     with torch.inference_mode():
         found = guided(small_, full, y, hidden)
     mean = F.avg_pool2d(y, 3, stride=1, padding=1)
@@ -173,8 +181,11 @@ def test_gradients_reach_every_layer(ratio):
     logits, _ = model.segment(clip(3, 32, 48))
     assert logits.shape == (2, 3, 1, 32, 48)
     (found.alpha.square().mean() + found.foreground.square().mean() + logits.square().mean()).backward()
-    unreached = {name.partition(".")[0] for name, value in model.named_parameters()
-                 if value.grad is None or not value.grad.abs().sum() > 0}
+    unreached = {
+        name.partition(".")[0]
+        for name, value in model.named_parameters()
+        if value.grad is None or not value.grad.abs().sum() > 0
+    }
     assert unreached == (set() if ratio != 1 else {"filter"})
 
 
@@ -200,8 +211,13 @@ def test_efficientnet_lite0_can_stand_in_for_the_encoder():
     """The small plan: about 0.86 million weights."""
     timm = pytest.importorskip("timm", reason="timm (extra `peers`) isn't installed")
     net = timm.create_model("efficientnet_lite0")
-    encoder = Pyramid(nn.Sequential(net.conv_stem, net.bn1, net.blocks[0]), net.blocks[1], net.blocks[2],
-                      net.blocks[3:5], channels=(16, 24, 40, 112))
+    encoder = Pyramid(
+        nn.Sequential(net.conv_stem, net.bn1, net.blocks[0]),
+        net.blocks[1],
+        net.blocks[2],
+        net.blocks[3:5],
+        channels=(16, 24, 40, 112),
+    )
     model = VideoMatting(encoder, aspp=64, decoder=(40, 24, 16, 12), memories=3).eval()
     assert parameters(model) == pytest.approx(0.86e6, abs=0.01e6)
     with torch.inference_mode():
@@ -233,11 +249,19 @@ def filled(published) -> VideoMatting:
     # By the weights' names, since the filter's box is used four times.
     given = {node.input[1]: node.input[1:] for node in graph.node if node.op_type == "Conv"}
     model = VideoMatting().eval()
-    norms = {first: second for layers in model.modules() if isinstance(layers, nn.Sequential)
-             for first, second in pairwise(layers) if isinstance(second, nn.BatchNorm2d)}
+    norms = {
+        first: second
+        for layers in model.modules()
+        if isinstance(layers, nn.Sequential)
+        for first, second in pairwise(layers)
+        if isinstance(second, nn.BatchNorm2d)
+    }
     passed: dict[nn.Module, None] = {}
-    handles = [layer.register_forward_hook(lambda layer, given, output: passed.setdefault(layer))
-               for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    handles = [
+        layer.register_forward_hook(lambda layer, given, output: passed.setdefault(layer))
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
     with torch.no_grad():
         model(torch.rand(1, 3, 64, 64), ratio=0.5)
         for handle in handles:
@@ -267,8 +291,9 @@ def person(size: tuple[int, int], frames: int) -> list[np.ndarray]:
     return pictures
 
 
-@pytest.mark.parametrize(("size", "ratio"), [((256, 192), 0.5), ((250, 186), 0.5), ((320, 240), 0.25),
-                                             ((159, 125), 1.0)])
+@pytest.mark.parametrize(
+    ("size", "ratio"), [((256, 192), 0.5), ((250, 186), 0.5), ((320, 240), 0.25), ((159, 125), 1.0)]
+)
 def test_network_gives_the_published_networks_outputs(published, filled, size, ratio):
     """Over six frames, states included."""
     import onnxruntime
@@ -278,9 +303,14 @@ def test_network_gives_the_published_networks_outputs(published, filled, size, r
     session = onnxruntime.InferenceSession(str(published), options, providers=["CPUExecutionProvider"])
     theirs, ours, largest = [np.zeros((1, 1, 1, 1), np.float32)] * 4, None, 0.0
     for frame in person(size, 6):
-        foreground, alpha, *theirs = session.run(None, {
-            "src": frame, "downsample_ratio": np.float32([ratio]),
-            **{f"r{level}i": state for level, state in enumerate(theirs, 1)}})
+        foreground, alpha, *theirs = session.run(
+            None,
+            {
+                "src": frame,
+                "downsample_ratio": np.float32([ratio]),
+                **{f"r{level}i": state for level, state in enumerate(theirs, 1)},
+            },
+        )
         with torch.inference_mode():
             found = _always_filtered(filled, torch.from_numpy(frame), ours, ratio)
         ours = found[2]

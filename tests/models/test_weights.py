@@ -24,8 +24,10 @@ def torchvision_features(batch_norm: bool) -> nn.Sequential:
 def weights_file(folder: Path, batch_norm: bool, change=None) -> tuple[Path, dict[str, torch.Tensor]]:
     """A file with torchvision's names and shapes: drawn values, fp16, and a (shortened) classifier."""
     generator = torch.Generator().manual_seed(5)
-    state = {f"features.{name}": torch.randn(value.shape, generator=generator).half() if value.ndim
-             else torch.tensor(3) for name, value in torchvision_features(batch_norm).state_dict().items()}
+    state = {
+        f"features.{name}": torch.randn(value.shape, generator=generator).half() if value.ndim else torch.tensor(3)
+        for name, value in torchvision_features(batch_norm).state_dict().items()
+    }
     state["classifier.6.bias"] = torch.zeros(1000)
     if change:
         change(state)
@@ -71,10 +73,14 @@ def reshaped(state):
     state["features.2.weight"] = torch.zeros(64, 64, 5, 5)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (renamed, r"features\.0\.weight missing; backbone\.conv1\.weight unexpected"),
-    (reshaped, r"features\.2\.weight has shape \(64, 64, 5, 5\), not \(64, 64, 3, 3\)"),
-    (lambda state: [state.pop(name) for name in list(state)] + [state.update(x=torch.zeros(1))], "and 24 more")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (renamed, r"features\.0\.weight missing; backbone\.conv1\.weight unexpected"),
+        (reshaped, r"features\.2\.weight has shape \(64, 64, 5, 5\), not \(64, 64, 3, 3\)"),
+        (lambda state: [state.pop(name) for name in list(state)] + [state.update(x=torch.zeros(1))], "and 24 more"),
+    ],
+)
 def test_file_of_another_model_is_refused_and_nothing_is_changed(tmp_path, change, words):
     path, _ = weights_file(tmp_path, False, change)
     model = VGG16Matting(batch_norm=False)

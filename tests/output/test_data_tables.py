@@ -25,8 +25,9 @@ def test_pieces_and_shares_of_unknown():
         unknown = []
         for alpha in alphas[:, 0]:  # a 3x3 erosion of both regions, as a radius of 1.5 px is
             kernel = np.ones((3, 3))
-            known = (ndimage.binary_erosion(alpha >= high, kernel, border_value=1)
-                     | ndimage.binary_erosion(alpha <= low, kernel, border_value=1))
+            known = ndimage.binary_erosion(alpha >= high, kernel, border_value=1) | ndimage.binary_erosion(
+                alpha <= low, kernel, border_value=1
+            )
             unknown.append(~known)
         assert table.loc[rule, "unknown (share)"] == pytest.approx(np.mean(unknown), abs=1e-12)
         pieces = np.mean([ndimage.label(one, np.ones((3, 3)))[1] for one in unknown])
@@ -49,11 +50,7 @@ def test_groups_on_both_sides_are_counted():
     leaked = sum(groups[i] in trained for i in test)
     assert table.loc["random", "test images of a group trained on"] == leaked > 0
     assert table.loc["random", "groups on both sides"] == len(trained & {groups[i] for i in test})
-    assert (
-        table.loc["group", "groups on both sides"]
-        == table.loc["group", "test images of a group trained on"]
-        == 0
-    )
+    assert table.loc["group", "groups on both sides"] == table.loc["group", "test images of a group trained on"] == 0
     assert (table["training images"] + table["test images"]).tolist() == [40, 40]
 
 

@@ -47,8 +47,9 @@ def boxes(figure) -> dict[str, tuple[float, float, float, float]]:
     figure.set_dpi(style.DPI)
     figure.draw_without_rendering()
     found = {name: text.get_window_extent() for name, text in texts(figure).items()}
-    return {name: (box.x0, figure.bbox.height - box.y1, box.x1, figure.bbox.height - box.y0)
-            for name, box in found.items()}
+    return {
+        name: (box.x0, figure.bbox.height - box.y1, box.x1, figure.bbox.height - box.y0) for name, box in found.items()
+    }
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -58,13 +59,15 @@ def noise(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("side", [29, 57, 113, 220])
 def test_every_picture_is_saved_pixel_by_pixel(side):
     """At these sides, among others, rounding errors once cut a line off or doubled one."""
-    rows = {label: {column: noise(side, side, 3) ^ np.uint8(17 * line + column) for column in range(6)}
-            for line, label in enumerate(("input", "alpha", "trimap"))}
+    rows = {
+        label: {column: noise(side, side, 3) ^ np.uint8(17 * line + column) for column in range(6)}
+        for line, label in enumerate(("input", "alpha", "trimap"))
+    }
     figure = gallery(rows, scale=1)
     pixels, pictures = saved(figure), [picture for row in rows.values() for picture in row.values()]
     assert len(corners(figure)) == 18 and pixels.shape[1] <= 7 * style.DPI
     for (x, y), picture in zip(corners(figure), pictures, strict=True):
-        np.testing.assert_array_equal(pixels[y:y + side, x:x + side], picture)
+        np.testing.assert_array_equal(pixels[y : y + side, x : x + side], picture)
 
 
 def test_white_pictures_end_in_a_frame_that_covers_none_of_them():
@@ -72,16 +75,21 @@ def test_white_pictures_end_in_a_frame_that_covers_none_of_them():
     figure = gallery({0: {0: white, 1: white}, 1: {0: white, 1: white}}, scale=1)
     pixels = saved(figure)
     for x, y in corners(figure):
-        around = pixels[y - 2:y + 52, x - 2:x + 42, 0]
+        around = pixels[y - 2 : y + 52, x - 2 : x + 42, 0]
         assert (around[2:-2, 2:-2] == 255).all()
         frame = np.concatenate([around[:2].ravel(), around[-2:].ravel(), around[:, :2].ravel(), around[:, -2:].ravel()])
         assert (frame == round(255 * float(style.FRAME))).all()
     (x, y), (beside, _), (_, below), _ = corners(figure)
-    assert (pixels[y:y + 50, x + 42:beside - 2] == 255).all() and (pixels[y + 52:below - 2, x:x + 40] == 255).all()
+    assert (pixels[y : y + 50, x + 42 : beside - 2] == 255).all() and (
+        pixels[y + 52 : below - 2, x : x + 40] == 255
+    ).all()
 
 
 def test_panels_stand_in_columns_and_lines():
-    rows = {"a": {"wide": noise(30, 40), "narrow": noise(30, 20)}, "b": {"wide": noise(50, 40), "narrow": noise(50, 40)}}
+    rows = {
+        "a": {"wide": noise(30, 40), "narrow": noise(30, 20)},
+        "b": {"wide": noise(50, 40), "narrow": noise(50, 40)},
+    }
     first, narrow, below, last = corners(gallery(rows, scale=1))
     assert first[0] == below[0] and narrow[0] == last[0] + 10  # in the middle of its column
     assert first[1] == narrow[1] and below[1] == last[1] == first[1] + 30 + 8
@@ -97,11 +105,11 @@ def test_panels_fill_the_width(columns, width):
 def test_enlarged_pixels_are_sharp_squares():
     picture = noise(7, 9, 3)
     figure = gallery({0: {0: picture}}, scale=5)
-    (x, y), = corners(figure)
+    ((x, y),) = corners(figure)
     expected = np.kron(picture, np.ones((5, 5, 1), np.uint8))
-    np.testing.assert_array_equal(saved(figure)[y:y + 35, x:x + 45], expected)
+    np.testing.assert_array_equal(saved(figure)[y : y + 35, x : x + 45], expected)
     figure = gallery({0: {0: picture}}, width=1.1)  # no whole number of times: still no colour that wasn't there
-    (x, y), = corners(figure)
+    ((x, y),) = corners(figure)
     shown = saved(figure)[y:-2, x:-2].reshape(-1, 3)
     assert {tuple(colour) for colour in shown} == {tuple(colour) for colour in picture.reshape(-1, 3)}
 
@@ -110,15 +118,17 @@ def test_a_picture_that_is_shrunk_loses_no_hair():
     hair = np.zeros((60, 90), np.uint8)
     hair[:, ::3] = 255  # every second or third column left out would make it all hair, or none
     figure = gallery({0: {0: hair}}, scale=1 / 3)
-    (x, y), = corners(figure)
-    assert (saved(figure)[y:y + 20, x:x + 30] == 85).all()
+    ((x, y),) = corners(figure)
+    assert (saved(figure)[y : y + 20, x : x + 30] == 85).all()
 
 
 def test_floats_from_0_to_1_are_the_levels_of_bytes():
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    figure = gallery({0: {0: alpha, 1: alpha / 255, 2: (alpha / 255).astype(np.float32), 3: (2.0 * alpha - 128) / 255}}, scale=1)
+    figure = gallery(
+        {0: {0: alpha, 1: alpha / 255, 2: (alpha / 255).astype(np.float32), 3: (2.0 * alpha - 128) / 255}}, scale=1
+    )
     pixels = saved(figure)
-    shown = [pixels[y:y + 16, x:x + 16, 0] for x, y in corners(figure)]
+    shown = [pixels[y : y + 16, x : x + 16, 0] for x, y in corners(figure)]
     np.testing.assert_array_equal(shown[1], alpha)
     np.testing.assert_array_equal(shown[2], alpha)
     np.testing.assert_array_equal(shown[3], np.clip(2 * alpha.astype(int) - 128, 0, 255))
@@ -141,12 +151,16 @@ def test_labels_titles_and_notes_stand_at_their_panels():
     for name, (x, y) in (("best", places[0]), ("worst", places[3])):
         assert middle[name][1] == pytest.approx(y + side / 2, abs=1) and 0 < x - found[name][2] < 14
     height, width = saved(figure).shape[:2]
-    assert all(left >= 0 and top >= 0 and right <= width and bottom <= height for left, top, right, bottom in found.values())
+    assert all(
+        left >= 0 and top >= 0 and right <= width and bottom <= height for left, top, right, bottom in found.values()
+    )
 
 
 def test_a_lacking_picture_leaves_its_place_to_its_note():
     white = np.full((40, 40), 255, np.uint8)
-    figure = gallery({1: {"input": white, "alpha": white}, 2: {"alpha": white}}, {2: {"input": "best case\nrank 1"}}, scale=4)
+    figure = gallery(
+        {1: {"input": white, "alpha": white}, 2: {"alpha": white}}, {2: {"input": "best case\nrank 1"}}, scale=4
+    )
     (x, _), (second, _), (third, y) = corners(figure)
     left, top, right, bottom = boxes(figure)["best case\nrank 1"]
     assert third == second and left == pytest.approx(x, abs=2) and right < second
@@ -170,7 +184,7 @@ def test_colours_of_errors_are_those_of_the_bar():
     bar = barred.axes[1]
     assert bar.get_xlim() == (0, 0.5) and bar.get_xlabel() == "error" and corners(barred)[0] == place[0]
     (x, y), both = place[0], saved(barred)  # the bar moves no picture off its pixels
-    np.testing.assert_array_equal(both[y:y + 80, x:x + 80], pixels[y:y + 80, x:x + 80])
+    np.testing.assert_array_equal(both[y : y + 80, x : x + 80], pixels[y : y + 80, x : x + 80])
     height, width = both.shape[:2]
     assert all(box[0] >= 0 and box[2] <= width and box[3] <= height for box in boxes(barred).values())
 
@@ -194,7 +208,7 @@ def test_softest_window_against_scipys_sliding_sum():
 def test_softest_square_is_the_first_of_those_with_the_most_soft_pixels():
     random = np.random.default_rng(0)
     alpha = np.where(random.random((40, 31)) < 0.3, 128, 255).astype(np.uint8)
-    counts = {(r, c): (alpha[r:r + 9, c:c + 9] == 128).sum() for r in range(32) for c in range(23)}
+    counts = {(r, c): (alpha[r : r + 9, c : c + 9] == 128).sum() for r in range(32) for c in range(23)}
     rows, columns = softest(alpha, 9)
     assert (rows.start, columns.start) == max(counts, key=counts.get)  # max takes the first of equals
     assert softest(np.full((40, 31), 128, np.uint8), 9) == (slice(0, 9), slice(0, 9))

@@ -65,13 +65,11 @@ def test_show_displays_once_and_closes(monkeypatch):
 
 def test_colours_stay_apart_without_colour_vision():
     """Machado, Oliveira and Fernandes (2009), full protanopia and deuteranopia: distance in CIELAB."""
-    lines = [int(colour[i:i + 2], 16) / 255 for colour in style.COLOURS for i in (1, 3, 5)]
+    lines = [int(colour[i : i + 2], 16) / 255 for colour in style.COLOURS for i in (1, 3, 5)]
     rgb = np.array(lines, np.float32).reshape(1, -1, 3)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-              [-0.003882, -0.048116, 1.051998]]
-    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-              [-0.011820, 0.042940, 0.968881]]
+    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     for matrix in (protan, deutan):
         seen = np.clip(linear @ np.array(matrix).T, 0, 1).astype(np.float32)
         lab = cv2.cvtColor(seen, cv2.COLOR_LRGB2LAB)[0]
@@ -125,6 +123,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
     def refuse(*_):
         raise OSError("no space left on device")
+
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError):
         notebook.write_atomically(path, b"new")

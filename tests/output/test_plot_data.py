@@ -40,7 +40,11 @@ def test_alpha_histogram_shows_shares_and_the_thresholds_of_each_rule():
     heights = [bar.get_height() for bar in axis.patches]
     assert (heights[0], heights[12], heights[31], sum(heights)) == (0.5, 0.25, 0.25, 1)
     assert [(line.get_xdata()[0], line.get_linestyle()) for line in axis.lines] == [
-        (0, "-"), (255, "-"), (12, "--"), (242, "--")]
+        (0, "-"),
+        (255, "-"),
+        (12, "--"),
+        (242, "--"),
+    ]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["strict rule", "tolerant rule"]
 
 

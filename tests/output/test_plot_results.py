@@ -35,11 +35,17 @@ def legible(figure) -> bool:
     """At most 7 in wide, no text under 8 pt, none cut off at the figure's edge, and none across another."""
     figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
-    ticks = {label for axis in figure.axes for line in (axis.xaxis, axis.yaxis)  # what zooming would bring to sight
-             for tick in [*line.get_major_ticks(), *line.get_minor_ticks()] for label in (tick.label1, tick.label2)}
+    ticks = {
+        label
+        for axis in figure.axes
+        for line in (axis.xaxis, axis.yaxis)  # what zooming would bring to sight
+        for tick in [*line.get_major_ticks(), *line.get_minor_ticks()]
+        for label in (tick.label1, tick.label2)
+    }
     boxes = [text.get_window_extent() for text in texts if text not in ticks]
-    inside = all(box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
-                 for box in boxes)
+    inside = all(
+        box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1 for box in boxes
+    )
     apart = not any(one.overlaps(other) for number, one in enumerate(boxes) for other in boxes[:number])
     return inside and apart and figure.get_figwidth() < 7.001 and min(text.get_fontsize() for text in texts) >= 8
 
@@ -84,8 +90,12 @@ def test_comparison_shows_pixels_and_the_mean_error():
 def test_comparison_of_seven_columns_is_legible():
     alpha = np.zeros((28, 28), np.uint8)
     names = "trimap\nas alpha", "VGG16-DA", "VGG16-DA,\nrecipe", "K-means", "GMM"
-    figure = plot_results.comparison({"input": alpha, "truth": alpha}, dict.fromkeys(names, alpha / 255), alpha,
-                                     "median case\nrank 1000 of 2000\nby VGG16-DA's\nerror")
+    figure = plot_results.comparison(
+        {"input": alpha, "truth": alpha},
+        dict.fromkeys(names, alpha / 255),
+        alpha,
+        "median case\nrank 1000 of 2000\nby VGG16-DA's\nerror",
+    )
     assert legible(figure)
 
 
@@ -101,8 +111,12 @@ def test_error_maps_share_one_scale():
 
 def test_error_notes_are_of_what_is_shown_and_of_predictions_only():
     truth = np.array([[0, 255], [0, 255]], np.uint8)
-    row = {"input": np.zeros((2, 2, 3), np.uint8), "truth": truth, "half": np.full((2, 2), 0.5),
-           "right": truth.astype(np.float32) / 255}
+    row = {
+        "input": np.zeros((2, 2, 3), np.uint8),
+        "truth": truth,
+        "half": np.full((2, 2), 0.5),
+        "right": truth.astype(np.float32) / 255,
+    }
     assert plot_results.error_notes({"best": row}) == {"best": {"half": "error 0.500", "right": "error 0.000"}}
 
 
@@ -123,10 +137,17 @@ def test_paired_differences_stand_where_the_numbers_are():
 
 def test_paired_differences_of_different_size_are_on_one_scale():
     values = [size * np.array([[1.0, -0.5, 0.2], [0.8, -0.1, 0.0]]) for size in (0.001, 0.1)]
-    groups = pd.DataFrame({"label": ["a minus b, all pixels", "c minus b, all pixels"], "values": values,
-                           "mean": [0.0002, 0.02], "low": [-0.0003, -0.03], "high": [0.0008, float("nan")]})
+    groups = pd.DataFrame(
+        {
+            "label": ["a minus b, all pixels", "c minus b, all pixels"],
+            "values": values,
+            "mean": [0.0002, 0.02],
+            "low": [-0.0003, -0.03],
+            "high": [0.0008, float("nan")],
+        }
+    )
     figure = plot_results.paired_differences(groups)
-    axis, = figure.axes
+    (axis,) = figure.axes
     left, right = axis.get_xlim()
     assert left == -right and 0.09 < right < 0.1
     small, large = (np.ptp(axis.collections[place].get_offsets()[:, 0]) for place in (0, 3))
@@ -139,8 +160,12 @@ def test_failures_draw_every_image_and_the_means_of_bins():
     hardness = pd.DataFrame({name: np.arange(10.0) for name in DIFFICULTIES})
     hardness.iloc[9, 0] = float("nan")
     errors = {"K-means": np.arange(10) / 10, "GMM": np.full(10, 0.2)}
-    scored = pd.concat([pd.DataFrame({"method": method, "seed": 0, "image": range(10), "measure": "all", "value": error})
-                        for method, error in errors.items()])
+    scored = pd.concat(
+        [
+            pd.DataFrame({"method": method, "seed": 0, "image": range(10), "measure": "all", "value": error})
+            for method, error in errors.items()
+        ]
+    )
     figure = plot_results.failures(scored, hardness, bins=5)
     line, other = figure.axes[1].lines
     np.testing.assert_allclose(line.get_xdata(), [0.5, 2.5, 4.5, 6.5, 8.5])
@@ -169,9 +194,16 @@ def test_architecture_draws_every_convolution_and_every_pair_of_poolings(layers)
 
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_loss_curves_draw_seeds_mean_and_the_studys_value(epochs):
-    rows = [{"variant": "sgd", "seed": seed, "epoch": epoch, **{f"{side}_{region}": seed + epoch / 10
-             for side in ("train", "test") for region in plot_training.REGIONS}}
-            for seed in (0, 1) for epoch in range(1, epochs + 1)]
+    rows = [
+        {
+            "variant": "sgd",
+            "seed": seed,
+            "epoch": epoch,
+            **{f"{side}_{region}": seed + epoch / 10 for side in ("train", "test") for region in plot_training.REGIONS},
+        }
+        for seed in (0, 1)
+        for epoch in range(1, epochs + 1)
+    ]
     figure = plot_training.loss_curves(pd.DataFrame(rows), {"sgd": "SGD"}, {"train": 0.17, "test": 0.30})
     top_left, top_right = figure.axes[:2]
     assert len(top_left.lines) == 4  # two seeds, their mean, the study
@@ -181,10 +213,21 @@ def test_loss_curves_draw_seeds_mean_and_the_studys_value(epochs):
 
 
 def test_losses_of_the_steps_follow_one_another():
-    steps = {("plain", "stage1"): 4, ("plain", "refined"): 1, ("plain", "both"): 2, ("plain", "longer"): 3,
-             ("da", "stage1"): 4, ("da", "refined"): 1, ("da", "both"): 2}
-    rows = [{"arm": arm, "step": step, "epoch": epoch, "seed": seed, "train_alpha": epoch + seed, "test_mse": 0.1}
-            for (arm, step), epochs in steps.items() for epoch in range(1, epochs + 1) for seed in (0, 1)]
+    steps = {
+        ("plain", "stage1"): 4,
+        ("plain", "refined"): 1,
+        ("plain", "both"): 2,
+        ("plain", "longer"): 3,
+        ("da", "stage1"): 4,
+        ("da", "refined"): 1,
+        ("da", "both"): 2,
+    }
+    rows = [
+        {"arm": arm, "step": step, "epoch": epoch, "seed": seed, "train_alpha": epoch + seed, "test_mse": 0.1}
+        for (arm, step), epochs in steps.items()
+        for epoch in range(1, epochs + 1)
+        for seed in (0, 1)
+    ]
     figure = plot_training.stage_losses(pd.DataFrame(rows))
     lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     at = [line.get_xdata().tolist() for line in lines]

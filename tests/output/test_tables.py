@@ -25,9 +25,14 @@ def scored(**errors) -> pd.DataFrame:
 
 def history(losses: dict[str, list[list[float]]]) -> pd.DataFrame:
     """variant -> losses by seed and epoch."""
-    return pd.DataFrame([{"variant": variant, "seed": seed, "epoch": epoch, "train_all": loss, "train_unknown": loss / 2}
-                         for variant, seeds in losses.items() for seed, row in enumerate(seeds)
-                         for epoch, loss in enumerate(row, 1)])
+    return pd.DataFrame(
+        [
+            {"variant": variant, "seed": seed, "epoch": epoch, "train_all": loss, "train_unknown": loss / 2}
+            for variant, seeds in losses.items()
+            for seed, row in enumerate(seeds)
+            for epoch, loss in enumerate(row, 1)
+        ]
+    )
 
 
 def test_training_table_takes_the_last_epoch_of_each_variant():
@@ -71,7 +76,9 @@ def test_augmentation_values_by_hand():
 
 
 def test_results_table_opens_with_the_study_and_keeps_the_order():
-    tested, trained = (scores.summarise(one, 0) for one in (scored(sgd=[0.1, 0.2], K=[0.1, 0.2]), scored(sgd=[0.1, 0.2])))
+    tested, trained = (
+        scores.summarise(one, 0) for one in (scored(sgd=[0.1, 0.2], K=[0.1, 0.2]), scored(sgd=[0.1, 0.2]))
+    )
     table = tables.results({"VGG-16": {"train": 0.17, "test": 0.30}}, trained, tested)
     assert table.method.tolist() == ["study: VGG-16", "VGG-16, SGD", "K"]
     assert table["train all"].tolist()[:2] == pytest.approx([0.17, 0.15])
@@ -93,8 +100,12 @@ def test_methods_have_a_column_and_an_interval_for_each_measure():
     trimap = np.zeros_like(alpha)
     trimap[..., 3:5], trimap[..., 5:] = 128, 255
     half = np.full(alpha.shape, 0.5, np.float32)  # wrong everywhere; after pasting, on the 16 unknown pixels alone
-    found = pd.concat([scores.by_field(method, seed, [0, 1], predicted, alpha, trimap)
-                       for method, seed, predicted in (("half", 0, half), ("half", 1, half), ("true", 0, alpha))])
+    found = pd.concat(
+        [
+            scores.by_field(method, seed, [0, 1], predicted, alpha, trimap)
+            for method, seed, predicted in (("half", 0, half), ("half", 1, half), ("true", 0, alpha))
+        ]
+    )
     assert scores.matrix(found, "half", "sad") == pytest.approx(np.full((2, 2), 16 * 0.5 / 1000))
     assert scores.matrix(found, "half", "mse") == pytest.approx(np.full((2, 2), 0.25))
     assert all((scores.matrix(found, "true", name) == 0).all() for name in FOUR)
@@ -117,8 +128,10 @@ def test_wording_follows_the_interval():
     assert tables.compared(0.1, 0.2) == "is higher than"
     assert tables.compared(-0.1, 0.1) == "is not shown to differ from"
     row = {"a": "sgd-da", "b": TRIMAP_CONTROL, "value": -0.15, "low": -0.2, "high": -0.1}
-    assert tables.versus(row) == ("The error of VGG-16 DA, SGD is lower than that of control: trimap as alpha (-0.150, 95 % "
-                                  "interval -0.200 to -0.100).")
+    assert tables.versus(row) == (
+        "The error of VGG-16 DA, SGD is lower than that of control: trimap as alpha (-0.150, 95 % "
+        "interval -0.200 to -0.100)."
+    )
 
 
 def test_hyperparameters_say_what_the_study_leaves_out():

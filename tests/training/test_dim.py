@@ -97,11 +97,13 @@ def test_each_stage_trains_its_own_weights(prepared, stage1, tmp_path):
 def test_mistakes_are_named(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.safetensors").touch()  # must not be taken for that of an empty start
-    for settings, sentence in [({"stage": "third"}, "stage: expected one of stage1, refinement, both, found 'third'"),
-                               ({"stage": "both"}, "start: expected the folder of a finished training"),
-                               ({"stage": "both", "start": "nowhere"}, "no model.safetensors in 'nowhere'"),
-                               ({"side": 16}, "side: expected at least 32, found 16"),
-                               ({"composition": 2.0}, "composition: expected a share from 0 to 1, found 2.0")]:
+    for settings, sentence in [
+        ({"stage": "third"}, "stage: expected one of stage1, refinement, both, found 'third'"),
+        ({"stage": "both"}, "start: expected the folder of a finished training"),
+        ({"stage": "both", "start": "nowhere"}, "no model.safetensors in 'nowhere'"),
+        ({"side": 16}, "side: expected at least 32, found 16"),
+        ({"composition": 2.0}, "composition: expected a share from 0 to 1, found 2.0"),
+    ]:
         with pytest.raises(UserError, match=sentence):
             replace(SMALL, **settings)
     with pytest.raises(UserError, match="expected at least 2 crops, found 1 images"):

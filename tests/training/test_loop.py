@@ -78,8 +78,9 @@ class Adversarial(Line):
         self.model = torch.nn.ModuleDict({"line": self.model, "critic": critic})
 
     def make_optimizers(self):
-        return [make_optimizer(self.model[name].parameters(), self.recipe, self.place.device)
-                for name in ("critic", "line")]
+        return [
+            make_optimizer(self.model[name].parameters(), self.recipe, self.place.device) for name in ("critic", "line")
+        ]
 
     def step(self, batches):
         [(points, values)] = batches
@@ -133,10 +134,19 @@ def kill_at(monkeypatch, number: int, kind: type = Line) -> None:
 # ------------------------------------------------------------------------------------------ steps and tests
 
 
-@pytest.mark.parametrize(("changes", "expected"), [
-    ({"epochs": 3}, [4, 8, 12]), ({"epochs": 3, "test_at": (2, 9)}, [2, 4, 8, 9, 12]),
-    ({"epochs": 1, "test_at": (4, 0, 7)}, [4]), ({"steps": 10}, [4, 8, 10]), ({"steps": 8}, [4, 8]), ({"steps": 3}, [3]),
-    ({"steps": 10, "test_at": (9, 3, 10, 99)}, [3, 9, 10]), ({"steps": 2, "epochs": 50}, [2])])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"epochs": 3}, [4, 8, 12]),
+        ({"epochs": 3, "test_at": (2, 9)}, [2, 4, 8, 9, 12]),
+        ({"epochs": 1, "test_at": (4, 0, 7)}, [4]),
+        ({"steps": 10}, [4, 8, 10]),
+        ({"steps": 8}, [4, 8]),
+        ({"steps": 3}, [3]),
+        ({"steps": 10, "test_at": (9, 3, 10, 99)}, [3, 9, 10]),
+        ({"steps": 2, "epochs": 50}, [2]),
+    ],
+)
 def test_stops(changes, expected):
     assert loop.stops(replace(SHORT, **changes), 4) == expected
 
@@ -176,8 +186,12 @@ def test_steps_are_the_unit_and_tests_fall_where_they_are_asked_for(tmp_path, ca
 # ------------------------------------------------------------------------------------------ kills
 
 
-FORMS = [{"optimizer": "adamw", "lr": 0.1, "schedule": "onecycle"}, {"schedule": "cosine", "clip": 0.5, "ema": 0.6},
-         {"optimizer": "adam", "accumulate": 2, "epochs": 4}, {"steps": 7, "test_at": (2, 6)}]
+FORMS = [
+    {"optimizer": "adamw", "lr": 0.1, "schedule": "onecycle"},
+    {"schedule": "cosine", "clip": 0.5, "ema": 0.6},
+    {"optimizer": "adam", "accumulate": 2, "epochs": 4},
+    {"steps": 7, "test_at": (2, 6)},
+]
 
 
 @pytest.mark.parametrize("changes", FORMS)
@@ -199,7 +213,11 @@ def test_a_training_killed_at_any_step_ends_with_the_same_numbers(tmp_path, monk
     pd.testing.assert_frame_equal(numbers(resumed), numbers(history), check_exact=True)
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "killed/model.safetensors").read_bytes()
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
-        "config.json", "history.csv", "model.safetensors", "model.sha256"]
+        "config.json",
+        "history.csv",
+        "model.safetensors",
+        "model.sha256",
+    ]
 
 
 def test_of_two_checkpoints_the_later_counts(tmp_path, monkeypatch, capsys):
@@ -295,10 +313,17 @@ def turned(file):
     file.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize(("spoil", "said"), [
-    (truncated, True), (turned, True), (lambda file: file.write_bytes(b""), True), (lambda file: file.unlink(), False),
-    (lambda file: file.with_suffix(".sha256").unlink(), True),
-    (lambda file: file.with_suffix(".sha256").write_text(""), True)])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (truncated, True),
+        (turned, True),
+        (lambda file: file.write_bytes(b""), True),
+        (lambda file: file.unlink(), False),
+        (lambda file: file.with_suffix(".sha256").unlink(), True),
+        (lambda file: file.with_suffix(".sha256").write_text(""), True),
+    ],
+)
 def test_a_broken_result_is_noticed_and_trained_again(tmp_path, capsys, spoil, said):
     history, file = fit(tmp_path), tmp_path / "model.safetensors"
     content, config = file.read_bytes(), json.loads((tmp_path / "config.json").read_text())
@@ -344,7 +369,9 @@ def test_an_adversarial_system_takes_steps_of_its_own_and_resumes(tmp_path, monk
 def test_a_system_that_cannot_be_shared_is_refused_before_anything_is_lost(tmp_path):
     fit(tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
-    with pytest.raises(UserError, match="torchrun: expected one process for a Line training, found 2; start it without"):
+    with pytest.raises(
+        UserError, match="torchrun: expected one process for a Line training, found 2; start it without"
+    ):
         fit(tmp_path, here=replace(HERE, world=2))
     assert (tmp_path / "model.safetensors").read_bytes() == before and fit(tmp_path).step.tolist() == [4, 8]
 
@@ -462,7 +489,8 @@ def test_a_system_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_pa
     assert json.loads((tmp_path / "toy" / "config.json").read_text())["system"] == "toy"
     model = store.load(tmp_path / "toy", "cpu")
     assert type(model).__name__ == "Toy" and not model.training
-    found = scores.by_region("toy", 0, split[1], predict(model, prepared, split[1], machine), alpha[split[1]],
-                             prepared.trimap[split[1]])
+    found = scores.by_region(
+        "toy", 0, split[1], predict(model, prepared, split[1], machine), alpha[split[1]], prepared.trimap[split[1]]
+    )
     rows = scores.summarise(found, 0).set_index(["method", "measure"])
     assert rows.value["toy", "all"] == pytest.approx(history.test_all.iloc[-1], abs=1e-6)

@@ -12,8 +12,17 @@ from lib.training.place import Place
 from lib.training.portrait import PortraitRecipe, PortraitTraining, train
 
 ONE = Machine("cpu", "fp32", threads=1)
-SMALL = {"epochs": 2, "images": 4, "batch_size": 2, "side": 64, "late_side": 64, "width": 0.25, "imagenet": False,
-         "tests": 1, "ema": 0.5}
+SMALL = {
+    "epochs": 2,
+    "images": 4,
+    "batch_size": 2,
+    "side": 64,
+    "late_side": 64,
+    "width": 0.25,
+    "imagenet": False,
+    "tests": 1,
+    "ema": 0.5,
+}
 TIMED = ["seconds", "images_per_second"]
 
 
@@ -26,7 +35,9 @@ def trained(tmp_path_factory):
 def test_history_and_repeatability(trained, tmp_path):
     folder, history = trained
     assert history.epoch.tolist() == [1, 2] and history.step.tolist() == [2, 4]
-    assert history[["train_alpha", "train_composition", "train_laplacian", "test_mse", "test_iou"]].notna().all(axis=None)
+    assert (
+        history[["train_alpha", "train_composition", "train_laplacian", "test_mse", "test_iou"]].notna().all(axis=None)
+    )
     again = train(tmp_path, PortraitRecipe(**SMALL), Machine("cpu", "fp32", threads=1, workers=1), people=2)
     assert history.drop(columns=TIMED).equals(again.drop(columns=TIMED))
     assert (folder / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()

@@ -108,7 +108,11 @@ def test_finished_training_returns_at_once_and_leaves_four_files(finished, capsy
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert capsys.readouterr().out == ""
     assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "history.csv", "model.safetensors", "model.sha256"]
+        "config.json",
+        "history.csv",
+        "model.safetensors",
+        "model.sha256",
+    ]
 
 
 def test_other_settings_start_over_and_say_so(finished, tmp_path, capsys):
@@ -123,8 +127,9 @@ def test_history_is_what_an_evaluation_of_the_saved_network_gives(finished):
     folder, history = finished
     assert history.columns.tolist() == [*LOSSES, "seconds", "images_per_second"]
     prepared, index = blobs(), np.arange(9, 12)
-    errors = alpha_errors(predict(load(folder, "cpu"), prepared, index, CPU), prepared.alpha[index],
-                          prepared.trimap[index]).mean()
+    errors = alpha_errors(
+        predict(load(folder, "cpu"), prepared, index, CPU), prepared.alpha[index], prepared.trimap[index]
+    ).mean()
     assert errors["all"] == pytest.approx(history["test_all"].iloc[-1], abs=1e-4)
     assert errors["unknown"] == pytest.approx(history["test_unknown"].iloc[-1], abs=1e-4)
 
@@ -141,10 +146,14 @@ def test_it_learns(tmp_path):
     assert history["test_all"].isna().all()
 
 
-@pytest.mark.parametrize("changes", [{"optimizer": "sgd", "lr": 0.01, "schedule": "constant"},
-                                     {"optimizer": "adam", "loss_region": "unknown", "schedule": "cosine",
-                                      "machine": Machine("cpu", "fp32", 1)},
-                                     {"batch_norm": False, "lr": 1e-4, "rule": "strict"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "lr": 0.01, "schedule": "constant"},
+        {"optimizer": "adam", "loss_region": "unknown", "schedule": "cosine", "machine": Machine("cpu", "fp32", 1)},
+        {"batch_norm": False, "lr": 1e-4, "rule": "strict"},
+    ],
+)
 def test_other_choices_train_too(tmp_path, changes):
     history = run(tmp_path, epochs=1, **changes)
     assert np.isfinite(history[LOSSES].to_numpy()).all()
@@ -161,21 +170,25 @@ def test_draws_of_an_image_do_not_depend_on_the_others():
     assert 1.5 <= radii.min() and radii.max() <= 3.0 and radii.unique().numel() == 12
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"optimizer": "rmsprop"}, "optimizer: expected one of sgd, adam, adamw, found 'rmsprop'"),
-    ({"schedule": "linear"}, "schedule: expected one of constant, onecycle, cosine, found 'linear'"),
-    ({"loss_region": "edge"}, "loss_region: expected one of all, unknown"),
-    ({"pooling": "mean"}, "pooling: expected one of halving, as_written"),
-    ({"epochs": 0}, "epochs: expected at least 1, found 0"),
-    ({"batch_size": 1}, "batch_size: expected at least 2, found 1"),
-    ({"lr": 0.0}, "lr: expected a positive number, found 0.0"),
-    ({"lr": float("nan")}, "lr: expected a positive number"),
-    ({"accumulate": 0}, "accumulate: expected at least 1, found 0"),
-    ({"steps": -1}, "steps: expected at least 0, found -1"),
-    ({"clip": -0.1}, "clip: expected at least 0, found -0.1"),
-    ({"ema": 1.0}, "ema: expected a decay below 1, found 1.0"),
-    ({"machine": Machine("tpu")}, "device: expected auto, cpu or cuda"),
-    ({"machine": Machine("cpu", "fp8")}, "precision: expected auto, fp32 or bf16")])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer": "rmsprop"}, "optimizer: expected one of sgd, adam, adamw, found 'rmsprop'"),
+        ({"schedule": "linear"}, "schedule: expected one of constant, onecycle, cosine, found 'linear'"),
+        ({"loss_region": "edge"}, "loss_region: expected one of all, unknown"),
+        ({"pooling": "mean"}, "pooling: expected one of halving, as_written"),
+        ({"epochs": 0}, "epochs: expected at least 1, found 0"),
+        ({"batch_size": 1}, "batch_size: expected at least 2, found 1"),
+        ({"lr": 0.0}, "lr: expected a positive number, found 0.0"),
+        ({"lr": float("nan")}, "lr: expected a positive number"),
+        ({"accumulate": 0}, "accumulate: expected at least 1, found 0"),
+        ({"steps": -1}, "steps: expected at least 0, found -1"),
+        ({"clip": -0.1}, "clip: expected at least 0, found -0.1"),
+        ({"ema": 1.0}, "ema: expected a decay below 1, found 1.0"),
+        ({"machine": Machine("tpu")}, "device: expected auto, cpu or cuda"),
+        ({"machine": Machine("cpu", "fp8")}, "precision: expected auto, fp32 or bf16"),
+    ],
+)
 def test_bad_values_are_refused_before_anything_is_written(tmp_path, changes, words):
     with pytest.raises(UserError, match=words):
         run(tmp_path / "new", **changes)
@@ -208,8 +221,12 @@ def test_too_few_images_are_refused(tmp_path):
 def test_two_processes_train_one_network(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(worker(tmp_path / "two", epochs=1, augment=False))
-    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-                           str(script)], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     history = pd.read_csv(tmp_path / "two" / "history.csv")
     assert len(history) == 1 and np.isfinite(history[LOSSES].to_numpy()).all()

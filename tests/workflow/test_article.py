@@ -8,36 +8,72 @@ import pytest
 
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import article, claims, drawing, pages
+from workflow import article, claims, drawing, pages, values as kept
 from workflow.steps import NOTEBOOKS
 from workflow.text.render import fill
 from workflow.text.source import Source
 
-STEPS = {"01_data": [], "02_unsupervised": [], "03_vgg16": [], "04_augmentation": ["03_vgg16"],
-         "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"]}
-RECORD = {"steps": {name: {"needs": needs, "wall_seconds": 12.3, "peak_memory_bytes": 2**20, "commit": "c" * 40,
-                           "tree_clean": True, "data": "d" * 64, "parameters": {"epochs": 3}}
-                    for name, needs in STEPS.items()}, "counts": {"images": 3}}
+STEPS = {
+    "01_data": [],
+    "02_unsupervised": [],
+    "03_vgg16": [],
+    "04_augmentation": ["03_vgg16"],
+    "05_results": ["02_unsupervised", "03_vgg16", "04_augmentation"],
+}
+RECORD = {
+    "steps": {
+        name: {
+            "needs": needs,
+            "wall_seconds": 12.3,
+            "peak_memory_bytes": 2**20,
+            "commit": "c" * 40,
+            "tree_clean": True,
+            "data": "d" * 64,
+            "parameters": {"epochs": 3},
+        }
+        for name, needs in STEPS.items()
+    },
+    "counts": {"images": 3},
+}
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run with one values file, one table and one figure; returns the root, with reports/r and figures/r in it."""
     folder, figures = tmp_path / "reports" / "r", tmp_path / "figures" / "r"
-    for module in (values, claims, article):
+    for module in (values, kept, claims, article):
         monkeypatch.setattr(module, "reports_dir", lambda run: folder)
-    values.write({"run": "r", "epochs": 3}, "03_vgg16", "yes", {
-        "loss": {"value": 0.25, "sd": 0.01, "low": 0.2, "high": 0.3}, "change": {"value": -0.1, "low": -0.2, "high": -0.05},
-        "share": 0.5, "nothing": None, "word": "Adam"})
+    values.write(
+        {"run": "r", "epochs": 3},
+        "03_vgg16",
+        "yes",
+        {
+            "loss": {"value": 0.25, "sd": 0.01, "low": 0.2, "high": 0.3},
+            "change": {"value": -0.1, "low": -0.2, "high": -0.05},
+            "share": 0.5,
+            "nothing": None,
+            "word": "Adam",
+        },
+    )
     (folder / "tables").mkdir()
-    pd.DataFrame({"method": ["a", "b"], "test": [0.5, 0.25], "test sd": [0.1, None], "test low": [0.4, 0.2],
-                  "test high": [0.6, 0.3], "images": [3, 4]}).to_csv(folder / "tables" / "tab02_results.csv", index=False)
+    pd.DataFrame(
+        {
+            "method": ["a", "b"],
+            "test": [0.5, 0.25],
+            "test sd": [0.1, None],
+            "test low": [0.4, 0.2],
+            "test high": [0.6, 0.3],
+            "images": [3, 4],
+        }
+    ).to_csv(folder / "tables" / "tab02_results.csv", index=False)
     (folder / "tables" / "tab02_results.md").write_text("| a |\n\n*Table 2. Errors.*\n")
     (folder / "run.json").write_text(json.dumps(RECORD))
     figures.mkdir(parents=True)
     figure = plt.figure(figsize=(1, 1))
     for kind in ("png", "pdf"):
-        figure.savefig(figures / f"fig03_loss_curves.{kind}", metadata={"CreationDate": None} if kind == "pdf" else None)
+        figure.savefig(
+            figures / f"fig03_loss_curves.{kind}", metadata={"CreationDate": None} if kind == "pdf" else None
+        )
     plt.close(figure)
     return tmp_path
 
@@ -46,32 +82,54 @@ def filled(root, text: str, kind: str = "html") -> str:
     return fill(Source(text, "paper.md", "r", kind, root))
 
 
-@pytest.mark.parametrize(("placeholder", "text"), [
-    ("n('03_vgg16.loss')", "0.250"), ("n('03_vgg16.change', '+.2f')", "−0.10"), ("pct('03_vgg16.share')", "50\u00a0%"),
-    ("ci('03_vgg16.loss')", "0.250 (0.200 to 0.300)"), ("ci('03_vgg16.change', 2, True)", "−0.10 (−0.20 to −0.05)"),
-    ("ci('03_vgg16.share', 1)", "0.5"), ("n('03_vgg16.nothing')", "not measured"), ("text('03_vgg16.word')", "Adam"),
-    ("says('03_vgg16.change', 'falls', 'rises')", "falls"), ("says('03_vgg16.share', 'a', 'b', 'c')", "c"),
-    ("fact('03_vgg16.loss') * 2", "0.5"), ("p.epochs", "3"), ("n('study.images', ',.0f')", "34,427")])
+@pytest.mark.parametrize(
+    ("placeholder", "text"),
+    [
+        ("n('03_vgg16.loss')", "0.250"),
+        ("n('03_vgg16.change', '+.2f')", "−0.10"),
+        ("pct('03_vgg16.share')", "50\u00a0%"),
+        ("ci('03_vgg16.loss')", "0.250 (0.200 to 0.300)"),
+        ("ci('03_vgg16.change', 2, True)", "−0.10 (−0.20 to −0.05)"),
+        ("ci('03_vgg16.share', 1)", "0.5"),
+        ("n('03_vgg16.nothing')", "not measured"),
+        ("text('03_vgg16.word')", "Adam"),
+        ("says('03_vgg16.change', 'falls', 'rises')", "falls"),
+        ("says('03_vgg16.share', 'a', 'b', 'c')", "c"),
+        ("fact('03_vgg16.loss') * 2", "0.5"),
+        ("p.epochs", "3"),
+        ("n('study.images', ',.0f')", "34,427"),
+    ],
+)
 def test_numbers_come_from_the_run(run, placeholder, text):
     assert filled(run, f"It is {{{{ {placeholder} }}}}.") == f"It is {text}."
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("one\n{{ n('03_vgg16.gone') }}", "line 2: expected the value 03_vgg16.gone, found none in reports/r/values/03_vgg16"),
-    ("{{ figure('fig_gone', 'x') }}", "line 1: expected figures/r/fig_gone.png, found no file"),
-    ("{{ table('tab_gone') }}", "expected reports/r/tables/tab_gone.csv"),
-    ("{{ table('tab02_results', columns=['method', 'x']) }}", "expected columns of tab02_results.*found x"),
-    ("{{ table('tab02_results', rows=['c']) }}", "expected rows of tab02_results.*found c"),
-    ("{{ ref('fig_gone') }}", "expected a figure or table that the article shows"),
-    ("a\n{{ unknown }}", "paper.md line 2: expected placeholders.*'unknown' is undefined"),
-    ("a\n{{ n( }}", "paper.md line 2: expected placeholders"), ("{{ kept('q/gone.json') }}", "line 1: expected reports/q/gone.json"),
-    ("{{ picture('q/gone.png') }}", "line 1: expected figures/q/gone.png")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "one\n{{ n('03_vgg16.gone') }}",
+            "line 2: expected the value 03_vgg16.gone, found none in reports/r/values/03_vgg16",
+        ),
+        ("{{ figure('fig_gone', 'x') }}", "line 1: expected figures/r/fig_gone.png, found no file"),
+        ("{{ table('tab_gone') }}", "expected reports/r/tables/tab_gone.csv"),
+        ("{{ table('tab02_results', columns=['method', 'x']) }}", "expected columns of tab02_results.*found x"),
+        ("{{ table('tab02_results', rows=['c']) }}", "expected rows of tab02_results.*found c"),
+        ("{{ ref('fig_gone') }}", "expected a figure or table that the article shows"),
+        ("a\n{{ unknown }}", "paper.md line 2: expected placeholders.*'unknown' is undefined"),
+        ("a\n{{ n( }}", "paper.md line 2: expected placeholders"),
+        ("{{ kept('q/gone.json') }}", "line 1: expected reports/q/gone.json"),
+        ("{{ picture('q/gone.png') }}", "line 1: expected figures/q/gone.png"),
+    ],
+)
 def test_what_is_missing_is_named(run, text, said):
     with pytest.raises(UserError, match=said):
         filled(run, text)
 
 
-@pytest.mark.parametrize(("content", "found"), [(None, "no file"), ("", "a broken one"), ('{"steps": {', "a broken one")])
+@pytest.mark.parametrize(
+    ("content", "found"), [(None, "no file"), ("", "a broken one"), ('{"steps": {', "a broken one")]
+)
 def test_a_record_that_is_gone_or_cut_off_is_named(run, content, found):
     path = run / "reports" / "r" / "run.json"
     path.unlink() if content is None else path.write_text(content)
@@ -86,17 +144,27 @@ def test_a_run_outside_of_git_says_so(run):
 
 
 def test_figures_and_tables_are_numbered_in_order_and_link_to_their_cells(run):
-    text = filled(run, "See {{ ref('tab02_results') }} and {{ ref('fig03_loss_curves') }}.\n\n"
-                  "{{ figure('fig03_loss_curves', 'Losses.') }}\n\n{{ table('tab02_results') }}")
+    text = filled(
+        run,
+        "See {{ ref('tab02_results') }} and {{ ref('fig03_loss_curves') }}.\n\n"
+        "{{ figure('fig03_loss_curves', 'Losses.') }}\n\n{{ table('tab02_results') }}",
+    )
     assert "[Table\u00a01](#tab02_results)" in text and "[Figure\u00a01](#fig03_loss_curves)" in text
     assert "**Figure 1.** Losses. [Made here.](03_vgg16.html#cell-id=03-figure3)" in text
     assert ": **Table 1.** Errors. [Made here.](05_results.html#cell-id=05-table2)" in text
     assert "| a | 0.500 ± 0.100 [0.400, 0.600] | 3 |" in text and "| b | 0.250 [0.200, 0.300] | 4 |" in text
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("The loss is 0.31.", ["line 1: 0.31"]), ("a\nfell by 12 %", ["line 2: 12 %"]), ("VGG-16 at 28 px, 95 % interval", []),
-    ("{{ n('a.b', '.3f') }} and `0.5` and $x = 0.5$ [link](a/0.5.html)", []), ("{% if p.lr > 0.5 %}", [])])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The loss is 0.31.", ["line 1: 0.31"]),
+        ("a\nfell by 12 %", ["line 2: 12 %"]),
+        ("VGG-16 at 28 px, 95 % interval", []),
+        ("{{ n('a.b', '.3f') }} and `0.5` and $x = 0.5$ [link](a/0.5.html)", []),
+        ("{% if p.lr > 0.5 %}", []),
+    ],
+)
 def test_typed_results_are_found(text, found):
     assert article.typed_numbers(text) == found
 
@@ -106,7 +174,9 @@ def test_the_papers_own_text_types_no_result():
 
 
 def test_pdf_is_the_same_bytes_twice_and_html_holds_everything(run, monkeypatch):
-    markdown = filled(run, "---\ntitle: T\nsubtitle: S\n---\n\n# A\n\nAs @xu2017 say, $\\alpha_p$.\n\n{{ table('tab02_results') }}")
+    markdown = filled(
+        run, "---\ntitle: T\nsubtitle: S\n---\n\n# A\n\nAs @xu2017 say, $\\alpha_p$.\n\n{{ table('tab02_results') }}"
+    )
     first, second = article.pdf(markdown), article.pdf(markdown)
     assert first == second and first.startswith(b"%PDF")
     page = article.html(filled(run, "# A\n\n[@xu2017] {{ figure('fig03_loss_curves', 'Losses.') }}"), "r")
@@ -138,10 +208,24 @@ def test_every_number_in_the_paper_is_one_that_some_notebook_records():
 def test_workflow_figure_puts_needs_to_the_left_and_drops_what_is_implied():
     steps = {name: {"needs": needs, "wall_seconds": 1.0} for name, needs in STEPS.items()}
     column, place = drawing.levels(steps), drawing.places(steps)
-    assert column == {"01_data": 0, "02_unsupervised": 0, "03_vgg16": 0, "04_augmentation": 1, "05_results": 2, "article": 3}
+    assert column == {
+        "01_data": 0,
+        "02_unsupervised": 0,
+        "03_vgg16": 0,
+        "04_augmentation": 1,
+        "05_results": 2,
+        "article": 3,
+    }
     needs = drawing.direct_needs(steps)
-    assert needs["05_results"] == ["02_unsupervised", "04_augmentation"] and needs["article"] == ["01_data", "05_results"]
-    assert len(set(place.values())) == 6 and place["03_vgg16"][1] == 0 and place["01_data"][1] < place["02_unsupervised"][1]
+    assert needs["05_results"] == ["02_unsupervised", "04_augmentation"] and needs["article"] == [
+        "01_data",
+        "05_results",
+    ]
+    assert (
+        len(set(place.values())) == 6
+        and place["03_vgg16"][1] == 0
+        and place["01_data"][1] < place["02_unsupervised"][1]
+    )
     figure = drawing.workflow(steps)
     assert {text.get_text().split("\n")[0] for text in figure.axes[0].texts} == set(column)
     plt.close(figure)

@@ -15,18 +15,25 @@ def claim(**holds_if):
     return BASE | {"holds_if": {"value": "x", **holds_if}}
 
 
-@pytest.mark.parametrize(("leaf", "condition", "outcome"), [
-    ({"value": -0.1, "low": -0.2, "high": -0.01}, {"below": 0}, "holds"),
-    ({"value": -0.1, "low": -0.2, "high": 0.01}, {"below": 0}, "not shown"),
-    ({"value": 0.1, "low": 0.01, "high": 0.2}, {"below": 0}, "refuted"),
-    ({"value": 0.1, "low": 0.01, "high": 0.2}, {"above": 0}, "holds"),
-    ({"value": 0.1, "low": -0.01, "high": 0.2}, {"above": 0}, "not shown"),
-    ({"value": 0.0, "low": -0.01, "high": 0.01}, {"between": [-0.02, 0.02]}, "holds"),
-    ({"value": 0.0, "low": -0.03, "high": 0.01}, {"between": [-0.02, 0.02]}, "not shown"),
-    ({"value": 0.1, "low": 0.05, "high": 0.2}, {"between": [-0.02, 0.02]}, "refuted"),
-    ({"value": 0.1, "low": None, "high": None}, {"above": 0}, "not shown"),
-    (34_426, {"equal": 34_427}, "refuted"), (3, {"equal": 3}, "holds"), (0.6, {"above": "y"}, "holds"),
-    (0.4, {"above": "y"}, "refuted"), (None, {"above": 0}, "not tested")])
+@pytest.mark.parametrize(
+    ("leaf", "condition", "outcome"),
+    [
+        ({"value": -0.1, "low": -0.2, "high": -0.01}, {"below": 0}, "holds"),
+        ({"value": -0.1, "low": -0.2, "high": 0.01}, {"below": 0}, "not shown"),
+        ({"value": 0.1, "low": 0.01, "high": 0.2}, {"below": 0}, "refuted"),
+        ({"value": 0.1, "low": 0.01, "high": 0.2}, {"above": 0}, "holds"),
+        ({"value": 0.1, "low": -0.01, "high": 0.2}, {"above": 0}, "not shown"),
+        ({"value": 0.0, "low": -0.01, "high": 0.01}, {"between": [-0.02, 0.02]}, "holds"),
+        ({"value": 0.0, "low": -0.03, "high": 0.01}, {"between": [-0.02, 0.02]}, "not shown"),
+        ({"value": 0.1, "low": 0.05, "high": 0.2}, {"between": [-0.02, 0.02]}, "refuted"),
+        ({"value": 0.1, "low": None, "high": None}, {"above": 0}, "not shown"),
+        (34_426, {"equal": 34_427}, "refuted"),
+        (3, {"equal": 3}, "holds"),
+        (0.6, {"above": "y"}, "holds"),
+        (0.4, {"above": "y"}, "refuted"),
+        (None, {"above": 0}, "not tested"),
+    ],
+)
 def test_outcomes(leaf, condition, outcome):
     assert claims.judge(claim(**condition), {"x": leaf, "y": 0.5}) == outcome
 
@@ -42,10 +49,15 @@ def test_a_missing_value_is_named():
         claims.judge(claim(above=0), {})
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"claims": 1}, "found claims"), ({"tolerance": "loose"}, "tolerance.*'loose'"),
-    ({"holds_if": {"value": "z", "above": 0}}, "value of rests_on"),
-    ({"holds_if": {"value": "x", "over": 0}}, "below, above, equal, between")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"claims": 1}, "found claims"),
+        ({"tolerance": "loose"}, "tolerance.*'loose'"),
+        ({"holds_if": {"value": "z", "above": 0}}, "value of rests_on"),
+        ({"holds_if": {"value": "x", "over": 0}}, "below, above, equal, between"),
+    ],
+)
 def test_mistakes_in_the_file_are_named(tmp_path, change, said):
     path = tmp_path / "claims.yaml"
     path.write_text(yaml.safe_dump([claim(above=0) | change]))
@@ -70,10 +82,18 @@ def test_the_studys_arithmetic_is_refuted_whatever_the_run():
     assert claims.judge(by_id["study-split-share"], published.values()) == "refuted"
     # VGG-16's 13 convolutions as torchvision builds them
     from torchvision.models import vgg16
+
     assert sum(p.numel() for p in vgg16(weights=None).features.parameters()) == published.ENCODER_PARAMETERS
 
 
-@pytest.mark.parametrize(("leaf", "text"), [({"value": -0.5, "low": -1, "high": 0.25}, "−0.500 (−1.000 to 0.250)"),
-                                            (34_426, "34,426"), (0.174, "0.174"), (None, "")])
+@pytest.mark.parametrize(
+    ("leaf", "text"),
+    [
+        ({"value": -0.5, "low": -1, "high": 0.25}, "−0.500 (−1.000 to 0.250)"),
+        (34_426, "34,426"),
+        (0.174, "0.174"),
+        (None, ""),
+    ],
+)
 def test_measured_in_words(leaf, text):
     assert claims.measured(leaf) == text

@@ -12,7 +12,7 @@ import yaml
 
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import claims, compare, options, verify
+from workflow import claims, compare, options, values as kept, verify
 
 ENVIRONMENT = {"processor": "P", "cores": 2, "gpu": "none", "python": "3", "packages": {"torch": "2"}}
 
@@ -21,11 +21,23 @@ def leaf(value, sd=0.01):
     return {"value": value, "sd": sd, "low": value - 2 * sd, "high": value + 2 * sd}
 
 
-@pytest.mark.parametrize(("a", "b", "ratio", "moved"), [
-    (leaf(0.1), leaf(0.1 + 0.02 * np.sqrt(2)), 2.0, False), (leaf(0.1), leaf(0.1 - 0.04 * np.sqrt(2)), -4.0, True),
-    (leaf(0.1), leaf(0.1), 0.0, False), (3, 3, None, False), (3, 4, None, True), (0.1, 0.1 + 1e-9, None, False),
-    ("a", "a", None, False), ("a", "b", None, True), (None, None, None, False), (None, 1, None, True),
-    ({"value": 0.5, "low": 0.4, "high": 0.6}, 0.6, 2.0, False), ({"value": None}, {"value": None}, None, False)])
+@pytest.mark.parametrize(
+    ("a", "b", "ratio", "moved"),
+    [
+        (leaf(0.1), leaf(0.1 + 0.02 * np.sqrt(2)), 2.0, False),
+        (leaf(0.1), leaf(0.1 - 0.04 * np.sqrt(2)), -4.0, True),
+        (leaf(0.1), leaf(0.1), 0.0, False),
+        (3, 3, None, False),
+        (3, 4, None, True),
+        (0.1, 0.1 + 1e-9, None, False),
+        ("a", "a", None, False),
+        ("a", "b", None, True),
+        (None, None, None, False),
+        (None, 1, None, True),
+        ({"value": 0.5, "low": 0.4, "high": 0.6}, 0.6, 2.0, False),
+        ({"value": None}, {"value": None}, None, False),
+    ],
+)
 def test_moved(a, b, ratio, moved):
     found = compare.moved(a, b)
     assert found[2] == (ratio if ratio is None else pytest.approx(ratio)) and bool(found[3]) is moved
@@ -35,11 +47,20 @@ def test_moved(a, b, ratio, moved):
 def runs(tmp_path, monkeypatch):
     """A function that writes a run's values, and claims.yaml with one claim on them."""
     monkeypatch.setattr(values, "reports_dir", lambda run: tmp_path / "reports" / run)
+    monkeypatch.setattr(kept, "reports_dir", lambda run: tmp_path / "reports" / run)
     monkeypatch.setattr(verify, "reports_dir", lambda run: tmp_path / "reports" / run)
     monkeypatch.setattr(verify, "REFERENCE", tmp_path / "reports" / "reference")
     monkeypatch.setattr(verify.provenance, "environment", lambda: ENVIRONMENT)
-    listed = [{"id": "c", "claim": "It helps.", "source": "s", "rests_on": ["03_x.d"], "tolerance": "statistical",
-               "holds_if": {"value": "03_x.d", "below": 0}}]
+    listed = [
+        {
+            "id": "c",
+            "claim": "It helps.",
+            "source": "s",
+            "rests_on": ["03_x.d"],
+            "tolerance": "statistical",
+            "holds_if": {"value": "03_x.d", "below": 0},
+        }
+    ]
     path = tmp_path / "claims.yaml"
     path.write_text(yaml.safe_dump(listed))
     read = claims.read
@@ -51,6 +72,7 @@ def runs(tmp_path, monkeypatch):
         values.write({"run": run, "epochs": epochs}, "03_x", "yes", {"d": difference, "n": 3})
         (tmp_path / "reports" / run / "run.json").write_text(json.dumps(environment))
         return tmp_path / "reports" / run
+
     return write
 
 
@@ -129,13 +151,16 @@ def make_verify(runs, monkeypatch):
         return 0
 
     monkeypatch.setattr(verify.make, "bring_up_to_date", bring_up_to_date)
-    monkeypatch.setattr(verify.plan, "make_plan", lambda profile, given: {"03_x": {"parameters": {"epochs": 1} | given}})
+    monkeypatch.setattr(
+        verify.plan, "make_plan", lambda profile, given: {"03_x": {"parameters": {"epochs": 1} | given}}
+    )
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["verify", "smoke", *arguments])
         with pytest.raises(SystemExit) as ended:
             verify.main()
         return ended.value.code
+
     call.made = made
     return call
 
@@ -159,10 +184,14 @@ def test_the_run_that_is_judged_is_the_one_that_was_made(make_verify, runs, caps
     assert "drifted: 03_x.d by +0.8" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--data", "folder"], "reference/smoke-folder.json: expected published values"),
-    (["--set", "epochs=9"], "run smoke: expected the published parameters, found other values of epochs"),
-    (["--set", "benchmark_dir=/x/y"], "found other values of benchmark_dir")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "folder"], "reference/smoke-folder.json: expected published values"),
+        (["--set", "epochs=9"], "run smoke: expected the published parameters, found other values of epochs"),
+        (["--set", "benchmark_dir=/x/y"], "found other values of benchmark_dir"),
+    ],
+)
 def test_what_cannot_be_judged_is_refused_before_anything_runs(make_verify, runs, capsys, arguments, said):
     runs("smoke", leaf(-0.1))
     verify.publish("smoke")
@@ -173,15 +202,34 @@ def test_what_cannot_be_judged_is_refused_before_anything_runs(make_verify, runs
 @pytest.mark.parametrize("target", ["paper", "status", "verify", "publish"])
 def test_make_hands_every_option_on(target):
     folder = "/a b/it's `x`"
-    done = subprocess.run(["make", "--dry-run", "--assume-old=.venv/ready", target, "PROFILE=smoke", "DATA=folder",
-                           f"DATA_DIR={folder}", "SET=run=mine lr=0.5", "SNAKEMAKE=--executor slurm"], cwd=ROOT,
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [
+            "make",
+            "--dry-run",
+            "--assume-old=.venv/ready",
+            target,
+            "PROFILE=smoke",
+            "DATA=folder",
+            f"DATA_DIR={folder}",
+            "SET=run=mine lr=0.5",
+            "SNAKEMAKE=--executor slurm",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     given = shlex.split(done.stdout.splitlines()[-1])
     module, parser = given[2], options.parser("")
     for flag in ("--status", "--publish"):
         parser.add_argument(flag, action="store_true")
     found = parser.parse_args(given[3:])
     assert module == ("workflow" if target in ("paper", "status") else "workflow.verify")
-    assert (found.profile, found.data, found.data_dir, found.snakemake) == ("smoke", "folder", folder, "--executor slurm")
+    assert (found.profile, found.data, found.data_dir, found.snakemake) == (
+        "smoke",
+        "folder",
+        folder,
+        "--executor slurm",
+    )
     assert options.settings(found) == {"run": "mine", "lr": 0.5, "data": "folder", "data_dir": folder}
     assert (found.status, found.publish) == (target == "status", target == "publish")

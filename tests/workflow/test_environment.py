@@ -32,8 +32,7 @@ def test_lock_was_made_from_the_dependencies_of_today():
     """Who asked for a package stands in the lock: pyproject.toml for the direct ones, in versions that it allows."""
     entries = re.split(r"\n(?=[a-z0-9])", LOCK)
     direct = {normal(entry): entry for entry in entries if f"{PROJECT['name']} (pyproject.toml)" in entry}
-    wanted = [Requirement(text) for group in (PROJECT["dependencies"], *EXTRAS.values())
-              for text in group]
+    wanted = [Requirement(text) for group in (PROJECT["dependencies"], *EXTRAS.values()) for text in group]
     assert set(direct) == {normal(one.name) for one in wanted}
     for one in wanted:
         assert one.specifier.contains(re.search(r"==([^\s;]+)", direct[normal(one.name)])[1])
@@ -45,6 +44,7 @@ def test_lock_names_no_index_and_no_address():
 
 def test_installed_versions_satisfy_the_lock():
     from importlib.metadata import version
+
     for name in ("torch", "torchvision", "papermill", "snakemake", "nbval", "pandas"):
         assert f"\n{name}=={version(name).split('+')[0]} " in LOCK.replace("\\", " ").replace("  ", " ")
 
@@ -66,9 +66,25 @@ def test_lock_is_that_of_pyproject(tmp_path):
         pytest.skip("uv is not in .venv (conda user)")
     copy = tmp_path / "requirements.lock"
     copy.write_text(LOCK)
-    command = [str(uv), "pip", "compile", str(ROOT / "pyproject.toml"), "--extra", "test", "--extra", "kaggle", "--universal",
-               "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet",
-               "--output-file", str(copy)]
+    command = [
+        str(uv),
+        "pip",
+        "compile",
+        str(ROOT / "pyproject.toml"),
+        "--extra",
+        "test",
+        "--extra",
+        "kaggle",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-header",
+        "--quiet",
+        "--output-file",
+        str(copy),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     if done.returncode:
         pytest.skip(f"uv could not ask the package index: {done.stderr.splitlines()[-1] if done.stderr else ''}")

@@ -20,10 +20,15 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("step", "module", "work"), [("article", article, "build"), ("record", record, "write")])
-@pytest.mark.parametrize(("error", "said"), [
-    (RuntimeError("Pandoc died with exitcode 83"), "{}: RuntimeError: Pandoc died with exitcode 83"),
-    (KeyError("gpu"), "{}: KeyError: 'gpu'"), (UserError("own words."), "own words."),
-    (OSError(errno.ENOSPC, "No space left on device"), "{}: expected free disk space, found none")])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("Pandoc died with exitcode 83"), "{}: RuntimeError: Pandoc died with exitcode 83"),
+        (KeyError("gpu"), "{}: KeyError: 'gpu'"),
+        (UserError("own words."), "own words."),
+        (OSError(errno.ENOSPC, "No space left on device"), "{}: expected free disk space, found none"),
+    ],
+)
 def test_the_last_steps_tell_every_cause(run, monkeypatch, capsys, step, module, work, error, said):
     def failing(name):
         raise error
@@ -43,7 +48,11 @@ def test_the_summary_names_what_failed_and_what_waits_for_it(run):
     (run / "steps").mkdir(parents=True)
     (run / "steps" / "03.json").write_text(json.dumps({}))
     (run / "steps" / "01.error").write_text("too high.")
-    assert make.causes("r", steps) == ["01 failed: too high.", "02 did not run, it needs 01.", "04 did not run, it needs 02."]
+    assert make.causes("r", steps) == [
+        "01 failed: too high.",
+        "02 did not run, it needs 01.",
+        "04 did not run, it needs 02.",
+    ]
     failures.forget("r")
     assert make.causes("r", steps) == []
 

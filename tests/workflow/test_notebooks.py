@@ -53,7 +53,9 @@ def test_cells_are_short_and_only_checked_ones_keep_outputs(name):
 def test_run_by_hand_it_overwrites_no_published_run(name):
     parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
     assert 'run = "by-hand"' in source(parameters)
-    assert "by-hand" not in {path.stem for path in PROFILES.glob("*.toml")} | {path.name for path in (ROOT / "reports").iterdir()}
+    assert "by-hand" not in {path.stem for path in PROFILES.glob("*.toml")} | {
+        path.name for path in (ROOT / "reports").iterdir()
+    }
 
 
 @every_notebook
@@ -80,5 +82,12 @@ def test_prose_types_no_result(name):
 def test_parameters_are_checked_right_after_the_imports(name):
     third = source(code(name)[1])
     assert "parameters.check(globals())" in third and "import" in third
-    assert not re.search(r"filterwarnings|sys\.path|!pip|%", "\n".join(map(source, code(name))).replace("%}", "")
-                         .replace(" % ", "").replace(".0%", "").replace(".1%", "").replace("95 %", "")), name
+    assert not re.search(
+        r"filterwarnings|sys\.path|!pip|%",
+        "\n".join(map(source, code(name)))
+        .replace("%}", "")
+        .replace(" % ", "")
+        .replace(".0%", "")
+        .replace(".1%", "")
+        .replace("95 %", ""),
+    ), name

@@ -60,36 +60,59 @@ def kept(tmp_path):
     """A function that fills a text from two kept tables and a JSON file."""
     folder = tmp_path / "reports" / "a"
     folder.mkdir(parents=True)
-    (folder / "one.csv").write_text("method,use,test,test low,test high\nKNN,,0.5,0.4,0.6\nVGG,plain,0.25,,\nVGG DA,plain,0.2,,\n")
+    (folder / "one.csv").write_text(
+        "method,use,test,test low,test high\nKNN,,0.5,0.4,0.6\nVGG,plain,0.25,,\nVGG DA,plain,0.2,,\n"
+    )
     (folder / "two.csv").write_text("method,test\nVGG,0.125\nKNN,0.75\n")
     (folder / "x.json").write_text('{"values": {"a.b": 15}}')
     return lambda text: fill(Source(text, "readme.md", "r", root=tmp_path))
 
 
 def rows(markdown):
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if "---" not in line]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if "---" not in line
+    ]
 
 
 def test_kept_tables_are_chosen_from_and_set_one_below_the_other(kept):
-    text = kept("{{ grid([rows_of('a/one.csv', ['VGG', 'KNN'], add={'weights': 'random'}), "
-                "rows_of('a/two.csv', digits=2, add={'weights': ''})], columns={'method': 'method', 'weights': 'w', 'test': 'error'}) }}")
-    assert rows(text) == [["method", "w", "error"], ["VGG", "random", "0.250"], ["KNN", "random", "0.500 [0.400, 0.600]"],
-                          ["VGG", "", "0.12"], ["KNN", "", "0.75"]]
+    text = kept(
+        "{{ grid([rows_of('a/one.csv', ['VGG', 'KNN'], add={'weights': 'random'}), "
+        "rows_of('a/two.csv', digits=2, add={'weights': ''})], columns={'method': 'method', 'weights': 'w', 'test': 'error'}) }}"
+    )
+    assert rows(text) == [
+        ["method", "w", "error"],
+        ["VGG", "random", "0.250"],
+        ["KNN", "random", "0.500 [0.400, 0.600]"],
+        ["VGG", "", "0.12"],
+        ["KNN", "", "0.75"],
+    ]
     assert "nan" not in kept("{{ grid(rows_of('a/one.csv')) }}")
 
 
 def test_kept_tables_are_set_side_by_side_by_their_first_cells(kept):
-    text = kept("{{ grid(beside(rows_of('a/one.csv', ['KNN', 'VGG']), rows_of('a/two.csv'), {'test': 'test, wider'})) }}")
-    assert rows(text) == [["method", "use", "test", "test, wider"], ["KNN", "", "0.500 [0.400, 0.600]", "0.750"],
-                          ["VGG", "plain", "0.250", "0.125"]]
+    text = kept(
+        "{{ grid(beside(rows_of('a/one.csv', ['KNN', 'VGG']), rows_of('a/two.csv'), {'test': 'test, wider'})) }}"
+    )
+    assert rows(text) == [
+        ["method", "use", "test", "test, wider"],
+        ["KNN", "", "0.500 [0.400, 0.600]", "0.750"],
+        ["VGG", "plain", "0.250", "0.125"],
+    ]
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("\n{{ rows_of('a/gone.csv') }}", "readme.md line 2: expected reports/a/gone.csv, found no file"),
-    ("{{ rows_of('a/one.csv', ['GMM']) }}", "line 1: expected rows of a/one.csv .*found GMM"),
-    ("{{ grid(rows_of('a/one.csv'), ['gone']) }}", "line 1: expected columns of grid .*found gone"),
-    ("{{ beside(rows_of('a/one.csv'), rows_of('a/two.csv'), {'test': 'x'}) }}", "expected rows of beside .*found VGG DA"),
-    ("a\n{{ kept('a/x.json')['values']['a.c'] }}", "line 2: expected placeholders.*'a.c'")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n{{ rows_of('a/gone.csv') }}", "readme.md line 2: expected reports/a/gone.csv, found no file"),
+        ("{{ rows_of('a/one.csv', ['GMM']) }}", "line 1: expected rows of a/one.csv .*found GMM"),
+        ("{{ grid(rows_of('a/one.csv'), ['gone']) }}", "line 1: expected columns of grid .*found gone"),
+        (
+            "{{ beside(rows_of('a/one.csv'), rows_of('a/two.csv'), {'test': 'x'}) }}",
+            "expected rows of beside .*found VGG DA",
+        ),
+        ("a\n{{ kept('a/x.json')['values']['a.c'] }}", "line 2: expected placeholders.*'a.c'"),
+    ],
+)
 def test_what_kept_tables_lack_is_named(kept, text, said):
     with pytest.raises(UserError, match=said):
         kept(text)

@@ -8,7 +8,7 @@ import pytest
 from lib import provenance
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import plan, record
+from workflow import plan, record, values as kept
 from workflow.steps import NOTEBOOKS
 
 
@@ -26,19 +26,25 @@ def test_without_git_nobody_knows_whether_the_tree_is_clean(tmp_path, monkeypatc
 PICTURE = "/9j/4AAQ/d/x+/d=" * 20
 
 
-@pytest.mark.parametrize(("data_dir", "text", "result"), [
-    ("/d", "read /d/x.png, /d, /data/d and a/d", "read d/x.png, d, /data/d and a/d"),
-    ("/d", "/d.old /d-2 /d. ./d /d", "/d.old /d-2 d. ./d d"),
-    ("/data/set", "(/data/set) file:///data/set/a.png", "(set) file://set/a.png"),
-    ("/data/set/", "in /data/set/a", "in set/a"),
-    ("/", "of / and /a", "of / and /a"),
-    ("set", "in set/a", "in set/a"),
-    ("/home/müller/a b", "/home/müller/a b/c", "a b/c")])
+@pytest.mark.parametrize(
+    ("data_dir", "text", "result"),
+    [
+        ("/d", "read /d/x.png, /d, /data/d and a/d", "read d/x.png, d, /data/d and a/d"),
+        ("/d", "/d.old /d-2 /d. ./d /d", "/d.old /d-2 d. ./d d"),
+        ("/data/set", "(/data/set) file:///data/set/a.png", "(set) file://set/a.png"),
+        ("/data/set/", "in /data/set/a", "in set/a"),
+        ("/", "of / and /a", "of / and /a"),
+        ("set", "in set/a", "in set/a"),
+        ("/home/müller/a b", "/home/müller/a b/c", "a b/c"),
+    ],
+)
 def test_whole_paths_are_replaced(data_dir, text, result):
     assert provenance.anonymous(text, {"data_dir": data_dir}) == result
     as_json = json.dumps({"a": f"\n{text}", "b": f"\x1b[0;32m{text}"})
     assert json.loads(provenance.anonymous(as_json, {"data_dir": data_dir})) == {
-        "a": f"\n{result}", "b": f"\x1b[0;32m{result}"}
+        "a": f"\n{result}",
+        "b": f"\x1b[0;32m{result}",
+    }
 
 
 def test_the_repository_becomes_relative():
@@ -48,15 +54,22 @@ def test_the_repository_becomes_relative():
 
 @pytest.mark.parametrize("data_dir", ["/d", "/9j", "/4AAQ"])
 def test_pictures_of_a_notebook_and_of_a_page_stay_as_they_are(data_dir):
-    outputs = [nbformat.v4.new_output("display_data", {"image/jpeg": PICTURE + "\n", "text/plain": f"{data_dir}/a.png"})]
-    cells = [nbformat.v4.new_markdown_cell(f"![](data:image/jpeg;base64,{PICTURE})"),
-             nbformat.v4.new_code_cell(f"print('{data_dir}')", outputs=outputs)]
+    outputs = [
+        nbformat.v4.new_output("display_data", {"image/jpeg": PICTURE + "\n", "text/plain": f"{data_dir}/a.png"})
+    ]
+    cells = [
+        nbformat.v4.new_markdown_cell(f"![](data:image/jpeg;base64,{PICTURE})"),
+        nbformat.v4.new_code_cell(f"print('{data_dir}')", outputs=outputs),
+    ]
     text = nbformat.writes(nbformat.v4.new_notebook(cells=cells))
     found = nbformat.reads(provenance.anonymous(text, {"data_dir": data_dir}), 4)
     assert found.cells[0].source == cells[0].source and found.cells[1].source == f"print('{data_dir[1:]}')"
     assert found.cells[1].outputs[0].data == {"image/jpeg": PICTURE + "\n", "text/plain": f"{data_dir[1:]}/a.png"}
     page = f'<img src="data:image/png;base64,{PICTURE}"> of {data_dir}/a'
-    assert provenance.anonymous(page, {"data_dir": data_dir}) == f'<img src="data:image/png;base64,{PICTURE}"> of {data_dir[1:]}/a'
+    assert (
+        provenance.anonymous(page, {"data_dir": data_dir})
+        == f'<img src="data:image/png;base64,{PICTURE}"> of {data_dir[1:]}/a'
+    )
 
 
 # -------------------------------------------------------------------------------------------------- records
@@ -77,18 +90,25 @@ def test_a_record_that_was_cut_off_counts_as_none(steps_of, content):
     (steps_of / "01_data.json").write_text(content)
     assert record.read_step("r", "01_data") is None
     assert plan.stale_reasons("r", {"01_data": {"needs": [], "parameters": {}}}) == {
-        "01_data": ["runs/r/steps/01_data.json is broken"]}
-    with pytest.raises(UserError, match=r"^runs/r/steps/01_data\.json: expected the record of a finished step, found no"):
+        "01_data": ["runs/r/steps/01_data.json is broken"]
+    }
+    with pytest.raises(
+        UserError, match=r"^runs/r/steps/01_data\.json: expected the record of a finished step, found no"
+    ):
         record.gather("r")
 
 
-@pytest.mark.parametrize("content", ["", '{"answer": "a", "co', "{}", "[]",
-                                     '{"answer": "", "code": "", "parameters": {}, "values": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", '{"answer": "a", "co', "{}", "[]", '{"answer": "", "code": "", "parameters": {}, "values": 3}']
+)
 def test_values_that_were_cut_off_are_named(tmp_path, monkeypatch, content):
     monkeypatch.setattr(values, "reports_dir", lambda run: tmp_path)
+    monkeypatch.setattr(kept, "reports_dir", lambda run: tmp_path)
     values.write({"run": "r"}, "03_x", "yes", {"a": 1})
-    assert values.read("r", "03_x")["answer"] == "yes"
+    assert kept.read("r", "03_x")["answer"] == "yes"
     (tmp_path / "values" / "03_x.json").write_text(content)
-    for read in (lambda: values.read("r", "03_x"), lambda: values.load(tmp_path), lambda: values.parameters(tmp_path)):
-        with pytest.raises(UserError, match=r"^03_x\.json in .*expected a values file of this version, found something"):
+    for read in (lambda: kept.read("r", "03_x"), lambda: kept.load(tmp_path), lambda: kept.parameters(tmp_path)):
+        with pytest.raises(
+            UserError, match=r"^03_x\.json in .*expected a values file of this version, found something"
+        ):
             read()

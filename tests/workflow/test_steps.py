@@ -52,7 +52,9 @@ def test_a_new_notebook_is_one_entry(with_one_more):
     command = [sys.executable, "-m", "workflow", "smoke"]
     said = subprocess.run([*command, "--status"], cwd=with_one_more, capture_output=True, text=True, check=True).stdout
     assert "08_new: stale (not finished here yet, needs 01_data)" in said
-    done = subprocess.run([*command, "--snakemake", "figures/smoke/fig_new.pdf"], cwd=with_one_more, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--snakemake", "figures/smoke/fig_new.pdf"], cwd=with_one_more, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (with_one_more / "reports/smoke/new.txt").read_text() == "1"
     assert {path.stem for path in (with_one_more / "runs/smoke/steps").glob("*.json")} == {"01_data", "08_new"}

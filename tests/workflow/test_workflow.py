@@ -15,8 +15,7 @@ import pytest
 
 from helpers import small_notebook
 from lib.base import ROOT, reports_dir
-from lib.output import values
-from workflow import steps, verify
+from workflow import steps, values as kept, verify
 from workflow.plan import make_plan
 from workflow.steps import NOTEBOOKS, STEPS
 
@@ -116,14 +115,23 @@ def cut(path):
 
 def test_what_the_article_lost_is_named_and_made_again(built_paper):
     root, before = built_paper.root, records(built_paper.root)
-    lost = [root / "figures/smoke/fig_workflow.pdf", root / "reports/smoke/tables/tab_claims.csv", root / "reports/smoke/index.html"]
+    lost = [
+        root / "figures/smoke/fig_workflow.pdf",
+        root / "reports/smoke/tables/tab_claims.csv",
+        root / "reports/smoke/index.html",
+    ]
     for path in lost:
         path.unlink()
     cut(root / "reports/smoke/run.json")
     (root / "reports/smoke/paper.pdf").write_bytes(b"")
     status = built_paper("--status").stdout
-    for said in ("figures/smoke/fig_workflow.pdf is missing", "reports/smoke/tables/tab_claims.csv is missing",
-                 "reports/smoke/run.json is broken", "reports/smoke/paper.pdf is empty", "05_results: up to date"):
+    for said in (
+        "figures/smoke/fig_workflow.pdf is missing",
+        "reports/smoke/tables/tab_claims.csv is missing",
+        "reports/smoke/run.json is broken",
+        "reports/smoke/paper.pdf is empty",
+        "05_results: up to date",
+    ):
         assert said in status
     done = built_paper()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -146,17 +154,22 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     assert done.stderr.splitlines() == [
         "03_vgg16 failed: lr: too high.",
         *(f"{name} did not run, it needs {needs}." for name, needs in waiting.items() if needs),
-        "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log."]
+        "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log.",
+    ]
     assert set(records(root)) == set(NOTEBOOKS) - stopped
     assert not (root / "reports/smoke/run.json").exists()
 
     before = records(root)
     marker = root / "started"
-    path.write_text(small_notebook("03_vgg16", f"import os, time\nPath({str(marker)!r}).write_text(str(os.getpid()))\n"
-                                               "time.sleep(300)"))
+    path.write_text(
+        small_notebook(
+            "03_vgg16", f"import os, time\nPath({str(marker)!r}).write_text(str(os.getpid()))\ntime.sleep(300)"
+        )
+    )
     # Only the first process is killed, the worst case: Snakemake, the step and its kernel have to notice.
-    process = subprocess.Popen([sys.executable, "-m", "workflow", "smoke"], cwd=root, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workflow", "smoke"], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     wait_for(marker.exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -191,14 +204,18 @@ def test_an_output_that_is_not_written_is_a_failure(make_paper):
     assert "01_data failed: 01_data: expected it to write figures/smoke/fig_wall.png, found no such file" in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--set", "epoch=3"], "epoch: expected a known parameter, found an unknown one; did you mean epochs?"),
-    (["--set", "epochs=0"], "epochs: expected 1 to"),
-    (["--set", "epochs"], "SET: expected name=value"),
-    (["--set", "run=../x"], "run: expected letters"),
-    (["--set", "encoder_weights=/nowhere.safetensors"], "encoder_weights: expected a safetensors file"),
-    (["--data", "aisegment"], "data_dir: expected"),
-    (["--data", "folder", "--data-dir", "/nowhere"], "/nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "epoch=3"], "epoch: expected a known parameter, found an unknown one; did you mean epochs?"),
+        (["--set", "epochs=0"], "epochs: expected 1 to"),
+        (["--set", "epochs"], "SET: expected name=value"),
+        (["--set", "run=../x"], "run: expected letters"),
+        (["--set", "encoder_weights=/nowhere.safetensors"], "encoder_weights: expected a safetensors file"),
+        (["--data", "aisegment"], "data_dir: expected"),
+        (["--data", "folder", "--data-dir", "/nowhere"], "/nowhere"),
+    ],
+)
 def test_mistakes_end_before_anything_starts(make_paper, arguments, said):
     done = make_paper(*arguments)
     assert done.returncode == 2
@@ -212,8 +229,15 @@ def test_unknown_profile_lists_the_known_ones(repository):
     assert "gpu, long, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
 
 
-@pytest.mark.parametrize(("change", "touched"), [
-    ({"clusters": 3}, {"02_unsupervised"}), ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}), ({"full_lr": 0.1}, {"06_refinement"}), ({"seed": 1}, set(NOTEBOOKS))])
+@pytest.mark.parametrize(
+    ("change", "touched"),
+    [
+        ({"clusters": 3}, {"02_unsupervised"}),
+        ({"recipe_lr": 0.1}, {"03_vgg16", "04_augmentation"}),
+        ({"full_lr": 0.1}, {"06_refinement"}),
+        ({"seed": 1}, set(NOTEBOOKS)),
+    ],
+)
 def test_a_parameter_changes_what_declares_it_and_nothing_else(change, touched):
     before, after = make_plan("smoke", {}), make_plan("smoke", change)
     assert {name for name in NOTEBOOKS if before[name]["fingerprint"] != after[name]["fingerprint"]} == touched
@@ -230,15 +254,21 @@ def test_smoke_profile_runs_all_real_notebooks():
 
 # How far a value of the smoke run may lie from the published one on another machine, by notebook: counting is exact;
 # clustering may name another cluster in one of six images; networks after one epoch on 18 images differ by machine.
-SMOKE_TOLERANCE = {"01_data": 1e-6, "02_unsupervised": 0.1, "03_vgg16": 0.25, "04_augmentation": 0.25, "05_results": 0.25}
+SMOKE_TOLERANCE = {
+    "01_data": 1e-6,
+    "02_unsupervised": 0.1,
+    "03_vgg16": 0.25,
+    "04_augmentation": 0.25,
+    "05_results": 0.25,
+}
 NETWORKS_TOLERANCE = 0.5  # for whole pictures
 
 
 def test_smoke_values_are_the_published_ones_within_tolerance():
-    published, found = verify.reference("smoke")["values"], values.load(reports_dir("smoke"))
+    published, found = verify.reference("smoke")["values"], kept.load(reports_dir("smoke"))
     assert found.keys() == published.keys()
     for name in published:
-        notebook, then, now = name.split(".")[0], values.number(published[name]), values.number(found[name])
+        notebook, then, now = name.split(".")[0], kept.number(published[name]), kept.number(found[name])
         assert (then is None) == (now is None), name
         if then is not None and ".rho." not in name:  # a rank correlation of six images means nothing
             assert now == pytest.approx(then, abs=SMOKE_TOLERANCE.get(notebook, NETWORKS_TOLERANCE), rel=0), name
@@ -250,7 +280,9 @@ def test_workflow_and_nbval_made_the_same_tables(request):
     if not request.config.getoption("nbval_lax", False):
         pytest.skip("needs the notebooks under nbval, as in `make test`")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
-    assert set(tables) == {file.split("/")[-1] for name in NOTEBOOKS for file in steps.shown(name, "smoke") if file.endswith(".csv")}
+    assert set(tables) == {
+        file.split("/")[-1] for name in NOTEBOOKS for file in steps.shown(name, "smoke") if file.endswith(".csv")
+    }
     for name in tables:
         one, other = ((reports_dir(run) / "tables" / name).read_bytes() for run in ("smoke", "smoke-nbval"))
         assert one == other, name

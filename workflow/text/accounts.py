@@ -13,8 +13,12 @@ def claims_table(source: Source) -> str:
     """`claims_table`: the claims, as workflow.claims judges them on this run."""
     shown = claims.judged(source.report)[claims.SHOWN].copy()
     shown["outcome"] = [f"**{outcome}**" for outcome in shown.outcome]
-    return _numbered(source, shown, "tab_claims", "Claims of the study and of this paper, judged on run "
-                     f"`{source.run}` by the rules of `reports/claims.yaml`.")
+    return _numbered(
+        source,
+        shown,
+        "tab_claims",
+        f"Claims of the study and of this paper, judged on run `{source.run}` by the rules of `reports/claims.yaml`.",
+    )
 
 
 def claims_count(source: Source, outcome: str, origin: str = "") -> int:
@@ -28,19 +32,33 @@ def claims_count(source: Source, outcome: str, origin: str = "") -> int:
 def steps_table(source: Source) -> str:
     """`steps_table`: wall time, peak memory and commit of each step."""
     trees = {True: "clean", False: "with changes", None: "unknown"}  # None: there was no git
-    rows = [{"notebook": name, "wall time (s)": f"{step['wall_seconds']:.0f}",
-             "peak memory (MiB)": f"{step['peak_memory_bytes'] / 2**20:.0f}",
-             "commit": step["commit"][:10] or "unknown", "tree": trees[step["tree_clean"]], "data": step["data"][:12]}
-            for name, step in source.record["steps"].items()]
+    rows = [
+        {
+            "notebook": name,
+            "wall time (s)": f"{step['wall_seconds']:.0f}",
+            "peak memory (MiB)": f"{step['peak_memory_bytes'] / 2**20:.0f}",
+            "commit": step["commit"][:10] or "unknown",
+            "tree": trees[step["tree_clean"]],
+            "data": step["data"][:12],
+        }
+        for name, step in source.record["steps"].items()
+    ]
     return _numbered(source, pd.DataFrame(rows), "tab_steps", "What each step took, and what it ran.")
 
 
 def machine_table(source: Source) -> str:
     """`machine_table`: counts of images, machine and packages, one row each."""
     record = source.record
-    rows = {**record["counts"], "processor": record["processor"], "cores": record["cores"], "GPU": record["gpu"],
-            "memory": f"{record['memory_bytes'] / 2**30:.0f} GiB", "system": record["system"],
-            "Python": record["python"], **record["packages"]}
+    rows = {
+        **record["counts"],
+        "processor": record["processor"],
+        "cores": record["cores"],
+        "GPU": record["gpu"],
+        "memory": f"{record['memory_bytes'] / 2**30:.0f} GiB",
+        "system": record["system"],
+        "Python": record["python"],
+        **record["packages"],
+    }
     frame = pd.DataFrame([{"what": what, "found": str(found)} for what, found in rows.items()])
     return _numbered(source, frame, "tab_machine", "Images, machine and versions.")
 
@@ -51,8 +69,12 @@ def parameters_table(source: Source) -> str:
     for name, step in source.record["steps"].items():
         for parameter, value in step["parameters"].items():
             used.setdefault((parameter, f"`{json.dumps(value)}`"), []).append(name[:2])
-    frame = pd.DataFrame([{"parameter": parameter, "value": value, "notebooks": ", ".join(names)}
-                          for (parameter, value), names in sorted(used.items())])
+    frame = pd.DataFrame(
+        [
+            {"parameter": parameter, "value": value, "notebooks": ", ".join(names)}
+            for (parameter, value), names in sorted(used.items())
+        ]
+    )
     return _numbered(source, frame, "tab_parameters", "Parameters of the run.")
 
 

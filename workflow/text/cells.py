@@ -15,12 +15,16 @@ def compact(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
             continue
         cells = [_cell(value, digits) for value in frame[column]]
         if f"{column} sd" in frame.columns:
-            cells = [f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
-                     for cell, sd in zip(cells, frame[f"{column} sd"], strict=True)]
+            cells = [
+                f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
+                for cell, sd in zip(cells, frame[f"{column} sd"], strict=True)
+            ]
         if {f"{column} low", f"{column} high"} <= set(frame.columns):
             ends = zip(frame[f"{column} low"], frame[f"{column} high"], strict=True)
-            cells = [f"{cell} [{_cell(low, digits)}, {_cell(high, digits)}]" if _cell(low, digits) else cell
-                     for cell, (low, high) in zip(cells, ends, strict=True)]
+            cells = [
+                f"{cell} [{_cell(low, digits)}, {_cell(high, digits)}]" if _cell(low, digits) else cell
+                for cell, (low, high) in zip(cells, ends, strict=True)
+            ]
         parts[column] = cells
     shown = pd.DataFrame(parts)
     return _fold_plain_interval(shown)
@@ -31,8 +35,10 @@ def _fold_plain_interval(frame: pd.DataFrame) -> pd.DataFrame:
     base = next((name for name in ("difference", "mean") if name in frame.columns), None)
     if base is None or not {"low", "high"} <= set(frame.columns):
         return frame
-    frame[base] = [f"{value} [{low}, {high}]" if low else value
-                   for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)]
+    frame[base] = [
+        f"{value} [{low}, {high}]" if low else value
+        for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)
+    ]
     return frame.drop(columns=["low", "high"])
 
 

@@ -12,8 +12,9 @@ def ref(source: Source, name: str) -> str:
     for kind, numbers in source.numbers.items():
         if name in numbers:
             return f"[{kind.title()}\N{NO-BREAK SPACE}{numbers[name]}](#{name})"
-    raise UserError(f"{source.line(name)}: expected a figure or table that the article shows, found {name!r}; "
-                    "correct the name.")
+    raise UserError(
+        f"{source.line(name)}: expected a figure or table that the article shows, found {name!r}; correct the name."
+    )
 
 
 def figure(source: Source, name: str, caption: str) -> str:
@@ -24,8 +25,14 @@ def figure(source: Source, name: str, caption: str) -> str:
     return f"![{caption}]({where}){{#{name}}}\n"
 
 
-def table(source: Source, name: str, caption: str = "", columns: list[str] | None = None,
-          rows: list[str] | None = None, digits: int = 3) -> str:
+def table(
+    source: Source,
+    name: str,
+    caption: str = "",
+    columns: list[str] | None = None,
+    rows: list[str] | None = None,
+    digits: int = 3,
+) -> str:
     """`table`: a table: chosen columns (of the compacted table), rows by their first cell, and a caption."""
     frame = compact(source.csv(source.report / "tables" / f"{name}.csv", name), digits)
     for wanted, known, what in ((columns, list(frame.columns), "columns"), (rows, list(frame.iloc[:, 0]), "rows")):
@@ -52,8 +59,10 @@ def appendix(source: Source) -> str:
 def chosen(source: Source, name: str, what: str, wanted: list[str], known: list[str]) -> None:
     """UserError when a text chooses columns or rows that a table does not have."""
     if unknown := [item for item in wanted if item not in known]:
-        raise UserError(f"{source.line(name)}: expected {what} of {name} ({', '.join(known)}), found "
-                        f"{', '.join(unknown)}; correct the text.")
+        raise UserError(
+            f"{source.line(name)}: expected {what} of {name} ({', '.join(known)}), found "
+            f"{', '.join(unknown)}; correct the text."
+        )
 
 
 def own_caption(source: Source, name: str) -> str:

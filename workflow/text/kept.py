@@ -24,8 +24,9 @@ def picture(source: Source, file: str) -> str:
     return source.existing(source.root / "figures" / file, file).relative_to(source.root).as_posix()
 
 
-def rows_of(source: Source, file: str, rows: list[str] | None = None, digits: int = 3,
-            add: dict[str, str] | None = None) -> pd.DataFrame:
+def rows_of(
+    source: Source, file: str, rows: list[str] | None = None, digits: int = 3, add: dict[str, str] | None = None
+) -> pd.DataFrame:
     """`rows_of`: a table (CSV) as text cells, with rows chosen by their first cell; add: columns with one text in all."""
     frame = compact(source.csv(source.root / "reports" / file, file), digits)
     if rows:
@@ -42,8 +43,9 @@ def beside(source: Source, frame: pd.DataFrame, other: pd.DataFrame, columns: di
     return pd.concat([frame.reset_index(drop=True), found.reset_index(drop=True)], axis=1)
 
 
-def grid(source: Source, frames: pd.DataFrame | list[pd.DataFrame], columns: list[str] | dict[str, str] | None = None
-         ) -> str:
+def grid(
+    source: Source, frames: pd.DataFrame | list[pd.DataFrame], columns: list[str] | dict[str, str] | None = None
+) -> str:
     """`grid`: tables, one below the other, as one Markdown table; columns: the chosen ones, or name -> heading."""
     frame = pd.concat(frames) if isinstance(frames, list) else frames
     if columns:

@@ -2,7 +2,7 @@
 
 from lib.base import UserError
 from lib.evaluation import stats
-from lib.output import values
+from workflow import values
 from workflow.text.source import Source
 
 MISSING = "not measured"
@@ -12,9 +12,11 @@ def leaf(source: Source, name: str) -> values.Leaf:
     """The value of a name; UserError with the line of the text that asks for it."""
     if name not in source.values:
         notebook = name.split(".", maxsplit=1)[0]
-        raise UserError(f"{source.line(name)}: expected the value {name}, found none in "
-                        f"reports/{source.run}/values/{notebook}.json; let notebook {notebook} record it, "
-                        "or correct the name.")
+        raise UserError(
+            f"{source.line(name)}: expected the value {name}, found none in "
+            f"reports/{source.run}/values/{notebook}.json; let notebook {notebook} record it, "
+            "or correct the name."
+        )
     return source.values[name]
 
 

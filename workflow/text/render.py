@@ -11,21 +11,42 @@ from pathlib import Path
 import jinja2
 
 from lib.base import ROOT, UserError
-from lib.output import values
+from workflow import values
 from workflow.text import accounts, exhibits, kept, quoted
 from workflow.text.source import Source
 
 PLACEHOLDERS = {
-    "n": quoted.number, "ci": quoted.interval, "pct": quoted.per_cent, "text": quoted.word, "says": quoted.says,
-    "fact": quoted.fact, "fact_sd": quoted.fact_sd,
-    "ref": exhibits.ref, "figure": exhibits.figure, "table": exhibits.table, "appendix": exhibits.appendix,
-    "claims_table": accounts.claims_table, "claims_count": accounts.claims_count, "steps_table": accounts.steps_table,
-    "machine_table": accounts.machine_table, "parameters_table": accounts.parameters_table,
-    "kept": kept.kept, "picture": kept.picture, "rows_of": kept.rows_of, "beside": kept.beside, "grid": kept.grid,
+    "n": quoted.number,
+    "ci": quoted.interval,
+    "pct": quoted.per_cent,
+    "text": quoted.word,
+    "says": quoted.says,
+    "fact": quoted.fact,
+    "fact_sd": quoted.fact_sd,
+    "ref": exhibits.ref,
+    "figure": exhibits.figure,
+    "table": exhibits.table,
+    "appendix": exhibits.appendix,
+    "claims_table": accounts.claims_table,
+    "claims_count": accounts.claims_count,
+    "steps_table": accounts.steps_table,
+    "machine_table": accounts.machine_table,
+    "parameters_table": accounts.parameters_table,
+    "kept": kept.kept,
+    "picture": kept.picture,
+    "rows_of": kept.rows_of,
+    "beside": kept.beside,
+    "grid": kept.grid,
 }
 # Comments are <# ... #>: Pandoc's own attributes begin like Jinja's, {#refs}.
-ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                                 keep_trailing_newline=True, comment_start_string="<#", comment_end_string="#>")
+ENVIRONMENT = jinja2.Environment(
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    comment_start_string="<#",
+    comment_end_string="#>",
+)
 
 
 def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
@@ -41,11 +62,12 @@ def fill(source: Source) -> str:
     """The text of a source with its placeholders filled. UserError that names the line and what the run lacks."""
     names = {name: partial(function, source) for name, function in PLACEHOLDERS.items()}
     try:
-        return ENVIRONMENT.from_string(source.text).render(
-            run=source.run, p=values.parameters(source.report), **names)
+        return ENVIRONMENT.from_string(source.text).render(run=source.run, p=values.parameters(source.report), **names)
     except jinja2.TemplateError as error:
-        raise UserError(f"{source.file} line {_line(error)}: expected placeholders that workflow/text/render.py knows, "
-                        f"found: {error.message}; correct it.") from error
+        raise UserError(
+            f"{source.file} line {_line(error)}: expected placeholders that workflow/text/render.py knows, "
+            f"found: {error.message}; correct it."
+        ) from error
 
 
 def _line(error: jinja2.TemplateError) -> int:

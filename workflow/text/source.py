@@ -9,8 +9,7 @@ import pandas as pd
 
 from lib.base import ROOT, UserError
 from lib.experiments import published
-from lib.output import values
-from workflow import record
+from workflow import record, values
 
 TABLES_BY_NAME = "claims|steps|machine|parameters"  # tables that the text shows by a placeholder of their own
 
@@ -37,9 +36,12 @@ class Source:
     @cached_property
     def cells(self) -> list[tuple[str, str, str]]:
         """(notebook, id, code) of every code cell of the paper."""
-        return [(path.stem, cell["id"], "".join(cell["source"]))
-                for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-                for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        return [
+            (path.stem, cell["id"], "".join(cell["source"]))
+            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+            for cell in json.loads(path.read_text())["cells"]
+            if cell["cell_type"] == "code"
+        ]
 
     def line(self, name: str) -> str:
         """Where the text first asks for a name: "reports/article/paper.md line 12"."""
@@ -49,8 +51,10 @@ class Source:
     def existing(self, path: Path, name: str) -> Path:
         """The path of a file; UserError with the line of the text that asks for it when it is not there."""
         if not path.is_file():
-            raise UserError(f"{self.line(name)}: expected {path.relative_to(self.root)}, found no file; run "
-                            "`make paper`, or correct the name.")
+            raise UserError(
+                f"{self.line(name)}: expected {path.relative_to(self.root)}, found no file; run "
+                "`make paper`, or correct the name."
+            )
         return path
 
     def csv(self, path: Path, name: str) -> pd.DataFrame:
@@ -60,8 +64,11 @@ class Source:
 
 def in_order(text: str, kind: str) -> dict[str, int]:
     """Name -> number of the figures or tables (kind "figure" or "table"), in the order in which the text shows them."""
-    pattern = (rf"\b{kind}\(\s*[\"']([\w-]+)[\"']" if kind == "figure"
-               else rf"\btable\(\s*[\"']([\w-]+)[\"']|\b((?:{TABLES_BY_NAME})_table)\(")
+    pattern = (
+        rf"\b{kind}\(\s*[\"']([\w-]+)[\"']"
+        if kind == "figure"
+        else rf"\btable\(\s*[\"']([\w-]+)[\"']|\b((?:{TABLES_BY_NAME})_table)\("
+    )
     names = []
     for match in re.finditer(pattern, text):
         name = next(group for group in match.groups() if group)

@@ -1,0 +1,77 @@
+"""The named values that notebooks left (lib.output.values), read again for the article and the claims."""
+
+import json
+from pathlib import Path
+
+from lib import provenance
+from lib.base import ROOT, UserError, reports_dir
+from lib.output.values import Leaf
+
+PARTS = {"answer": str, "code": str, "parameters": dict, "values": dict}  # of a values file, beside the commit
+
+
+def read(run: str, notebook: str) -> dict:
+    """What a notebook wrote; UserError that names the notebook to run if it is not there."""
+    path = reports_dir(run) / "values" / f"{notebook}.json"
+    if not path.is_file():
+        raise UserError(
+            f"reports/{run}/values/{path.name}: expected the values of notebook {notebook} with "
+            f"run={run}, found no file; run that notebook first."
+        )
+    return _content(path)
+
+
+def load(folder: Path) -> dict[str, Leaf]:
+    """All values of a run by name, from its folder (reports/<run>); UserError when it has none."""
+    flat: dict[str, Leaf] = {}
+    for path in sorted((folder / "values").glob("*.json")):
+        flat |= _content(path)["values"]
+    if not flat:
+        raise UserError(
+            f"{folder}: expected the values of a run (values/*.json), found none; name a folder like "
+            "reports/quick, and run `make paper` first."
+        )
+    return flat
+
+
+def parameters(folder: Path) -> dict:
+    """The parameters of all notebooks of a run, in one dict."""
+    merged: dict = {}
+    for path in sorted((folder / "values").glob("*.json")):
+        merged |= _content(path)["parameters"]
+    return merged
+
+
+def stale(folder: Path) -> dict[str, str]:
+    """Notebook -> why its values no longer speak of the code that is here; empty when all are fresh."""
+    reasons = {}
+    for path in sorted((folder / "values").glob("*.json")):
+        source = ROOT / "notebooks" / f"{path.stem}.ipynb"
+        if not source.is_file():
+            reasons[path.stem] = "its notebook is gone"
+        elif _content(path)["code"] != provenance.code_fingerprint(source):
+            reasons[path.stem] = "its cells or the lib code that they use have changed since"
+    return reasons
+
+
+def number(leaf: Leaf) -> float | None:
+    """The number of a value, with or without a spread; None for text and for what could not be measured."""
+    if isinstance(leaf, dict):
+        leaf = leaf.get("value")
+    if isinstance(leaf, bool):
+        return float(leaf)
+    return leaf if isinstance(leaf, int | float) else None
+
+
+def _content(path: Path) -> dict:
+    """A values file; UserError when it was cut off or is something else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), kind) for name, kind in PARTS.items()):
+        raise UserError(
+            f"{path.name} in {path.parent}: expected a values file of this version, found something "
+            "else; run its notebook again."
+        )
+    return content
