@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lib.base import UserError
 from lib.data.batches import chunks, trimap_levels
 from lib.data.prepare import Prepared
 from lib.data.trimap import FOREGROUND, UNKNOWN
@@ -76,8 +77,11 @@ def matte(
 
     Known pixels come back as 0 and 1. A picture larger than `tile` px on a side is cut into tiles of at most that
     size, which overlap by `overlap` px and are blended there; tiles without unknown pixels are skipped. Memory beyond
-    the picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode.
+    the picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode. UserError for
+    a tile that hardly reaches beyond its overlaps.
     """
+    if tile < 2 * overlap:
+        raise UserError(f"tile: expected at least {2 * overlap} px (twice the overlap), found {tile}; enlarge it.")
     device = next(model.parameters()).device
     height, width = trimap.shape
     total = np.zeros((height, width), np.float32)

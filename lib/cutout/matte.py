@@ -2,13 +2,14 @@
 
 import argparse
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from lib import inference
-from lib.base import write_atomically
+from lib.base import UserError, write_atomically
 from lib.data.decode import check_same_size, read_grey, read_rgb
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
 from lib.models import store
@@ -47,6 +48,19 @@ def remarks(trimap: np.ndarray, name: Path | str) -> list[str]:
     return said
 
 
+def check_out(out: Path, inputs: Sequence[Path]) -> None:
+    """UserError unless a PNG can be written at `out` without losing one of the inputs: before the work, not after it."""
+    if out.suffix.lower() != ".png":
+        raise UserError(
+            f"{out}: expected a name that ends in .png, found {out.suffix or 'no ending'}; a matte is a PNG."
+        )
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        found = "a folder" if out.is_dir() else f"no folder {out.parent}"
+        raise UserError(f"{out}: expected the name of a file in an existing folder, found {found}; name another.")
+    if any(out.exists() and given.exists() and out.samefile(given) for given in inputs):
+        raise UserError(f"{out}: expected a file of its own for the matte, found an input's name; name another.")
+
+
 def write_alpha(path: Path | str, alpha: np.ndarray) -> None:
     """Alpha (H,W) float32 in [0,1] as an 8-bit grey PNG."""
     buffer = io.BytesIO()
@@ -71,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tile", type=int, default=inference.TILE, help="largest side in pixels done at once")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     given = parser.parse_args(arguments)
+    check_out(Path(given.out), [Path(given.image), Path(given.trimap)])
     image, trimap, notes = read_pair(given.image, given.trimap)
     model = store.load(given.network, given.device)
     write_alpha(given.out, inference.matte(model, image, trimap, tile=given.tile))

@@ -17,7 +17,8 @@ from torch import nn
 from torchvision.models import resnet50
 from torchvision.ops import Conv2dNormActivation as Convolution  # without bias; norm; ReLU
 
-from lib.models.mobile import Normalise, Pyramid
+from lib.models.layers import Normalise
+from lib.models.mobile import Pyramid
 
 Norm = Callable[[int], nn.Module]
 

@@ -10,15 +10,17 @@ Place = tuple[torch.Tensor, torch.Size]  # where each maximum was found, and the
 
 
 class Normalise(nn.Module):
-    """image (N,3,H,W) in [0,1] minus ImageNet's mean, over its standard deviation."""
+    """(N,inputs,H,W) in [0,1] -> every three channels as ImageNet's RGB; what is left, a trimap, stays as it is."""
 
-    def __init__(self):
+    def __init__(self, inputs: int = 3):
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        mean = IMAGENET_MEAN * (inputs // 3) + (0.0,) * (inputs % 3)
+        std = IMAGENET_STD * (inputs // 3) + (1.0,) * (inputs % 3)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return (image - self.mean) / self.std
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) / self.std
 
 
 class Pool(nn.MaxPool2d):
@@ -87,4 +89,5 @@ def initialise(model: nn.Module, seed: int = 0) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -13,21 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import mobilenet_v2 as torchvision_mobilenet_v2, mobilenet_v3_large
 
-from lib.models.layers import IMAGENET_MEAN, IMAGENET_STD
-
-
-class Normalise(nn.Module):
-    """(N,inputs,H,W) in [0,1] -> every three channels as ImageNet's RGB; what is left, a trimap, stays as it is."""
-
-    def __init__(self, inputs: int = 3):
-        super().__init__()
-        mean = IMAGENET_MEAN * (inputs // 3) + (0.0,) * (inputs % 3)
-        std = IMAGENET_STD * (inputs // 3) + (1.0,) * (inputs % 3)
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - self.mean) / self.std
+from lib.models.layers import Normalise
 
 
 class Pyramid(nn.Module):

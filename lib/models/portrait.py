@@ -12,7 +12,7 @@ from torch import nn
 
 from lib.base import UserError
 from lib.models.encoder import CHANNELS, ConvNorm, EfficientNetLite0
-from lib.models.layers import IMAGENET_MEAN, IMAGENET_STD
+from lib.models.layers import Normalise
 
 DECODER = (128, 128, 96, 64, 32, 16)  # channels at 1/32, 1/16, ... 1/1 of the side, for width 1
 
@@ -26,9 +26,7 @@ class PortraitMatting(nn.Module):
 
     def __init__(self, trimap: bool, width: float = 1.0):
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.trimap = trimap
+        self.normalise, self.trimap = Normalise(), trimap
         inputs = 6 if trimap else 3
         self.encoder = EfficientNetLite0(inputs)
         w = [max(8, round(width * channels / 8) * 8) for channels in DECODER]
@@ -70,7 +68,7 @@ class PortraitMatting(nn.Module):
                 f"trimap: expected {'one' if self.trimap else 'none'}, found "
                 f"{'none' if trimap is None else 'one'}; use the network made for it."
             )
-        x = (image - self.mean) / self.std
+        x = self.normalise(image)
         if trimap is None:
             return x
         levels = torch.cat([trimap < 0.25, (trimap - 0.5).abs() <= 0.25, trimap > 0.75], dim=1)

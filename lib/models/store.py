@@ -40,4 +40,7 @@ def load(run_dir: Path | str, device: str = "auto") -> nn.Module:
             f"{run_dir}: expected config.json and model.safetensors of one finished training, found "
             f"something else ({type(error).__name__}: {cause}); train it again."
         ) from error
+    broken = [name for name, value in model.state_dict().items() if not value.isfinite().all()]
+    if broken:
+        raise UserError(f"{run_dir}: expected finite weights, found others in {broken[0]}; train it again.")
     return model.to(resolve_device(device), memory_format=torch.channels_last).eval()

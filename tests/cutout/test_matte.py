@@ -136,3 +136,35 @@ def test_the_command_writes_a_matte_or_one_sentence(tmp_path, capsys):
         main(["matte", str(tmp_path / "nothing"), image, path, str(tmp_path / "other.png")])
     assert stopped.value.code == 2 and not (tmp_path / "other.png").exists()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("image.png", "image.png: expected a file of its own for the matte, found an input's name"),
+        ("link.png", "link.png: expected a file of its own"),
+        ("trimap.png", "trimap.png: expected a file of its own"),
+        ("out.jpg", "out.jpg: expected a name that ends in .png, found .jpg"),
+        ("out", "out: expected a name that ends in .png, found no ending"),
+        ("folder.png", "folder.png: expected the name of a file in an existing folder, found a folder"),
+        ("gone/out.png", "out.png: expected the name of a file in an existing folder, found no folder"),
+    ],
+)
+def test_no_input_is_overwritten_and_a_wrong_name_costs_no_work(tmp_path, monkeypatch, out, said):
+    image, path = files(tmp_path, *pair())
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(image)
+    before = image.read_bytes(), path.read_bytes()
+    monkeypatch.setattr(matte.store, "load", lambda *_: pytest.fail("the network was loaded"))
+    with pytest.raises(UserError, match=said):
+        matte.main(["net", str(image), str(path), str(tmp_path / out)])
+    assert (image.read_bytes(), path.read_bytes()) == before
+
+
+@pytest.mark.parametrize("tile", ["0", "-5", "129", "255"])
+def test_a_tile_too_small_for_its_overlap_is_refused(tmp_path, monkeypatch, tile):
+    image, path = files(tmp_path, *pair())
+    monkeypatch.setattr(matte.store, "load", lambda *_: Half())
+    with pytest.raises(UserError, match="tile: expected at least 256 px .twice the overlap., found"):
+        matte.main(["net", str(image), str(path), str(tmp_path / "out.png"), "--tile", tile])
+    assert not (tmp_path / "out.png").exists()

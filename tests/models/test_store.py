@@ -74,3 +74,11 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
     (whole / "config.json").unlink()
     with pytest.raises(UserError, match="FileNotFoundError"):
         store.load(whole)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    model = deep_image_matting(4, True, 3)
+    with torch.no_grad():
+        model.stage1.alpha.bias.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"expected finite weights, found others in stage1\.alpha\.bias"):
+        store.load(written(tmp_path / "net", SMALL, model))
