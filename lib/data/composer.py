@@ -124,14 +124,7 @@ class TrimapCrops(Dataset):
         turn = np.deg2rad(random.uniform(-30, 30)) if random.random() < 0.8 else 0.0
         level = 1 if scale < 0.7 else 0
         step = 1 / scale / 2**level
-        cos, sin, half = step * np.cos(turn), step * np.sin(turn), (self.side - 1) / 2
-        x, y = column / 2**level, row / 2**level
-        matrix = np.float32(
-            [
-                [mirror * cos, -sin, x - mirror * cos * half + sin * half],
-                [mirror * sin, cos, y - mirror * sin * half - cos * half],
-            ]
-        )
+        matrix = _around((column / 2**level, row / 2**level), step, mirror, turn, self.side)
         return _split(
             cv2.warpAffine(
                 self.layers.people[who][level],
@@ -175,30 +168,9 @@ class PortraitScenes(Dataset):
         return np.ascontiguousarray(np.concatenate([image, alpha[..., None]], axis=2).transpose(2, 0, 1))
 
     def _person(self, random: np.random.Generator, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Alpha (h,w) and colour (h,w,3): a person of any size and place, the cut-off chest at or below the border."""
+        """Alpha (h,w) and colour (h,w,3): a person of any size and place, in the light of the background."""
         who = random.integers(len(self.layers.people))
-        lowest = 0.95 if self.layers.touching[who] else 0.5  # cut-off shoulders stay near the border
-        zoom = np.exp(random.uniform(np.log(lowest), np.log(1.6)))
-        scale = zoom * max(self.height / HEIGHT, self.width / WIDTH)
-        mirror, turn = (-1 if random.random() < 0.5 else 1), np.deg2rad(random.normal(0, 5))
-        stretch = np.exp(random.normal(0, 0.05))
-        slack = abs(self.width - WIDTH * scale) / 2 + (0.15 * self.width if lowest < 0.9 else 0)
-        middle = self.width / 2 + random.uniform(-1, 1) * slack
-        # The lower border of the person's picture: at the canvas's, or below it, mostly no farther than the head allows.
-        below = max(0.0, HEIGHT * scale - self.height) + 0.1 * self.height
-        lower = self.height + np.sqrt(random.random()) * below * (random.random() < 0.8)
-        level = 0 if scale > 0.7 else 1 if scale > 0.35 else 2
-        factor = scale * 2**level
-        cos, sin = factor * np.cos(turn), factor * np.sin(turn)
-        layer = self.layers.people[who][level]
-        foot_x, foot_y = (layer.shape[1] - 1) / 2, layer.shape[0] - 2.0
-        lower += abs(np.sin(turn)) * self.width / 2
-        matrix = np.float32(
-            [
-                [mirror * cos * stretch, -sin, middle - mirror * cos * stretch * foot_x + sin * foot_y],
-                [mirror * sin, cos, lower - mirror * sin * foot_x - cos * foot_y],
-            ]
-        )
+        layer, matrix = self._placed(who, random)
         size = self.width, self.height
         colour = cv2.warpAffine(layer[..., :3], matrix, size, borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.warpAffine(layer[..., 3], matrix, size, borderMode=cv2.BORDER_CONSTANT)
@@ -207,6 +179,23 @@ class PortraitScenes(Dataset):
             gain = light_of_the_place(colour, alpha, background, random.uniform(0.1, 0.5))
             colour = np.clip(colour * gain, 0, 255).astype(np.uint8)
         return alpha, colour
+
+    def _placed(self, who: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A person's layer and the (2,3) matrix that takes it to the canvas: the cut-off chest at its lower border or
+        below, mostly no farther than the head allows; cut-off shoulders near its sides."""
+        lowest = 0.95 if self.layers.touching[who] else 0.5
+        zoom = np.exp(random.uniform(np.log(lowest), np.log(1.6)))
+        scale = zoom * max(self.height / HEIGHT, self.width / WIDTH)
+        mirror, turn = (-1 if random.random() < 0.5 else 1), np.deg2rad(random.normal(0, 5))
+        stretch = np.exp(random.normal(0, 0.05))
+        slack = abs(self.width - WIDTH * scale) / 2 + (0.15 * self.width if lowest < 0.9 else 0)
+        middle = self.width / 2 + random.uniform(-1, 1) * slack
+        below = max(0.0, HEIGHT * scale - self.height) + 0.1 * self.height
+        lower = self.height + np.sqrt(random.random()) * below * (random.random() < 0.8)
+        lower += abs(np.sin(turn)) * self.width / 2  # so that no lower corner comes up
+        level = 0 if scale > 0.7 else 1 if scale > 0.35 else 2
+        layer = self.layers.people[who][level]
+        return layer, _moved(layer.shape, scale * 2**level, mirror * stretch, turn, (middle, lower))
 
     def _dressed(self, colour: np.ndarray, alpha: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The person's lower part (the clothes, more or less) with a photograph's pattern, in 45 % of the pictures."""
@@ -246,16 +235,10 @@ def cut(picture: np.ndarray, side: int, random: np.random.Generator) -> np.ndarr
         picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         rows, columns, step = *picture.shape[:2], step / 2
     turn = np.deg2rad(random.normal(0, 15)) + (np.pi / 2 * random.integers(4) if random.random() < 0.2 else 0)
-    mirror, half, margin = (-1 if random.random() < 0.5 else 1), (side - 1) / 2, step * side / 2
+    mirror, margin = (-1 if random.random() < 0.5 else 1), step * side / 2
     x = random.uniform(min(margin, columns / 2), max(columns - margin, columns / 2))
     y = random.uniform(min(margin, rows / 2), max(rows - margin, rows / 2))
-    cos, sin = step * np.cos(turn), step * np.sin(turn)
-    matrix = np.float32(
-        [
-            [mirror * cos, -sin, x - mirror * cos * half + sin * half],
-            [mirror * sin, cos, y - mirror * sin * half - cos * half],
-        ]
-    )
+    matrix = _around((x, y), step, mirror, turn, side)
     return cv2.warpAffine(
         picture, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
     )
@@ -316,6 +299,21 @@ def drawn_trimap(alpha: np.ndarray, random: np.random.Generator) -> np.ndarray:
         rows, columns = random.integers(0, side, 2).tolist()
         cv2.circle(trimap, (columns, rows), int(random.uniform(0.03, 0.15) * side), UNKNOWN, -1)
     return trimap
+
+
+def _around(centre: tuple[float, float], step: float, mirror: int, turn: float, side: int) -> np.ndarray:
+    """(2,3) float32 that takes a square's pixels to a picture's, `step` px apart around `centre` (x, y), turned."""
+    cos, sin = step * np.cos(turn), step * np.sin(turn)
+    turned = np.array([[mirror * cos, -sin], [mirror * sin, cos]])
+    return np.float32(np.column_stack([turned, np.array(centre) - turned @ np.full(2, (side - 1) / 2)]))
+
+
+def _moved(shape: tuple[int, ...], factor: float, across: float, turn: float, foot: tuple[float, float]) -> np.ndarray:
+    """(2,3) float32: a layer enlarged by `factor` (across, once more by `across`, mirrored below 0) and turned, its
+    lower middle at `foot` (x, y)."""
+    cos, sin = factor * np.cos(turn), factor * np.sin(turn)
+    turned = np.array([[across * cos, -sin], [np.sign(across) * sin, cos]])
+    return np.float32(np.column_stack([turned, np.array(foot) - turned @ [(shape[1] - 1) / 2, shape[0] - 2.0]]))
 
 
 def _person(file: Path) -> list[np.ndarray]:
