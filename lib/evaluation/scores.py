@@ -65,7 +65,8 @@ def image_metrics(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) 
 def matrix(scores: pd.DataFrame, method: str, measure: str) -> np.ndarray:
     """The values of a method by a measure: (seeds, images) float64, in the order in which the frame has them."""
     rows = scores[(scores.method == method) & (scores.measure == measure)]
-    return rows.pivot(index="seed", columns="image", values="value")[rows.image.unique()].to_numpy()
+    table = rows.pivot(index="seed", columns="image", values="value")[rows.image.unique()]
+    return np.ascontiguousarray(table)  # one seed after the other, also in memory: sums then have the same last digit
 
 
 def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
