@@ -7,13 +7,15 @@ experiments has `full_` in front.
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from lib.base import UserError
-from lib.device import Machine
+
+if TYPE_CHECKING:
+    from lib.device import Machine
 
 NOT_RUNS = ("article", "bench", "reference", "transfer")  # folders of reports/ that are no runs
 _JUPYTERS_OWN = {"In", "Out", "exit", "quit", "get_ipython", "open"}
@@ -102,8 +104,10 @@ class Parameters(Group):
     given: dict[str, str | int | float] = Field(default_factory=dict)
 
     @property
-    def machine(self) -> Machine:
+    def machine(self) -> "Machine":
         """The machine, as trainings and predictions take it."""
+        from lib.device import Machine  # here: it brings PyTorch, which who only checks parameters can do without
+
         return Machine(self.computer.device, self.computer.precision, self.computer.threads)
 
 

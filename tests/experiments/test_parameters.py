@@ -1,10 +1,12 @@
 """Parameters: everything known passes, everything else is refused in one sentence."""
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
 
-from lib.base import UserError
+from lib.base import ROOT, UserError
 from lib.device import Machine
 from lib.experiments import parameters
 from workflow.plan import PROFILES, make_plan, parse_setting, read_profile
@@ -61,3 +63,10 @@ def test_plan_gives_each_notebook_only_what_it_declares():
     plan = make_plan("smoke", {"run": "smoke", "lr": 0.5})
     assert plan["03_vgg16"]["parameters"]["lr"] == 0.5
     assert "lr" not in plan["01_data"]["parameters"]
+
+
+def test_who_plans_needs_no_torch():
+    """`make paper` with nothing to do, and `make status`, answer at once."""
+    code = "import sys, workflow.make, workflow.plan; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
