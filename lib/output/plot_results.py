@@ -62,7 +62,7 @@ def comparison(
     rows = {1: pictures | predictions, 2: {label: error_colours(error) for label, error in errors.items()}}
     notes = {label: f"{error.mean():.3f}" for label, error in errors.items()}
     figure = gallery(rows, {2: {next(iter(pictures)): note} | notes})
-    return colour_bar(figure, "absolute error of alpha (number above: its mean over all pixels)")
+    return colour_bar(figure, "absolute error of alpha (number below a map: its mean over all pixels)")
 
 
 def error_maps(maps: dict[str, np.ndarray], columns: int = 4) -> Figure:
