@@ -26,7 +26,7 @@ class RunFolder:
     step-NNNNNN/ in the midst of an epoch.
 
     Only the process of rank 0 writes. Everything is written under a temporary name and renamed. The configuration is
-    one of JSON's types; the result counts only with the length that was written beside it.
+    of JSON's types; the result counts only with the SHA-256 that was written beside it.
     """
 
     folder: Path
