@@ -160,7 +160,7 @@ class PortraitTraining(loop.System):
         else:
             alpha, trimap, unknown = floats[:, 3:], None, None
         with self.place.autocast():
-            predicted = self.model.unclamped(image, trimap)
+            predicted = forgiven(self.model.unclamped(image, trimap), alpha)
         parts = [
             alpha_prediction_loss(predicted, alpha, unknown),
             predicted.new_zeros(()),
@@ -191,6 +191,13 @@ class PortraitTraining(loop.System):
             where = np.ones(alpha.shape, bool)
         both, either = (predicted > 0.5) & (alpha > 127), (predicted > 0.5) | (alpha > 127)
         return float(((predicted - alpha / 255.0)[where] ** 2).mean()), float(both.sum() / max(either.sum(), 1))
+
+
+def forgiven(predicted: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+    """`predicted` (N,1,H,W), with alpha where it goes beyond an alpha of 0 or 1: there the clamp of `forward` is right,
+    and nothing is left to learn. A line can't hit 0 and 1 over whole areas: it learns a grey veil instead."""
+    beyond = ((alpha >= 0.99) & (predicted > alpha)) | ((alpha <= 0.01) & (predicted < alpha))
+    return torch.where(beyond, alpha, predicted)
 
 
 def find(model: PortraitMatting, image: np.ndarray, height: int, here: Place) -> np.ndarray:
