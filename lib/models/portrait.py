@@ -39,6 +39,9 @@ class PortraitMatting(nn.Module):
         self.narrow = nn.Conv2d(w[4], w[5], 1)
         self.detail = _convolution(inputs, w[5])
         self.level1 = _convolution(w[5], w[5])
+        self.sharper = nn.Sequential(
+            _convolution(w[5], w[5]), ConvNorm(w[5], w[5], 3, activation="", frozen=False, eps=1e-5)
+        )
         self.alpha = nn.Conv2d(w[5], 1, 1)
         _initialise(self)
 
@@ -53,6 +56,7 @@ class PortraitMatting(nn.Module):
         y = self.level2(_joined(y, a))  # (N, 32, H/2, W/2)
         y = _grown(self.narrow(y), x)  # (N, 16, H, W), narrowed first: at full size channels are dear
         y = self.level1(y + self.detail(x))  # (N, 16, H, W)
+        y = y + self.sharper(y)  # (N, 16, H, W), nothing at first: a residual that learns what is finer
         return self.alpha(y).float()  # (N, 1, H, W)
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
@@ -91,12 +95,14 @@ def _grown(coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
 
 
 def _initialise(model: PortraitMatting, seed: int = 0) -> None:
-    """All convolutions drawn from `seed` (He et al. 2015, normal, fan-out), the last one small, around an alpha of 0.5."""
+    """All convolutions drawn from `seed` (He et al. 2015, normal, fan-out), the last one small, around an alpha of 0.5;
+    the residual at full size starts as nothing (Goyal et al. 2017, section 5.1)."""
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    nn.init.zeros_(model.sharper[1].norm.weight)
     nn.init.normal_(model.alpha.weight, std=0.01, generator=generator)
     nn.init.constant_(model.alpha.bias, 0.5)
