@@ -121,7 +121,21 @@ def transfer(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
-COMMANDS = {function.__name__: function for function in (train, matte, kaggle, transfer)}
+def weights(arguments: Sequence[str]) -> None:
+    """Train the networks that ship, and put them into data/weights with what they are worth."""
+    from lib.experiments.shipped import main
+
+    main(arguments)
+
+
+def ablation(arguments: Sequence[str]) -> None:
+    """Train what makes a network for photographs good, part by part, for as many minutes each."""
+    from lib.experiments.ablation import main
+
+    main(arguments)
+
+
+COMMANDS = {function.__name__: function for function in (train, matte, kaggle, transfer, weights, ablation)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

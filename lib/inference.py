@@ -3,8 +3,10 @@
 One picture (`matte`) gets reflected margins, tiles where memory is short, and keeps its known pixels.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -98,6 +100,28 @@ def matte(
     finally:
         model.train(was_training)
     return np.where(trimap == UNKNOWN, total / np.maximum(weight, 1e-6), trimap == FOREGROUND).astype(np.float32)
+
+
+def find(model: nn.Module, image: np.ndarray, height: int, *, precision: str = "auto") -> np.ndarray:
+    """Alpha (H,W) float32 in [0,1] of image (H,W,3) uint8 by a network without a trimap.
+
+    The picture is shrunk or enlarged to as many pixels as one of 3:4 and `height` px has, its sides to multiples of 32,
+    and what is found brought back to its size.
+    """
+    device = next(model.parameters()).device
+    rows, columns = image.shape[:2]
+    scale = math.sqrt(height * height * 0.75 / (rows * columns))
+    size = [max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (columns, rows)]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    pixels = torch.from_numpy(small.transpose(2, 0, 1).astype(np.float32) / 255)[None].to(device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
+            alpha = model(pixels.contiguous(memory_format=torch.channels_last))[0, 0].float().cpu().numpy()
+    finally:
+        model.train(was_training)
+    return np.clip(cv2.resize(alpha, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
 def _tiles(trimap: np.ndarray, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:

@@ -111,6 +111,10 @@ class VGG16Matting(nn.Module):
         """
         return self.logits(image, trimap).float().sigmoid()
 
+    def unclamped(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        """The same, as the training of lib.models.portrait asks for it: a sigmoid needs no clamp."""
+        return self(image, trimap)
+
 
 class TwoStage(nn.Module):
     """Stage 1 and the refinement of section 3.2 behind it, as one network.

@@ -11,10 +11,24 @@ import torch.nn.functional as F
 from torch import nn
 
 from lib.base import UserError
+from lib.models.dim import VGG16Matting
 from lib.models.encoder import CHANNELS, ConvNorm, EfficientNetLite0
 from lib.models.layers import Normalise
 
 DECODER = (128, 128, 96, 64, 32, 16)  # channels at 1/32, 1/16, ... 1/1 of the side, for width 1
+
+
+STRUCTURES = ("skips", "unpooling")
+
+
+def build(trimap: bool, width: float = 1.0, structure: str = "skips") -> nn.Module:
+    """A network by its training's configuration: `PortraitMatting`, or for comparison, with "unpooling", stage 1 of Deep
+    Image Matting with batch norm and 64 `width` channels in its first block. UserError for one that there isn't."""
+    if structure not in STRUCTURES or (structure == "unpooling" and not trimap):
+        raise UserError(f"structure: expected skips, or unpooling with a trimap, found {structure!r}; choose one.")
+    if structure == "skips":
+        return PortraitMatting(trimap, width)
+    return VGG16Matting(pools=5, conv6_kernel=1, four_channels=True, width=round(64 * width))
 
 
 class PortraitMatting(nn.Module):

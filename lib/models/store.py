@@ -12,12 +12,12 @@ from torch import nn
 from lib.base import UserError
 from lib.device import resolve_device
 from lib.models.dim import VGG16Matting, deep_image_matting
-from lib.models.portrait import PortraitMatting
+from lib.models.portrait import build
 
 # File of lib.training that trained it -> the network from its config.json. A new system has its line here.
 NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
     "thumbnail": lambda config: VGG16Matting(batch_norm=config["batch_norm"], pooling=config["pooling"]),
-    "portrait": lambda config: PortraitMatting(config["trimap"], config["width"]),
+    "portrait": lambda config: build(config["trimap"], config["width"], config.get("structure", "skips")),
     "dim": lambda config: deep_image_matting(config["width"], config["batch_norm"], config["conv6_kernel"]),
 }
 

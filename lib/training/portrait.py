@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -20,10 +19,10 @@ from lib.data.composer import Layers, PortraitScenes, TrimapCrops
 from lib.data.portraits import Portraits
 from lib.data.trimap import UNKNOWN, make_trimap
 from lib.device import Machine
-from lib.inference import matte
+from lib.inference import find, matte
 from lib.losses import alpha_prediction_loss, compositional_loss, laplacian_loss
 from lib.models.encoder import load_imagenet
-from lib.models.portrait import PortraitMatting
+from lib.models.portrait import STRUCTURES, build
 from lib.training import loop
 from lib.training.folder import file_digest
 from lib.training.place import Place, place
@@ -38,7 +37,9 @@ class PortraitRecipe(Recipe):
     encoder_lr) and fall along a cosine. side: px of the crops, or the height of the portrait composites; late_side: of
     those in the last third of the epochs. textures: folder of photographs (lib.data.composer). shapes: share of crops
     with drawn shapes. composition, laplacian: weights of these losses beside the alpha-prediction loss. width: of the
-    decoder. start: folder of a training to go on from, or "". tests: held-out people to test on.
+    decoder; of unpooling's first block, 64 is one. structure: "skips" (lib.models.portrait) or "unpooling" (stage 1 of
+    lib.models.dim with batch norm and random weights; it needs a trimap). start: folder of a training to go on from, or
+    "". tests: held-out people to test on.
     """
 
     epochs: int = 20
@@ -59,10 +60,12 @@ class PortraitRecipe(Recipe):
     composition: float = 0.5
     laplacian: float = 0.25
     width: float = 1.0
+    structure: str = "skips"
     imagenet: bool = True
     start: str = ""
     tests: int = 8
 
+    CHOICES: ClassVar[dict[str, tuple]] = {**Recipe.CHOICES, "structure": STRUCTURES}
     LEAST: ClassVar[dict[str, float]] = {
         **Recipe.LEAST,
         "images": 2,
@@ -110,16 +113,18 @@ class PortraitTraining(loop.System):
 
     def __init__(self, recipe: PortraitRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
-        self.model = PortraitMatting(recipe.trimap, recipe.width)
+        self.model = build(recipe.trimap, recipe.width, recipe.structure)
         if recipe.start:
             self.model.load_state_dict(load_file(recipe.start_weights()))
-        elif recipe.imagenet:
+        elif recipe.imagenet and recipe.structure == "skips":
             load_imagenet(self.model.encoder)
         self.layers = Layers(recipe.textures, people)
         self.images = recipe.images // recipe.batch_size * recipe.batch_size
 
     def make_optimizers(self) -> list[torch.optim.Optimizer]:
         """One AdamW; the encoder, which has learnt already, at a rate of its own."""
+        if self.recipe.structure == "unpooling":
+            return super().make_optimizers()
         encoder = list(self.model.encoder.parameters())
         known = {id(parameter) for parameter in encoder}
         rest = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
@@ -187,7 +192,7 @@ class PortraitTraining(loop.System):
             predicted = matte(model, image.astype(np.float32) / 255, trimap, precision=self.place.precision)
             where = trimap == UNKNOWN
         else:
-            predicted = find(model, image, self.recipe.late_side, self.place)
+            predicted = find(model, image, self.recipe.late_side, precision=self.place.precision)
             where = np.ones(alpha.shape, bool)
         both, either = (predicted > 0.5) & (alpha > 127), (predicted > 0.5) | (alpha > 127)
         return float(((predicted - alpha / 255.0)[where] ** 2).mean()), float(both.sum() / max(either.sum(), 1))
@@ -198,18 +203,6 @@ def forgiven(predicted: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     and nothing is left to learn. A line can't hit 0 and 1 over whole areas: it learns a grey veil instead."""
     beyond = ((alpha >= 0.99) & (predicted > alpha)) | ((alpha <= 0.01) & (predicted < alpha))
     return torch.where(beyond, alpha, predicted)
-
-
-def find(model: PortraitMatting, image: np.ndarray, height: int, here: Place) -> np.ndarray:
-    """Alpha (H,W) float32 in [0,1] of image (H,W,3) uint8 without a trimap: found at about `height` px of 3:4, enlarged."""
-    rows, columns = image.shape[:2]
-    scale = math.sqrt(height * height * 0.75 / (rows * columns))
-    size = [max(32, round(side * scale / 32) * 32) for side in (columns, rows)]
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    pixels = torch.from_numpy(small.transpose(2, 0, 1).astype(np.float32) / 255)[None].to(here.device)
-    with torch.inference_mode(), here.autocast():
-        alpha = model(pixels.contiguous(memory_format=torch.channels_last))[0, 0].float().cpu().numpy()
-    return np.clip(cv2.resize(alpha, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
 def held_out(people: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

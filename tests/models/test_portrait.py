@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.base import UserError
-from lib.models.portrait import PortraitMatting
+from lib.models.portrait import PortraitMatting, build
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +48,25 @@ def test_width_scales_the_decoder_only():
     narrow, wide = (PortraitMatting(trimap=False, width=width) for width in (0.5, 1.0))
     sizes = [sum(p.numel() for p in part.parameters()) for part in (narrow.encoder, wide.encoder, narrow, wide)]
     assert sizes[0] == sizes[1] and sizes[2] < sizes[3] and sizes[3] * 2 < 10e6  # fp16 bytes of what is shipped
+
+
+def test_the_residual_at_full_size_starts_as_nothing():
+    model = PortraitMatting(trimap=False, width=0.25).eval()
+    image = torch.rand(1, 3, 64, 64)
+    before = model(image)
+    with torch.no_grad():
+        model.sharper[0].conv.weight.normal_()
+    assert torch.equal(model(image), before)
+    model.train().unclamped(image.repeat(2, 1, 1, 1)).sum().backward()
+    assert model.sharper[1].norm.weight.grad.abs().sum() > 0  # and yet it learns
+
+
+def test_structures_for_comparison():
+    assert build(True, 0.25, "unpooling").eval()(torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32)).shape == (
+        1,
+        1,
+        32,
+        32,
+    )
+    with pytest.raises(UserError, match="unpooling with a trimap"):
+        build(False, 0.25, "unpooling")

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import platform
 import shutil
 import sys
 from dataclasses import replace
@@ -24,7 +25,7 @@ from lib.models import store
 from lib.training import loop
 from lib.training.folder import RunFolder
 from lib.training.optimize import make_optimizer
-from lib.training.place import Place
+from lib.training.place import Place, keep_memory
 from lib.training.recipe import Recipe
 
 HERE = Place(torch.device("cpu"), "fp32")
@@ -494,3 +495,7 @@ def test_a_system_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_pa
     )
     rows = scores.summarise(found, 0).set_index(["method", "measure"])
     assert rows.value["toy", "all"] == pytest.approx(history.test_all.iloc[-1], abs=1e-6)
+
+
+def test_memory_is_kept_where_the_c_library_can():
+    assert keep_memory() is (platform.libc_ver()[0] == "glibc")

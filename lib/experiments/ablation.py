@@ -1,0 +1,112 @@
+"""What makes a network for photographs good, at equal time: `python -m lib ablation --textures DIR --minutes 20`.
+
+Deep Image Matting's structure first; then, one after the other, skip connections instead of unpooling, an encoder that
+has learnt from ImageNet, and crops of other things than people. Each arm trains as many minutes on this machine, whatever
+its speed: what a reader with one evening would ask.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from lib import provenance
+from lib.base import reports_dir, runs_dir, write_atomically
+from lib.baselines import SOLVERS
+from lib.device import Machine
+from lib.evaluation import benchmark, scores
+from lib.experiments.shipped import pictures_of_people, with_trimap
+from lib.models import store
+from lib.training.place import place
+from lib.training.portrait import PortraitRecipe, PortraitTraining, train
+
+BASE = PortraitRecipe(trimap=True, images=2000, ema=0.99, tests=0, shapes=0.0)
+ARMS = {
+    "unpooling (DIM's stage 1)": {"structure": "unpooling", "width": 0.25},
+    "+ skip connections": {"imagenet": False},
+    "+ ImageNet encoder": {},
+    "+ crops of other things": {"shapes": 0.5},
+}
+WARM, TIMED = 2, 6  # steps before the clock runs, and under it
+
+
+def recipes(textures: str, side: int, seed: int) -> Iterator[tuple[str, PortraitRecipe]]:
+    """Arm -> its recipe, but for its length."""
+    for arm, changes in ARMS.items():
+        yield arm, replace(BASE, textures=textures, side=side, late_side=side, seed=seed, **changes)
+
+
+def seconds_a_step(recipe: PortraitRecipe, machine: Machine) -> float:
+    """Of a training of this recipe on this machine, its pictures composed beside it."""
+    with place(machine) as here:
+        system = PortraitTraining(recipe, here)
+        system.model.to(here.device).train()
+        system.optimizers, system.network = system.make_optimizers(), system.model
+        batches = system.batches(1, 0)
+        for batch in islice(batches, WARM):
+            system.step([batch])
+        started = time.perf_counter()
+        for batch in islice(batches, TIMED):
+            system.step([batch])
+        return (time.perf_counter() - started) / TIMED
+
+
+def length(folder: Path, recipe: PortraitRecipe, minutes: float, machine: Machine) -> int:
+    """Steps that take so many minutes; measured once, then read from the folder, so that a training can go on."""
+    file = folder / "steps.json"
+    if not file.is_file():
+        steps = max(1, round(60 * minutes / seconds_a_step(recipe, machine)))
+        write_atomically(file, json.dumps({"steps": steps, "minutes": minutes}).encode())
+    return json.loads(file.read_text())["steps"]
+
+
+def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, people: int, machine: Machine):
+    """(one row an arm, and closed-form matting: steps, pictures, parameters, the measures with 95 % intervals over people;
+    the paired differences of each arm to the one before)."""
+    methods, sizes = {"closed-form": SOLVERS["closed-form"]}, {}
+    for number, (arm, recipe) in enumerate(recipe_of.items()):
+        place_of = folder / f"arm{number}"
+        place_of.mkdir(parents=True, exist_ok=True)
+        steps = length(place_of, recipe, minutes, machine)
+        train(place_of / "train", replace(recipe, steps=steps, test_at=(steps,)), machine)
+        model = store.load(place_of / "train", machine.device)
+        methods[arm] = with_trimap(model)
+        count = sum(weight.numel() for weight in model.parameters())
+        sizes[arm] = {"steps": steps, "pictures": steps * recipe.batch_size, "parameters": count}
+    judged = benchmark.judge(pictures_of_people(people), methods)
+    found = judged[judged.measure != "seconds"]
+    table = []
+    for method, rows in scores.summarise(found, 0).groupby("method", sort=False):
+        row = {"method": method, **sizes.get(method, {"steps": None, "pictures": None, "parameters": None})}
+        for each in rows.to_dict("records"):
+            row |= {each["measure"]: each["value"], f"{each['measure']} low": each["low"]}
+            row |= {f"{each['measure']} high": each["high"]}
+        table.append(row)
+    arms = list(recipe_of)
+    return pd.DataFrame(table), scores.compare(found, list(zip(arms[1:], arms, strict=False)), 0)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train every arm for as long, and write reports/ablation/."""
+    parser = argparse.ArgumentParser(prog="python -m lib ablation", description=main.__doc__)
+    parser.add_argument("--textures", default="", help="folder of photographs without people")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of each arm")
+    parser.add_argument("--side", type=int, default=256, help="px of the crops")
+    parser.add_argument("--people", type=int, default=30, help="held-out people to judge on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args(arguments)
+    machine = Machine(threads=given.threads)
+    arms = dict(recipes(given.textures, given.side, given.seed))
+    table, steps = run(runs_dir("ablation"), arms, given.minutes, given.people, machine)
+    folder = reports_dir("ablation")
+    for name, frame in (("ablation", table), ("differences", steps)):
+        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+    record = {"parameters": vars(given) | {"textures": Path(given.textures).name}, **provenance.environment()}
+    write_atomically(folder / "ablation.json", (json.dumps(record, indent=1) + "\n").encode())
+    print(table.round(4).to_string(index=False))

@@ -1,0 +1,134 @@
+"""The networks that ship: their recipes (`python -m lib weights` trains them anew) and what they are worth.
+
+The folders of data/weights: `trimap`, the network that is given a trimap, and `portrait`, the one that finds a person by
+itself (lib.models.portrait). Both are judged on rendered people who were held out, and on whatever photographs the reader
+has: with soft alpha and trimaps, or with masks.
+"""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lib import inference
+from lib.base import ROOT, runs_dir
+from lib.data.open import open_source
+from lib.data.trimap import make_trimap
+from lib.device import Machine
+from lib.evaluation import benchmark, scores
+from lib.evaluation.benchmark import Method, Picture
+from lib.models import store
+from lib.training.export import export
+from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out, train
+
+FOLDER = ROOT / "data" / "weights"
+RECIPES = {
+    "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
+    "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
+}
+FIND_HEIGHT = 384  # px of the picture that the portrait network sees, of one of 3:4
+
+
+def pictures_of_people(people: int) -> list[Picture]:
+    """So many held-out rendered people at 600x800, each once, with trimaps of TEST_RADIUS px."""
+    return [
+        (f"person {number + 1}", image / np.float32(255), make_trimap(alpha, TEST_RADIUS), alpha)
+        for number, (image, alpha) in enumerate(held_out(people))
+    ]
+
+
+def pictures_with_masks(folder: str) -> list[Picture]:
+    """All photographs of a folder (lib.data.folder) with their masks; trimaps of TEST_RADIUS px."""
+    source = open_source("folder", folder)
+    samples = ((key, source.read(index)) for index, key in enumerate(source.keys))
+    return [
+        (key, sample.image / np.float32(255), make_trimap(sample.alpha, TEST_RADIUS), sample.alpha)
+        for key, sample in samples
+    ]
+
+
+def with_trimap(model: torch.nn.Module) -> Method:
+    """The trimap network as benchmark.judge takes a method."""
+    return lambda image, trimap: inference.matte(model, image, trimap)
+
+
+def without_trimap(model: torch.nn.Module, height: int = FIND_HEIGHT, mirror: bool = False) -> Method:
+    """The portrait network as a method, which leaves the trimap alone."""
+
+    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
+        pixels = np.round(image * 255).astype(np.uint8)
+        alpha = inference.find(model, pixels, height)
+        if not mirror:
+            return alpha
+        return (alpha + inference.find(model, np.ascontiguousarray(pixels[:, ::-1]), height)[:, ::-1]) / 2
+
+    return method
+
+
+def judge_masks(pictures: Iterable[Picture], methods: Mapping[str, Method]) -> pd.DataFrame:
+    """Scores of each method on each picture over all pixels: "iou", of alpha above one half with the truth above one
+    half (1 where both are empty), and "mad", the mean absolute difference."""
+    found = []
+    for name, image, trimap, alpha in pictures:
+        for method, solve in methods.items():
+            solved = solve(image, trimap)
+            measured = {"iou": [iou(solved, alpha)], "mad": [float(np.abs(solved - alpha / 255.0).mean())]}
+            found.append(scores.frame(method, 0, [name], measured))
+    return pd.concat(found, ignore_index=True)
+
+
+def iou(predicted: np.ndarray, alpha: np.ndarray) -> float:
+    """Intersection over union of predicted (H,W) in [0,1] above 0.5 with alpha (H,W) uint8 above 127; 1 if both are
+    empty. Jaccard 1901; Everingham et al. 2010 for segmentation."""
+    mine, true = predicted > 0.5, alpha > 127
+    either = (mine | true).sum()
+    return float((mine & true).sum() / either) if either else 1.0
+
+
+def measure(name: str, folder=FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
+    """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
+    from lib.baselines import SOLVERS
+
+    model = store.load(folder / name)
+    if name == "trimap":
+        methods = {
+            "network": with_trimap(model),
+            "closed-form": SOLVERS["closed-form"],
+            "trimap": benchmark.controls_and_clusters(0)[benchmark.CONTROL],
+        }
+        sets = {"held-out": pictures_of_people(people)}
+        if benchmark_dir:
+            sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
+        found = {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
+        three = benchmark.judge(pictures_of_people(3), {"network": methods["network"]})
+        return found | {"three_held_out": _means(three)["network"]}
+    methods = {"network": without_trimap(model)}
+    sets = {"held-out": pictures_of_people(people)} | (
+        {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
+    )
+    found = {each: _means(judge_masks(pictures, methods)) for each, pictures in sets.items()}
+    return found | {"three_held_out": _means(judge_masks(pictures_of_people(3), methods))["network"]}
+
+
+def _means(found: pd.DataFrame) -> dict[str, dict[str, float]]:
+    table = found[found.measure != "seconds"].groupby(["method", "measure"]).value.mean()
+    return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the networks that ship, and put them into data/weights with what they are worth."""
+    parser = argparse.ArgumentParser(prog="python -m lib weights", description=main.__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(RECIPES)}; all by default")
+    parser.add_argument("--textures", default="", help="folder of photographs without people")
+    parser.add_argument("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
+    parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args(arguments)
+    for name in given.names or RECIPES:
+        run = runs_dir("weights") / name
+        train(run, replace(RECIPES[name], textures=given.textures), Machine(threads=given.threads))
+        export(run, FOLDER / name, {})
+        export(run, FOLDER / name, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
