@@ -4,21 +4,18 @@ One picture (`matte`) gets reflected margins, tiles where memory is short, and k
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from lib.base import UserError
+from lib import tiles
 from lib.data.batches import chunks, trimap_levels
 from lib.data.prepare import Prepared
-from lib.data.trimap import FOREGROUND, UNKNOWN
 from lib.device import Machine, autocast, resolve_device, resolve_precision
-
-MULTIPLE = 32  # five halvings
-TILE, OVERLAP = 800, 128  # pixels; a tile of 800x800 takes the full-width network about 1.5 GiB in float32
+from lib.tiles import MULTIPLE, OVERLAP, TILE
 
 
 def predict(
@@ -77,29 +74,18 @@ def matte(
 ) -> np.ndarray:
     """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255.
 
-    Known pixels come back as 0 and 1. A picture larger than `tile` px on a side is cut into tiles of at most that
-    size, which overlap by `overlap` px and are blended there; tiles without unknown pixels are skipped. Memory beyond
-    the picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode. UserError for
-    a tile that hardly reaches beyond its overlaps.
+    See lib.tiles.matte: known pixels come back as 0 and 1, large pictures are done in tiles, and memory beyond the
+    picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode. UserError for a
+    tile that hardly reaches beyond its overlaps.
     """
-    if tile < 2 * overlap:
-        raise UserError(f"tile: expected at least {2 * overlap} px (twice the overlap), found {tile}; enlarge it.")
     device = next(model.parameters()).device
-    height, width = trimap.shape
-    total = np.zeros((height, width), np.float32)
-    weight = np.zeros((height, width), np.float32)
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
-            for rows, columns in _tiles(trimap, tile, overlap):
-                alpha = _one(model, image[rows, columns], trimap[rows, columns], device)
-                ramp = _ramp(rows, height, overlap)[:, None] * _ramp(columns, width, overlap)
-                total[rows, columns] += ramp * alpha
-                weight[rows, columns] += ramp
+            return tiles.matte(lambda *part: _one(model, *part, device), image, trimap, tile=tile, overlap=overlap)
     finally:
         model.train(was_training)
-    return np.where(trimap == UNKNOWN, total / np.maximum(weight, 1e-6), trimap == FOREGROUND).astype(np.float32)
 
 
 def find(model: nn.Module, image: np.ndarray, height: int, *, precision: str = "auto") -> np.ndarray:
@@ -124,47 +110,11 @@ def find(model: nn.Module, image: np.ndarray, height: int, *, precision: str = "
     return np.clip(cv2.resize(alpha, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
-def _tiles(trimap: np.ndarray, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
-    """The tiles that hold unknown pixels."""
-    for rows in _spans(trimap.shape[0], tile, overlap):
-        for columns in _spans(trimap.shape[1], tile, overlap):
-            if (trimap[rows, columns] == UNKNOWN).any():
-                yield rows, columns
-
-
-def _spans(length: int, tile: int, overlap: int) -> list[slice]:
-    """As few spans of one size as cover `length` with at least `overlap` in common; one where it fits the tile."""
-    if length <= tile:
-        return [slice(0, length)]
-    count = -(-(length - overlap) // (tile - overlap))
-    starts = np.linspace(0, length - tile, count).round().astype(int).tolist()
-    return [slice(start, start + tile) for start in starts]
-
-
-def _ramp(span: slice, length: int, overlap: int) -> np.ndarray:
-    """Weight of each pixel of a span (n,): rises over the overlap from a side that has a neighbour."""
-    n = span.stop - span.start
-    ramp = np.ones(n, np.float32)
-    rise = (np.arange(min(overlap, n), dtype=np.float32) + 1) / (overlap + 1)
-    if span.start > 0:
-        ramp[: len(rise)] = rise
-    if span.stop < length:
-        ramp[n - len(rise) :] = np.minimum(ramp[n - len(rise) :], rise[::-1])
-    return ramp
-
-
 def _one(model: nn.Module, image: np.ndarray, trimap: np.ndarray, device: torch.device) -> np.ndarray:
     """Alpha (h,w) float32 of one tile, its sides brought up to multiples of 32 by reflection."""
     height, width = trimap.shape
-    margins = [(0, -side % MULTIPLE) for side in (height, width)]
-    image = _reflected(image, [*margins, (0, 0)]).transpose(2, 0, 1)
-    trimap = _reflected(trimap, margins)
+    image, trimap = tiles.padded(image).transpose(2, 0, 1), tiles.padded(trimap)
     pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None].to(device)
     levels = trimap_levels(torch.from_numpy(trimap)[None, None].to(device))
     alpha = model(pixels.contiguous(memory_format=torch.channels_last), levels)
     return alpha[0, 0, :height, :width].float().cpu().numpy()
-
-
-def _reflected(array: np.ndarray, margins: list[tuple[int, int]]) -> np.ndarray:
-    """Padded by reflection; a side of one pixel, which has nothing to reflect, is repeated."""
-    return np.pad(array, margins, mode="reflect" if min(array.shape[:2]) > 1 else "edge")

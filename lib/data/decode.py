@@ -15,7 +15,6 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -133,6 +132,8 @@ def shrink(picture: np.ndarray, scale: int) -> np.ndarray:
     """
     if scale == 1:
         return picture
+    import cv2  # here, since whoever only reads pictures (lib.cutout with ONNX Runtime) does without it
+
     size = (picture.shape[1] // scale, picture.shape[0] // scale)
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 

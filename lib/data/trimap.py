@@ -6,7 +6,6 @@ of that radius, for any real radius; the distances are computed once for an imag
 every epoch of training costs one comparison a pixel.
 """
 
-import cv2
 import numpy as np
 
 from lib.base import UserError
@@ -89,4 +88,6 @@ def _distance(region: np.ndarray) -> np.ndarray:
     outside."""
     if region.all():  # no pixel outside: cv2 would return its own idea of infinity
         return np.full(region.shape, 60000, np.float32)
+    import cv2  # here, since whoever only has trimaps (lib.cutout with ONNX Runtime) does without it
+
     return cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
