@@ -1,7 +1,8 @@
-"""What tests write notebooks with, and what they train on."""
+"""What tests write notebooks with, what they train on, and weights as they ship."""
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -67,3 +68,33 @@ def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None
         f"{fingerprint}-{rule}",
         rule,
     )
+
+
+def shipped(folder: Path, config: dict) -> Path:
+    """Weights as lib.training.export ships them, of the network that lib.models.store builds of `config`: fresh ones,
+    with norms as a training leaves them, neither 0 nor 1, and an answer that differs from pixel to pixel."""
+    import torch
+    from safetensors.torch import save_file
+
+    from lib.base import write_atomically
+    from lib.models.store import NETWORKS
+    from lib.training.export import export
+    from lib.training.folder import file_digest
+
+    network, generator = NETWORKS[config["system"]](config), torch.Generator().manual_seed(1)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for value, low, high in ((layer.weight, 0.5, 1.5), (layer.bias, -0.3, 0.3)):
+                torch.nn.init.uniform_(value, low, high, generator=generator)
+            layer.running_mean.uniform_(-0.3, 0.3, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+    for value in network.parameters():
+        if not value.any():  # biases, and the last layers of what starts as nothing
+            torch.nn.init.normal_(value, std=0.1, generator=generator)
+    run = folder / "run"
+    run.mkdir()
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, run / "model.safetensors")
+    write_atomically(run / "model.sha256", file_digest(run / "model.safetensors").encode())
+    (run / "config.json").write_text(json.dumps(config))
+    export(run, folder / "shipped", {})
+    return folder / "shipped"

@@ -28,6 +28,7 @@ def export(run_dir: Path | str, folder: Path | str, scores: dict) -> dict:
         for name, value in load_file(run_dir / "model.safetensors").items()
     }
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").unlink(missing_ok=True)  # points into the weights that are replaced; see lib.models.onnx
     part = folder / "model.part"
     save_file(state, part)
     part.replace(folder / "model.safetensors")

@@ -1,0 +1,105 @@
+"""Networks by ONNX Runtime: like lib.inference at any size, whole files only, and without PyTorch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import shipped
+from lib import inference, tiles
+from lib.base import ROOT, UserError
+from lib.cutout.network import Network
+from lib.models import store
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from lib.models.onnx import export_onnx  # it needs onnx
+
+WITHOUT_TORCH = """
+import sys
+for name in ("torch", "scipy", "cv2", "pandas", "sklearn", "numba", "safetensors", "onnx"):
+    sys.modules[name] = None  # an import of it fails
+import numpy as np
+from lib.cutout.network import Network
+from lib.tiles import matte
+import lib.base, lib.data.decode, lib.data.trimap
+network = Network(sys.argv[1], threads=1)
+alpha = matte(network, np.zeros((40, 50, 3), np.float32), np.full((40, 50), 128, np.uint8))
+print(alpha.shape, alpha.dtype)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = shipped(tmp_path_factory.mktemp("weights"), {"system": "portrait", "trimap": True, "width": 0.25})
+    export_onnx(out)
+    return out
+
+
+def picture(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return random.random((height, width, 3), np.float32), random.choice(np.uint8([0, 128, 255]), (height, width))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (61, 97), (33, 5), (1, 40), (1, 1)])
+def test_any_size_comes_out_as_pytorch_has_it(folder, size):
+    image, trimap = picture(*size)
+    network = Network(folder, threads=1)
+    alpha = network(image, trimap)
+    assert network.trimap and alpha.shape == size and alpha.dtype == np.float32
+    expected = inference.matte(store.load(folder, "cpu"), image, trimap, precision="fp32")
+    np.testing.assert_allclose(alpha[trimap == 128], expected[trimap == 128], atol=1e-3)
+
+
+def test_tiles_come_out_as_pytorch_has_them(folder):
+    (image, trimap), how = picture(90, 150), {"tile": 64, "overlap": 16}
+    expected = inference.matte(store.load(folder, "cpu"), image, trimap, precision="fp32", **how)
+    np.testing.assert_allclose(tiles.matte(Network(folder, 1), image, trimap, **how), expected, atol=1e-3)
+
+
+def test_a_network_without_a_trimap_takes_none(folder, tmp_path):
+    out = shipped(tmp_path, {"system": "portrait", "trimap": False, "width": 0.25})
+    export_onnx(out)
+    (image, trimap), network = picture(40, 40), Network(out, 1)
+    assert not network.trimap and network(image).shape == (40, 40)
+    with pytest.raises(UserError, match="trimap: expected none, found one"):
+        network(image, trimap)
+    with pytest.raises(UserError, match="trimap: expected one, found none"):
+        Network(folder, 1)(image)
+    with pytest.raises(UserError, match=r"trimap: expected the image's size \(40, 40\), found \(39, 40\)"):
+        Network(folder, 1)(image, trimap[1:])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
+def test_one_changed_byte_is_refused_by_its_sum(folder, name):
+    path = folder / name
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(UserError, match=f"{name}: expected the SHA-256 [0-9a-f]{{64}} .*, found [0-9a-f]{{64}}"):
+            Network(folder)
+    finally:
+        path.write_bytes(whole)
+    Network(folder, 1)
+
+
+def test_a_folder_without_weights_or_graph_is_refused(tmp_path):
+    with pytest.raises(UserError, match="manifest.json: expected the sums of shipped weights, found none"):
+        Network(tmp_path / "nowhere")
+    out = shipped(tmp_path, {"system": "portrait", "trimap": False, "width": 0.25})
+    with pytest.raises(UserError, match=r"model.onnx: .*found no such file; run python -m lib.models.onnx"):
+        Network(out)
+    export_onnx(out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    del manifest["onnx_sha256"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"model.onnx: .*found no onnx_sha256 in manifest.json"):
+        Network(out)
+
+
+def test_it_runs_where_pytorch_is_not_installed(folder):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, str(folder)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "(40, 50) float32"
