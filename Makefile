@@ -15,7 +15,7 @@ OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) \
 	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
 	$(if $(SET),--set $(SET))
 
-.PHONY: paper status verify publish compare test env lab bench readme lock render render-check clean
+.PHONY: paper status verify publish compare test env try lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS)
@@ -45,6 +45,13 @@ test: .venv/ready
 
 env: .venv/ready
 
+# A rendered portrait cut out by the shipped networks, in a set-up of its own: ONNX Runtime, no PyTorch.
+try: .venv-cutout/ready
+	@.venv-cutout/bin/python -m lib.cutout.example build/try/photo.png
+	@.venv-cutout/bin/python -m lib cutout build/try/photo.png -o build/try/cutout.png
+	@echo "try: build/try/cutout.png is build/try/photo.png without its background; with a photograph of yours:" \
+		".venv-cutout/bin/python -m lib cutout PHOTO -o OUT.png"
+
 lab: .venv/ready
 	$(BIN)/jupyter lab notebooks
 
@@ -54,10 +61,13 @@ bench: .venv/ready
 readme: .venv/ready
 	$(BIN)/python -m workflow.readme
 
-# The exact versions, for every platform, with hashes and without the name of an index.
+# The exact versions, for every platform, with hashes and without the name of an index; those of `make try` are the same.
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--quiet
 lock: .venv/ready
-	$(BIN)/uv pip compile pyproject.toml --extra test --extra kaggle --extra encoder --extra peers --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra encoder --extra peers \
+		--output-file requirements.lock
+	$(LOCK) --extra cutout --constraint requirements.lock --output-file requirements-cutout.lock
 
 # data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older
 # NumPy than the paper, so it has an environment of its own; the paper runs without it.
@@ -79,11 +89,15 @@ clean:
 	@printf 'Remove runs/, build/, .cache/ and .snakemake/ (trainings included)? [y/N] '; read answer; \
 	if [ "$$answer" = y ]; then rm -rf runs build .cache .snakemake; else echo 'kept'; fi
 
-.venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: expected Python 3.11 or" \
+define check_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: expected Python 3.11 or" \
 		"newer, found $$($(PYTHON) -V 2>&1 | tail -1); install it, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: expected Python's venv module, found it" \
 		"incomplete; install it (Debian: apt install python3-venv)" >&2; exit 2; }
+endef
+
+.venv/ready: requirements.lock pyproject.toml
+	$(check_python)
 	@echo "set-up: the packages of requirements.lock into .venv (once; about two minutes, 6 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
@@ -91,3 +105,10 @@ clean:
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import pymatting'  # compiles its solvers, once; else the first notebook that needs them would
 	@touch .venv/ready
+
+.venv-cutout/ready: requirements-cutout.lock
+	$(check_python)
+	@echo "set-up: the packages of requirements-cutout.lock into .venv-cutout (once; seconds, 200 MB)"
+	@$(PYTHON) -m venv .venv-cutout
+	@.venv-cutout/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cutout.lock
+	@touch .venv-cutout/ready

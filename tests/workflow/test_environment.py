@@ -13,6 +13,7 @@ from lib.base import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+CUTOUT = (ROOT / "requirements-cutout.lock").read_text()  # for `make try`
 # Blender's module needs other versions of the same packages, so `make render` has an environment of its own.
 EXTRAS = {name: packages for name, packages in PROJECT["optional-dependencies"].items() if name != "render"}
 
@@ -38,8 +39,20 @@ def test_lock_was_made_from_the_dependencies_of_today():
         assert one.specifier.contains(re.search(r"==([^\s;]+)", direct[normal(one.name)])[1])
 
 
-def test_lock_names_no_index_and_no_address():
-    assert "://" not in LOCK and "--index-url" not in LOCK and "file:" not in LOCK
+@pytest.mark.parametrize("lock", [LOCK, CUTOUT], ids=["paper", "cutout"])
+def test_lock_names_no_index_and_no_address(lock):
+    assert "://" not in lock and "--index-url" not in lock and "file:" not in lock
+
+
+def test_the_small_lock_is_a_part_of_the_large_one_without_what_is_large():
+    """Same versions and files, and of the packages that alone would fill the small set-up's 300 MB none."""
+    small, large = (set(re.split(r"\n    # via.*?(?=\n[a-z0-9]|\Z)", text, flags=re.DOTALL)) for text in (CUTOUT, LOCK))
+    small, large = ({entry.strip() for entry in entries} - {""} for entries in (small, large))
+    assert small <= large
+    names = {normal(entry) for entry in small}
+    assert {normal(name) for name in PROJECT["dependencies"] + EXTRAS["cutout"]} <= names
+    assert not names & {"torch", "torchvision", "scipy", "numba", "llvmlite", "opencv-python-headless", "pandas"}
+    assert all("--hash=sha256:" in entry for entry in small)
 
 
 def test_installed_versions_satisfy_the_lock():
