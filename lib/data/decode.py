@@ -132,9 +132,9 @@ def shrink(picture: np.ndarray, scale: int) -> np.ndarray:
     """
     if scale == 1:
         return picture
-    import cv2  # here, since whoever only reads pictures (lib.cutout with ONNX Runtime) does without it
-
     size = (picture.shape[1] // scale, picture.shape[0] // scale)
+    import cv2  # here, since whoever only reads pictures (lib.cutout with ONNX Runtime) does without
+
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 

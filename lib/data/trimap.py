@@ -88,6 +88,6 @@ def _distance(region: np.ndarray) -> np.ndarray:
     outside."""
     if region.all():  # no pixel outside: cv2 would return its own idea of infinity
         return np.full(region.shape, 60000, np.float32)
-    import cv2  # here, since whoever only has trimaps (lib.cutout with ONNX Runtime) does without it
+    import cv2  # here, since whoever only has trimaps (lib.cutout with ONNX Runtime) does without
 
     return cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -127,8 +127,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
+    from lib.models.onnx import export_onnx  # needs onnx, which measuring doesn't
+
     for name in given.names or RECIPES:
         run = runs_dir("weights") / name
         train(run, replace(RECIPES[name], textures=given.textures), Machine(threads=given.threads))
         export(run, FOLDER / name, {})
         export(run, FOLDER / name, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
+        export_onnx(FOLDER / name)

@@ -1,6 +1,8 @@
 """Graphs in ONNX Runtime against the networks in PyTorch, at sizes that the graph has not seen."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,9 +59,12 @@ def test_a_graph_answers_like_its_network_at_any_size(tmp_path, name):
 
 
 @pytest.mark.parametrize("graph", SHIPPED or [None], ids=lambda path: path.parent.name if path else "none ships")
-def test_shipped_graphs_answer_like_the_shipped_networks(graph):
+def test_shipped_graphs_are_of_today_and_answer_like_the_shipped_networks(graph, tmp_path):
     if graph is None:
         pytest.skip("no weights ship with a graph")
+    copy = shutil.copytree(graph.parent, tmp_path / "copy")
+    said = json.loads((copy / "manifest.json").read_text())["onnx_sha256"]
+    assert said == hashlib.sha256(graph.read_bytes()).hexdigest() == export_onnx(copy), "run python -m lib.models.onnx"
     assert max(differences(graph.parent, SIZES)) < 1e-3
 
 
