@@ -1,21 +1,27 @@
-"""Alpha without a trained network: K-means and a Gaussian mixture, three solvers of the literature, and two controls.
+"""Alpha without a trained network: K-means, a Gaussian mixture, GrabCut, three solvers of the literature, and controls.
 
 Clustering goes by pixel values, image by image (the 2021 study, sections 2.2 and 2.4). A clustering does not say which
 cluster is the person. Three ways to decide, from honest to unreachable:
 "border": clusters that are more common on the top and side borders than inside are background (unsupervised);
 "trimap": each cluster goes with the majority of the trimap's known pixels in it;
-"oracle": each cluster goes where its pixels are nearer to the truth (an upper bound, not a method).
+"oracle": each cluster goes where its pixels are nearer to the truth (over all pixels no other choice does better; over the
+unknown ones another may). No method, since it looks at the truth.
+
+GrabCut is a mixture for either side and a sense of space: neighbours of like colour want the same side. It starts from the
+trimap and finds the person's outline by a minimum cut.
 
 The solvers are pymatting's closed-form, KNN and learning-based matting, on full-size pictures. Each takes image (H,W,3)
 float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255 and gives alpha (H,W) float32 in [0,1], 0 and 1 where the trimap is
 known. A trimap without unknown pixels is its own answer; one without foreground or background ends in a UserError, as
 does a solver that finds no solution. pymatting is imported at the first call: it takes seconds.
 
-A method that does not beat the first control, the trimap returned as alpha, has shown nothing.
+A method that does not beat the controls has shown nothing: the trimap returned as alpha, and two that never look at the
+image, the mean of the training alphas and the best constant.
 """
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.cluster import KMeans
@@ -23,11 +29,12 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from lib.base import UserError
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, paste
 
 METHODS = ("kmeans", "gmm")
 DECISIONS = ("border", "trimap", "oracle")
 SAMPLE = 20_000  # pixels to fit on: more change the centres of a few clusters by less than the noise
+GRABCUT_ROUNDS = 5  # of fitting and cutting; Rother et al. see it settle within some twelve, most of it in the first
 STARTS = 4  # K-means from as many random starts, the best kept
 WORTH_A_POOL = 200_000  # pixels of all images: with fewer, starting processes takes longer than clustering
 
@@ -117,7 +124,7 @@ def gmm_alpha(
 def all_alphas(
     images: np.ndarray, alphas: np.ndarray, trimaps: np.ndarray, clusters: int = 2, seed: int = 0, jobs: int = 0
 ) -> dict[str, np.ndarray]:
-    """Every method with every decision: {"kmeans_border": (n,1,H,W) uint8, ...}, six entries.
+    """Clustering with every decision, and GrabCut: {"kmeans_border": (n,1,H,W) uint8, ..., "grabcut_trimap": ...}.
 
     images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
     processes (-1: all cores; 0: all where that pays), seeded by `seed` + position: `jobs` changes nothing.
@@ -139,7 +146,24 @@ def _one(image: np.ndarray, alpha: np.ndarray, trimap: np.ndarray, clusters: int
                 chosen = foreground_clusters(shares, decision, trimap, alpha)
                 alpha_255 = np.round(cluster_alpha(shares, chosen) * 255)
                 result[f"{method}_{decision}"] = alpha_255.astype(np.uint8)
-    return result
+    cut = grabcut_alpha(image.transpose(1, 2, 0), trimap, seed)
+    return result | {"grabcut_trimap": (cut * 255).astype(np.uint8)}
+
+
+def grabcut_alpha(image: np.ndarray, trimap: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Hard alpha (H,W) float32 of one image (H,W,3) uint8 RGB by GrabCut, 0 and 1 where the trimap (H,W) uint8 knows.
+
+    Rother, Kolmogorov and Blake 2004, "GrabCut", figure 3: the unknown pixels begin as foreground. With nothing known as
+    background there is no second model, and they stay so; a trimap without unknown pixels is its own answer.
+    """
+    unknown = trimap == UNKNOWN
+    if not unknown.any() or not (trimap == BACKGROUND).any():
+        return paste(np.ones_like(trimap), trimap)
+    mask = np.where(unknown, cv2.GC_PR_FGD, np.where(trimap == FOREGROUND, cv2.GC_FGD, cv2.GC_BGD)).astype(np.uint8)
+    cv2.setRNGSeed(seed)  # its mixtures start from K-means with random centres
+    bgr, models = np.ascontiguousarray(image[..., ::-1]), (np.zeros((1, 65)), np.zeros((1, 65)))
+    cv2.grabCut(bgr, mask, None, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.float32)
 
 
 def closed_form(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
@@ -200,3 +224,19 @@ def half_unknown(trimap: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     alone costs someone who never guesses. trimap, alpha (N,1,H,W) uint8 -> float32 of the same shape.
     """
     return np.where(trimap == 128, np.float32(0.5), alpha.astype(np.float32) / 255)
+
+
+def mean_alpha(alphas: np.ndarray) -> np.ndarray:
+    """The mean (1,H,W) float32 in [0,1] of alphas (n,1,H,W) uint8: what somebody says who knows only how people stand."""
+    return (np.asarray(alphas).mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
+
+
+def best_constant(alphas: np.ndarray, where: np.ndarray | None = None) -> np.float32:
+    """The one alpha in [0,1] with the smallest mean absolute error over all pixels, or over those of `where` (bool).
+
+    That is the median of alphas (n,1,H,W) uint8; 0.5 where there is no pixel. Counted, not sorted: a set may be large.
+    """
+    counts = np.bincount(np.asarray(alphas if where is None else alphas[where]).ravel(), minlength=256)
+    if not counts.any():
+        return np.float32(0.5)
+    return np.float32(np.searchsorted(counts.cumsum(), counts.sum() / 2) / 255)

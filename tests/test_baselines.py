@@ -3,6 +3,7 @@
 import itertools
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -146,7 +147,8 @@ def test_many_images_give_the_same_in_one_process_and_in_two():
     trimaps = np.stack([make_trimap(one, 1.5) for one in alphas])
     first = baselines.all_alphas(images, alphas, trimaps, seed=5, jobs=1)
     second = baselines.all_alphas(images, alphas, trimaps, seed=5, jobs=2)
-    assert set(first) == {f"{method}_{one}" for method in baselines.METHODS for one in baselines.DECISIONS}
+    both = {f"{method}_{one}" for method in baselines.METHODS for one in baselines.DECISIONS}
+    assert set(first) == both | {"grabcut_trimap"}
     for key, value in first.items():
         assert value.shape == alphas.shape and value.dtype == np.uint8
         np.testing.assert_array_equal(value, second[key])
@@ -159,6 +161,41 @@ def test_unknown_method_and_decision_are_refused():
         baselines.memberships(noise(), "dbscan")
     with pytest.raises(UserError, match="decision: expected one of border, trimap, oracle, found 'luck'"):
         baselines.kmeans_alpha(noise(), "luck")
+
+
+def test_grabcut_finds_two_flat_colours_and_keeps_what_the_trimap_knows():
+    image, alpha = person()
+    trimap = make_trimap(alpha, 3)
+    found = baselines.grabcut_alpha(image, trimap, seed=3)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found * 255, alpha)
+    wrong = np.where(trimap == 128, 128, 255 - trimap).astype(np.uint8)
+    known = wrong != 128
+    assert (baselines.grabcut_alpha(image, wrong)[known] == (wrong / 255)[known]).all()
+
+
+def test_grabcut_is_opencvs_and_the_same_again():
+    image = noise(24)
+    trimap = np.full((24, 24), 128, np.uint8)
+    trimap[:4], trimap[20:] = 0, 255
+    first = baselines.grabcut_alpha(image, trimap, seed=5)
+    cv2.setRNGSeed(99)  # must not matter
+    np.testing.assert_array_equal(first, baselines.grabcut_alpha(image, trimap, seed=5))
+    mask = np.select([trimap == 0, trimap == 255], [cv2.GC_BGD, cv2.GC_FGD], cv2.GC_PR_FGD).astype(np.uint8)
+    cv2.setRNGSeed(5)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    cv2.grabCut(bgr, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+    np.testing.assert_array_equal(first, mask % 2)
+
+
+@pytest.mark.parametrize(("level", "rest"), [(0, 1), (255, 1)])
+def test_grabcut_without_seeds_of_one_side(level, rest):
+    """Without known foreground the unknown begins as such; without known background there is nothing else to be."""
+    image, alpha = person()
+    trimap = make_trimap(alpha, 2)
+    trimap[trimap == level] = 128
+    found = baselines.grabcut_alpha(image, trimap)
+    assert (found == (alpha == 255)).mean() > 0.95 if level == 255 else (found[trimap == 128] == rest).all()
 
 
 # ------------------------------------------------------------------------------------------ solvers
@@ -248,3 +285,20 @@ def test_the_controls_agree_on_unknown_pixels_and_differ_by_the_known_ones():
     assert trimap["unknown"] == half["unknown"] == pytest.approx((0.3 + 0.5) / 2)
     assert half["all"] == pytest.approx((0.3 + 0.5) / 4)
     assert trimap["all"] - half["all"] == pytest.approx(0.2 / 4)
+
+
+def test_the_best_constant_has_the_smallest_error_of_all_levels():
+    alphas = np.random.default_rng(0).choice(np.uint8([0, 0, 40, 180, 255]), (3, 1, 6, 5))
+    where = np.random.default_rng(1).random(alphas.shape) < 0.4
+    for chosen, pixels in (
+        (baselines.best_constant(alphas), alphas),
+        (baselines.best_constant(alphas, where), alphas[where]),
+    ):
+        errors = np.abs(pixels.ravel() / 255 - np.arange(256)[:, None] / 255).mean(axis=1)
+        assert errors[round(float(chosen) * 255)] == errors.min()
+    assert baselines.best_constant(alphas, np.zeros_like(where)) == 0.5
+
+
+def test_the_mean_alpha_is_that_of_each_position():
+    alphas = np.uint8([[[[0, 255]]], [[[255, 255]]], [[[0, 51]]]])
+    np.testing.assert_allclose(baselines.mean_alpha(alphas), [[[1 / 3, 2.2 / 3]]], rtol=1e-6)

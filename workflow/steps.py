@@ -61,7 +61,7 @@ STEPS = {
     "05_results": Step(
         needs=("02_unsupervised", "03_vgg16", "04_augmentation"),
         figures=("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
-        tables=("tab02_results", "tab_metrics"),
+        tables=("tab02_results", "tab_swaps", "tab_metrics"),
         gpu=True,
     ),
     "06_refinement": Step(

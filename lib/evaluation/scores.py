@@ -1,8 +1,9 @@
 """Scores: the error of every method on every image by every measure, in one frame, and all that is summed up from it.
 
 A frame of scores has the columns method, seed, image (its position or name), measure and value: one row each. Methods that
-are not trained have one seed. Measures: "all" and "unknown", mean absolute error of alpha over all or over the trimap's
-unknown pixels (lib.evaluation.errors); "sad", "mse", "grad" and "conn" over unknown pixels (lib.evaluation.metrics).
+are not trained have one seed. Measures: "all", "unknown" and "pasted", mean absolute error of alpha over all pixels, over
+the trimap's unknown ones, and over all with the known ones pasted (lib.evaluation.errors); "sad", "mse", "grad" and "conn"
+over unknown pixels (lib.evaluation.metrics).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lib.data.trimap import paste
 from lib.evaluation import metrics, stats
 from lib.evaluation.errors import alpha_errors
 
-REGIONS = ("all", "unknown")
+REGIONS = ("all", "unknown", "pasted")
+REGION_NAMES = {"all": "all pixels", "unknown": "unknown pixels", "pasted": "all pixels, known ones pasted"}
 FOUR = ("sad", "mse", "grad", "conn")
 HEADERS = {"sad": "SAD (sum/1000)", "mse": "MSE", "grad": "Grad (sum/1000)", "conn": "Conn (sum/1000)"}
 
@@ -57,8 +60,7 @@ def image_metrics(predicted: np.ndarray, alpha: np.ndarray, trimap: np.ndarray) 
     """
     if predicted.dtype == np.uint8:
         predicted = predicted / np.float32(255)
-    pasted = np.where(trimap == 128, predicted, trimap == 255).astype(np.float32)
-    found = metrics.all_metrics(pasted, np.ascontiguousarray(alpha), np.ascontiguousarray(trimap))
+    found = metrics.all_metrics(paste(predicted, trimap), np.ascontiguousarray(alpha), np.ascontiguousarray(trimap))
     return {name: found[name] for name in FOUR}
 
 

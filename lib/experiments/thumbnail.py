@@ -19,6 +19,7 @@ from lib.data import augment
 from lib.data.batches import chunks, trimap_levels
 from lib.data.prepare import Prepared
 from lib.data.splits import group_split, random_split
+from lib.data.trimap import UNKNOWN, paste
 from lib.device import cpu_threads
 from lib.evaluation import scores
 from lib.experiments.parameters import Data, Parameters
@@ -35,7 +36,17 @@ PHOTOGRAPHS = ThumbnailRecipe(
     epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
 )
 TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
-UNSUPERVISED = ("kmeans_border", "kmeans_trimap", "kmeans_oracle", "gmm_border", "gmm_trimap", "gmm_oracle")
+MEAN_CONTROL, CONSTANT_CONTROL = "control: mean training alpha", "control: best constant"
+PASTED_MEAN, PASTED_CONSTANT = f"{MEAN_CONTROL}, known pixels pasted", f"{CONSTANT_CONTROL}, known pixels pasted"
+UNSUPERVISED = {
+    "kmeans_border": "K-means, border",
+    "kmeans_trimap": "K-means, trimap",
+    "kmeans_oracle": "K-means, oracle",
+    "gmm_border": "GMM, border",
+    "gmm_trimap": "GMM, trimap",
+    "gmm_oracle": "GMM, oracle",
+    "grabcut_trimap": "GrabCut, trimap",
+}
 
 
 @dataclass(frozen=True)
@@ -249,32 +260,45 @@ def score_alphas(prepared: Prepared, index: np.ndarray, alphas: dict[str, np.nda
     )
 
 
-def score_controls(prepared: Prepared, index: np.ndarray) -> pd.DataFrame:
-    """Scores by region of the two controls of lib.baselines, TRIMAP_CONTROL and HALF_CONTROL."""
-    trimap = np.asarray(prepared.trimap[index])
-    return score_alphas(
-        prepared,
-        index,
-        {
-            TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
-            HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index]),
-        },
-    )
+def controls(prepared: Prepared, index: np.ndarray, train_index: np.ndarray) -> dict[str, np.ndarray]:
+    """Name -> alpha (n, 1, H, W) float32 in [0, 1] for `index` of what looks at no image: the mean of the training alphas
+    and the best constant for them, each as it is and with the known pixels of the trimap pasted; the trimap; the truth
+    with 0.5 in the unknown. The pasted constant is the best one within the unknown pixels of the training trimaps."""
+    trimap, trained = np.asarray(prepared.trimap[index]), np.asarray(prepared.alpha[train_index])
+    mean, constant = baselines.mean_alpha(trained), baselines.best_constant(trained)
+    within = baselines.best_constant(trained, np.asarray(prepared.trimap[train_index]) == UNKNOWN)
+    return {
+        MEAN_CONTROL: np.broadcast_to(mean, trimap.shape),
+        CONSTANT_CONTROL: np.full(trimap.shape, constant),
+        PASTED_MEAN: paste(mean, trimap),
+        PASTED_CONSTANT: paste(within, trimap),
+        TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
+        HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index]),
+    }
+
+
+def score_controls(prepared: Prepared, index: np.ndarray, train_index: np.ndarray) -> pd.DataFrame:
+    """Scores by region of `controls`."""
+    return score_alphas(prepared, index, controls(prepared, index, train_index))
 
 
 def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Alphas (n, 1, H, W) float32 in [0, 1] that notebook 02 wrote for the images `index`, by method.
+    """Alphas (n, 1, H, W) float32 in [0, 1] that notebook 02 wrote for the images `index`, by method of UNSUPERVISED.
 
     UserError that names notebook 02 when its file is missing, or of other images or another size.
     """
     name, path = f"runs/{run}/unsupervised.npz", runs_dir(run) / "unsupervised.npz"
     advice = "run notebook 02_unsupervised with the same parameters first."
     if not path.is_file():
-        raise UserError(f"{name}: expected the alphas of K-means and GMM, found no file; {advice}")
+        raise UserError(f"{name}: expected the alphas of K-means, GMM and GrabCut, found no file; {advice}")
     with np.load(path) as file:
-        if not np.array_equal(file["index"], index) or file[UNSUPERVISED[0]].shape[-2:] != size:
+        if (
+            not set(UNSUPERVISED) <= set(file)
+            or not np.array_equal(file["index"], index)
+            or file["kmeans_border"].shape[-2:] != size
+        ):
             raise UserError(
-                f"{name}: expected alphas of this run's {len(index)} test images at "
+                f"{name}: expected alphas of all methods for this run's {len(index)} test images at "
                 f"{size[0]}x{size[1]} px, found others; {advice}"
             )
         return {method: file[method].astype(np.float32) / 255 for method in UNSUPERVISED}

@@ -84,6 +84,7 @@ def last_training(history: pd.DataFrame, seed: int) -> pd.DataFrame:
             }
             for variant in dict.fromkeys(history.variant)
             for region in REGIONS
+            if f"train_{region}" in history
         ]
     )
 
@@ -160,6 +161,16 @@ def results(study: dict[str, dict[str, float]], trained: pd.DataFrame, tested: p
 def _columns(row: dict, name: str) -> dict[str, float]:
     """A summary's row as columns: mean, standard deviation over seeds, 95 % interval."""
     return {name: row["value"], f"{name} sd": row["sd"], f"{name} low": row["low"], f"{name} high": row["high"]}
+
+
+def swaps(scored: dict[str, pd.DataFrame], seed: int) -> pd.DataFrame:
+    """One row a network and input: its error by region with 95 % intervals. scored: of lib.experiments.swaps.score."""
+    rows = []
+    for given, frame in scored.items():
+        table = methods(scores.summarise(frame, seed), {region: region for region in REGIONS})
+        table.insert(1, "given", given)
+        rows.append(table)
+    return pd.concat(rows).sort_values("method", kind="stable", key=lambda names: names.map(list(names).index))
 
 
 def gaps(tested: pd.DataFrame, trained: pd.DataFrame, seed: int) -> dict[str, dict[str, dict]]:
@@ -248,9 +259,8 @@ def pooling(prepared: Prepared, split: Split, p: Parameters) -> pd.DataFrame:
                 "parameters": int(layers.parameters.sum()),
                 "multiply-adds (10^6)": multiply_adds(layers) // 10**6,
                 **{
-                    f"{side} {region}": losses.get(f"{side}_{region}", NONE)
-                    for side in ("train", "test")
-                    for region in REGIONS
+                    column.replace("_", " "): losses.get(column, NONE)
+                    for column in ("train_all", "train_unknown", "test_all", "test_unknown")
                 },
             }
         )

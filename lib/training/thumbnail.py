@@ -29,6 +29,7 @@ from lib.training.place import Place, place
 from lib.training.recipe import Recipe
 
 Split = tuple[Sequence[int], Sequence[int]]  # positions of the images to train and to test on
+TESTED = ("all", "unknown", "pasted")  # of lib.evaluation.errors: what each test records
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def train(
     Training trimaps are made from alpha with a radius drawn anew for each image and epoch from [r, 2r], r the default
     radius; test trimaps are fixed (`Prepared.trimap`). Columns: epoch and step, then the mean over images of the
     alpha-prediction loss over all and over unknown pixels: train_* while the weights were changing, test_* afterwards
-    in evaluation mode (NaN without test images); seconds and images_per_second are those of the training steps alone.
+    in evaluation mode (NaN without test images), there also test_pasted, over all pixels with the known ones pasted;
+    seconds and images_per_second are those of the training steps alone.
 
     Writes in run_dir config.json, history.csv, model.safetensors (when finished) and, until then, the last checkpoint.
     Called again with the same recipe, data and code it goes on from there, or returns at once; with another it says so
@@ -146,7 +148,7 @@ class Thumbnail(loop.System):
         return {"train_all": everywhere / images, "train_unknown": within / counted if counted else math.nan}
 
     def test(self, model: torch.nn.Module) -> dict[str, float]:
-        """Mean error over all and over unknown pixels; in parts, so that memory does not grow with the set."""
+        """Mean error of the test images, as TESTED says; in parts, so that memory does not grow with the set."""
         machine = Machine(str(self.place.device), self.place.precision)
         parts = [
             alpha_errors(
@@ -154,8 +156,8 @@ class Thumbnail(loop.System):
             )
             for part in chunks(self.test_index, 1024)
         ]
-        mean = pd.concat(parts).mean() if parts else {"all": math.nan, "unknown": math.nan}
-        return {"test_all": float(mean["all"]), "test_unknown": float(mean["unknown"])}
+        mean = pd.concat(parts).mean() if parts else dict.fromkeys(TESTED, math.nan)
+        return {f"test_{region}": float(mean[region]) for region in TESTED}
 
     def told(self, row: dict) -> str:
         """Losses of training and test."""

@@ -21,13 +21,17 @@ def test_errors_are_mean_absolute_errors():
         assert errors["unknown"][number] == pytest.approx(
             mean_absolute_error(alpha[number][unknown] / 255, predicted[number][unknown])
         )
+        pasted = np.where(unknown, predicted[number], trimap[number] / 255)
+        assert errors["pasted"][number] == pytest.approx(
+            mean_absolute_error(alpha[number].ravel() / 255, pasted.ravel())
+        )
 
 
 def test_perfect_and_opposite_predictions():
-    alpha = np.array([[[[0, 255], [255, 0]]]], np.uint8)
+    alpha = np.array([[[[0, 255], [0, 255]]]], np.uint8)
     trimap = np.array([[[[0, 128], [128, 255]]]], np.uint8)
-    assert alpha_errors(alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [0, 0]
-    assert alpha_errors(1 - alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [1, 1]
+    assert alpha_errors(alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [0, 0, 0]
+    assert alpha_errors(1 - alpha / np.float32(255), alpha, trimap).iloc[0].tolist() == [1, 1, 0.5]
 
 
 def test_unknown_is_nan_without_unknown_pixels():

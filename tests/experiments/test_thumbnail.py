@@ -89,7 +89,7 @@ def test_no_leakage_splits_without_pairs_or_without_a_second_group(groups):
 
 def test_controls_cost_what_the_unknown_pixels_cost():
     prepared, index = discs(6), np.array([1, 4])
-    found = thumbnail.score_controls(prepared, index)
+    found = thumbnail.score_controls(prepared, index, np.array([0, 2, 3, 5]))
     errors = {region: scores.matrix(found, thumbnail.HALF_CONTROL, region) for region in REGIONS}
     alpha = prepared.alpha[index] / 255
     unknown = prepared.trimap[index] == 128
@@ -97,6 +97,26 @@ def test_controls_cost_what_the_unknown_pixels_cost():
         miss = np.abs(alpha[position] - 0.5)[unknown[position]]
         assert errors["unknown"][0, position] == pytest.approx(miss.mean())
         assert errors["all"][0, position] == pytest.approx(miss.sum() / 28**2)
+
+
+def test_controls_that_look_at_no_image_know_the_training_alphas_alone():
+    prepared, index, trained = discs(6), np.array([1, 4]), np.array([0, 2, 3, 5])
+    found = thumbnail.controls(prepared, index, trained)
+    alpha, unknown = prepared.alpha[trained] / 255, prepared.trimap[trained] == 128
+    np.testing.assert_allclose(found[thumbnail.MEAN_CONTROL], np.stack([alpha.mean(axis=0)] * 2), atol=1e-6)
+    assert found[thumbnail.CONSTANT_CONTROL] == pytest.approx(np.median(alpha), abs=1e-6)
+    known = prepared.trimap[index] != 128
+    for name in (thumbnail.PASTED_MEAN, thumbnail.PASTED_CONSTANT, thumbnail.TRIMAP_CONTROL):
+        assert (found[name][known] == (prepared.trimap[index] / 255)[known]).all()
+    within = np.quantile(alpha[unknown], 0.5, method="inverted_cdf")
+    assert found[thumbnail.PASTED_CONSTANT][~known] == pytest.approx(within, abs=1e-6)
+    pasted = scores.by_region(
+        "m", 0, index, found[thumbnail.MEAN_CONTROL], prepared.alpha[index], prepared.trimap[index]
+    )
+    whole = thumbnail.score_controls(prepared, index, trained)
+    np.testing.assert_allclose(
+        scores.matrix(pasted, "m", "pasted"), scores.matrix(whole, thumbnail.PASTED_MEAN, "all"), atol=1e-7
+    )
 
 
 def test_training_scoring_and_what_is_missing(tmp_path, monkeypatch):

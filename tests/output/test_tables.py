@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.evaluation import scores
-from lib.evaluation.scores import FOUR, HEADERS, REGIONS
+from lib.evaluation.scores import FOUR, HEADERS
 from lib.experiments import parameters
 from lib.experiments.thumbnail import TRIMAP_CONTROL
 from lib.models import dim, summary
@@ -15,11 +15,13 @@ from lib.output import tables
 
 
 def scored(**errors) -> pd.DataFrame:
-    """Scores of methods from rows of seeds over all pixels; over unknown ones twice as much. Images are 0, 1, ..."""
+    """Scores of methods from rows of seeds over all pixels; over unknown ones twice as much, pasted half. Images are 0, 1, ..."""
     parts = []
     for method, rows in errors.items():
         for seed, row in enumerate(np.atleast_2d(np.array(rows, float))):
-            parts.append(scores.frame(method, seed, range(len(row)), {"all": row, "unknown": 2 * row}))
+            parts.append(
+                scores.frame(method, seed, range(len(row)), {"all": row, "unknown": 2 * row, "pasted": row / 2})
+            )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -47,6 +49,7 @@ def test_training_table_takes_the_last_epoch_of_each_variant():
     assert rows.loc["VGG-16, recipe", "test"] == pytest.approx(0.3)
     assert rows.loc["VGG-16, recipe", "test low"] < 0.3 < rows.loc["VGG-16, recipe", "test high"]
     assert np.isnan(rows.loc["control", "train"]) and rows.seeds.tolist() == [2, 2, ""]
+    assert table[table.region == "pasted"].train.isna().all(), "no training loss is taken so"
 
 
 def test_one_seed_has_a_mean_and_no_deviation():
@@ -150,5 +153,10 @@ def test_multiply_adds_agree_with_torchs_counter(reading, size):
     assert counted == counter.get_total_flops() // 2
 
 
-def test_regions_are_those_of_the_scores():
-    assert tuple(scored(a=[0.1]).measure.unique()) == REGIONS
+def test_swaps_stand_below_each_other_by_network():
+    own, other = scored(sgd=[0.1, 0.2], recipe=[0.1, 0.3]), scored(sgd=[0.4, 0.2], recipe=[0.5, 0.3])
+    table = tables.swaps({"own": own, "another": other}, 0)
+    assert list(zip(table.method, table.given, strict=True)) == [
+        (method, given) for method in ("VGG-16, SGD", "VGG-16, recipe") for given in ("own", "another")
+    ]
+    assert table["all"].tolist() == pytest.approx([0.15, 0.3, 0.2, 0.4])

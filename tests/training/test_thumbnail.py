@@ -26,7 +26,7 @@ from lib.models.store import load
 from lib.training import thumbnail as training
 from lib.training.thumbnail import ThumbnailRecipe, train
 
-LOSSES = ["epoch", "step", "train_all", "train_unknown", "test_all", "test_unknown"]
+LOSSES = ["epoch", "step", "train_all", "train_unknown", "test_all", "test_unknown", "test_pasted"]
 SHORT = ThumbnailRecipe(epochs=2, batch_size=4, optimizer="adamw", lr=1e-3, schedule="onecycle", augment=True)
 CPU = Machine("cpu", threads=1)
 SPLIT = np.arange(9), np.arange(9, 12)
@@ -132,6 +132,7 @@ def test_history_is_what_an_evaluation_of_the_saved_network_gives(finished):
     ).mean()
     assert errors["all"] == pytest.approx(history["test_all"].iloc[-1], abs=1e-4)
     assert errors["unknown"] == pytest.approx(history["test_unknown"].iloc[-1], abs=1e-4)
+    assert errors["pasted"] == pytest.approx(history["test_pasted"].iloc[-1], abs=1e-4)
 
 
 def test_headless_run_prints_one_line_an_epoch(tmp_path, capsys):
