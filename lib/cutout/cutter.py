@@ -31,8 +31,8 @@ Rectangle = tuple[int, int, int, int]  # left, top, width, height in px
 
 @dataclass(frozen=True)
 class CutOut:
-    """A cut-out. matte (H,W) float32 in [0,1], colours (H,W,3) uint8 sRGB and trimap (H,W) uint8 are NumPy's whatever
-    came in; `alpha`, `foreground` and `rgba` are of the kind that was handed in.
+    """A cut-out. matte (H,W) float32 in [0,1], colours (H,W,3) uint8 sRGB, trimap (H,W) uint8 and pixels, the photograph
+    itself (H,W,3) uint8 sRGB, are NumPy's whatever came in; `alpha`, `foreground` and `rgba` are of the kind that was handed in.
 
     person: whether one was found (true where the user says where). notes: what had to be assumed, in sentences.
     """
@@ -40,6 +40,7 @@ class CutOut:
     matte: np.ndarray
     colours: np.ndarray
     trimap: np.ndarray
+    pixels: np.ndarray
     person: bool
     notes: tuple[str, ...] = ()
     converted: bool = False
@@ -108,7 +109,7 @@ class Cutter:
         if photo.alpha is not None:
             matte *= photo.alpha.astype(np.float32) / 255
         colours = foreground.clean(photo.pixels, matte)
-        return CutOut(matte, colours, known, person, (*photo.notes, *notes), photo.converted, give)
+        return CutOut(matte, colours, known, photo.pixels, person, (*photo.notes, *notes), photo.converted, give)
 
     def _check(self, trimap, mask, brush, method: str) -> None:
         if method not in METHODS:
@@ -144,15 +145,19 @@ class Cutter:
         return _solver(method)(_floats(pixels), trimap)
 
 
-@functools.cache
 def load(weights: Path | str = WEIGHTS, threads: int = 0) -> Cutter:
     """The shipped networks, ready: a second call gets the same ones. threads: of the processor, 0 = all.
 
     UserError where ONNX Runtime or the weights are missing, or a weights file was altered.
     """
+    return _loaded(Path(weights).resolve(), threads)
+
+
+@functools.cache
+def _loaded(weights: Path, threads: int) -> Cutter:
     from lib.cutout.network import Network
 
-    return Cutter(*(Network(Path(weights) / name, threads) for name in ("portrait", "trimap")))
+    return Cutter(*(Network(weights / name, threads) for name in ("portrait", "trimap")))
 
 
 def look(portrait: Matting, pixels: np.ndarray) -> np.ndarray:
