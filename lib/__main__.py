@@ -107,6 +107,13 @@ def matte(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def cutout(arguments: Sequence[str]) -> None:
+    """Cut the people out of photographs, without a trimap."""
+    from lib.cutout.command import main
+
+    main(arguments)
+
+
 def kaggle(arguments: Sequence[str]) -> None:
     """Download the AISegment set with your own Kaggle account."""
     from lib.data.kaggle import main
@@ -135,7 +142,7 @@ def ablation(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
-COMMANDS = {function.__name__: function for function in (train, matte, kaggle, transfer, weights, ablation)}
+COMMANDS = {function.__name__: function for function in (train, matte, cutout, kaggle, transfer, weights, ablation)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

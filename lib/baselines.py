@@ -13,7 +13,8 @@ trimap and finds the person's outline by a minimum cut.
 The solvers are pymatting's closed-form, KNN and learning-based matting, on full-size pictures. Each takes image (H,W,3)
 float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255 and gives alpha (H,W) float32 in [0,1], 0 and 1 where the trimap is
 known. A trimap without unknown pixels is its own answer; one without foreground or background ends in a UserError, as
-does a solver that finds no solution. pymatting is imported at the first call: it takes seconds.
+does a solver that finds no solution. pymatting and scikit-learn are imported at the first call: they take seconds, and
+who cuts out a portrait (lib.cutout) needs neither.
 
 A method that does not beat the controls has shown nothing: the trimap returned as alpha, and two that never look at the
 image, the mean of the training alphas and the best constant.
@@ -23,10 +24,6 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.cluster import KMeans
-from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
 from lib.base import UserError
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, paste
@@ -57,9 +54,13 @@ def memberships(image: np.ndarray, method: str = "kmeans", clusters: int = 2, se
         sample = pixels[np.random.default_rng(seed).choice(len(pixels), SAMPLE, replace=False)]
         k = min(k, len(np.unique(sample, axis=0)))
     if method == "kmeans":
+        from sklearn.cluster import KMeans
+
         labels = KMeans(k, n_init=STARTS, random_state=seed).fit(sample).predict(pixels)
         shares = np.eye(k)[labels]
     else:
+        from sklearn.mixture import GaussianMixture
+
         # The floor under the variances is half a grey level: flat areas would otherwise have none at all.
         model = GaussianMixture(k, reg_covar=(0.5 / 255) ** 2, max_iter=300, tol=1e-2, random_state=seed)
         shares = model.fit(sample).predict_proba(pixels)
@@ -129,6 +130,8 @@ def all_alphas(
     images (n,3,H,W), alphas and trimaps (n,1,H,W), uint8. Each image is clustered once a method, in `jobs`
     processes (-1: all cores; 0: all where that pays), seeded by `seed` + position: `jobs` changes nothing.
     """
+    from joblib import Parallel, delayed
+
     pixels = len(images) * images.shape[-2] * images.shape[-1]
     rows = Parallel(n_jobs=jobs or (1 if pixels < WORTH_A_POOL else -1))(
         delayed(_one)(np.asarray(images[i]), np.asarray(alphas[i, 0]), trimaps[i, 0], clusters, seed + i)
@@ -138,6 +141,8 @@ def all_alphas(
 
 
 def _one(image: np.ndarray, alpha: np.ndarray, trimap: np.ndarray, clusters: int, seed: int) -> dict:
+    from threadpoolctl import threadpool_limits
+
     result = {}
     with threadpool_limits(1):  # one image a process; threads of their own would only wait for each other
         for method in METHODS:

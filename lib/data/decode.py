@@ -10,8 +10,11 @@ half turn or a mirror image leaves no such trace; a damaged scan that keeps its 
 either.)
 """
 
+import contextlib
 import io
 import stat
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +73,7 @@ def read_alpha(path: Path) -> np.ndarray:
             f"expected a matte with an alpha channel (RGBA), found mode {image.mode}; "
             "save it with its alpha channel or delete it.",
         )
-    return _alpha_channel(image)
+    return alpha_channel(image)
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -81,10 +84,15 @@ def read_grey(path: Path) -> np.ndarray:
     coloured file.
     """
     image, _, _ = _decode(path)
+    return grey_values(image, path)
+
+
+def grey_values(image: Image.Image, path: Path) -> np.ndarray:
+    """(H, W) uint8 of a decoded picture of eight bits, as `read_grey` says; path: what errors call it."""
     if image.mode == "L":
         return np.asarray(image)
     if image.has_transparency_data:
-        alpha = _alpha_channel(image)
+        alpha = alpha_channel(image)
         if alpha.min() < 255:
             return alpha
     colours = np.asarray(image.convert("RGB"))
@@ -141,45 +149,65 @@ def shrink(picture: np.ndarray, scale: int) -> np.ndarray:
 def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Image, tuple[int, int], int]:
     """Decoded picture, turned by EXIF, eight bits a channel; the original's (height, width); the scale it
     has."""
+    with opened(path) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        full = image.size if orientation >= 5 else image.size[::-1]
+        scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
+        if scale > 1:
+            image.draft(None, tuple(side // scale for side in image.size))
+        image.load()
+        turned = ImageOps.exif_transpose(image) if orientation != 1 else image
+        return eight_bits(turned), full, scale
+
+
+@contextlib.contextmanager
+def opened(source: Path | bytes, name: str = "", formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+    """The picture of a regular file, or of bytes that `name` stands for in errors; its pixels are decoded when asked for.
+
+    Whatever goes wrong with it, in the block too, is a DefectiveFile.
+    """
+    path = Path(name or "picture") if isinstance(source, bytes) else Path(source)
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would wait for ever, a device never end
-            raise OSError("not a regular file")
-        data = Path(path).read_bytes()
+        data = source if isinstance(source, bytes) else _regular_file(path)
         if not data:
             raise EOFError("empty file")
         if data.startswith(b"\xff\xd8") and not _jpeg_has_end(data):
             raise EOFError("truncated: the JPEG end marker is missing")
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            full = image.size if orientation >= 5 else image.size[::-1]
-            scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
-            if scale > 1:
-                image.draft(None, tuple(side // scale for side in image.size))
-            image.load()
-            turned = ImageOps.exif_transpose(image) if orientation != 1 else image
-            return _eight_bits(turned), full, scale
-    except MemoryError:
+        with warnings.catch_warnings():
+            # A warning from 89 megapixels on, an error from 179 on; the warning would go to a stream of its own.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=formats)
+        with picture:
+            yield picture
+    except (MemoryError, UserError):
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise DefectiveFile(
             path,
             "unreadable file",
-            f"expected a readable picture, found a damaged file ({_cause(error)}); replace or delete it.",
+            f"expected a readable picture, found a damaged file ({_cause(error, formats)}); replace or delete it.",
         ) from error
 
 
-def _cause(error: Exception) -> str:
+def _regular_file(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would wait for ever, a device never end
+        raise OSError("not a regular file")
+    return path.read_bytes()
+
+
+def _cause(error: Exception, formats: Sequence[str]) -> str:
     """The decoder's own words, on one line."""
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture of the kinds {', '.join(FORMATS)}"
+        return f"not a picture of the kinds {', '.join(formats)}"
     return " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
 
 
-def _alpha_channel(image: Image.Image) -> np.ndarray:
+def alpha_channel(image: Image.Image) -> np.ndarray:
+    """Alpha (H, W) uint8 of a picture of any mode."""
     return np.asarray((image if image.mode in ("RGBA", "LA") else image.convert("RGBA")).getchannel("A"))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def eight_bits(image: Image.Image) -> Image.Image:
     """16-bit and 1-bit grey as 8-bit grey. (Pillow's own conversion would clip 16-bit grey at 255.)"""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.uint32)
