@@ -71,7 +71,7 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
     `root`.
 
     Follows symbolic links; a broken one is listed as (-1, -1) and found unreadable later. Raises UserError
-    for a directory that cannot be opened.
+    for a directory that cannot be opened, and for a name that isn't UTF-8: no table could hold it.
     """
     files: dict[str, tuple[int, int]] = {}
     todo = [("", 0)]
@@ -80,6 +80,7 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
         try:
             with os.scandir(root / relative) as entries:
                 for entry in entries:
+                    _check_name(root, relative + entry.name)
                     if entry.is_dir():
                         if level < depth:
                             todo.append((f"{relative}{entry.name}/", level + 1))
@@ -109,6 +110,14 @@ def existing_directory(data_dir: str | Path, data: str) -> Path:
             f"data_dir: expected the directory of the {data} set, found {found} at {path}; correct the path."
         )
     return path
+
+
+def _check_name(root: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        readable = os.fsencode(root / name).decode(errors="backslashreplace")
+        raise UserError(f"{readable}: expected a name in UTF-8, found other bytes; rename it.") from error
 
 
 def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
