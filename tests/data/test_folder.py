@@ -118,6 +118,20 @@ def test_a_name_that_is_not_utf8_is_named(root):
     str(told.value).encode()  # can be printed
 
 
+def test_links_that_lead_nowhere_or_in_a_circle_are_left_out_and_named(root):
+    for name, target in (("GT0.jpg", "GT0.jpg"), ("GT1.png", "nowhere.png")):
+        (root / "image" / name).unlink()
+        (root / "image" / name).symlink_to(target)
+    source = Folder(root)
+    assert source.keys == ["GT2", "GT3", "GT4"] and source.counts["broken link"] == 2
+    assert dict(source.left_out) == {
+        "image/GT0.jpg": "broken link",
+        "alpha/GT0.png": "alpha without image",
+        "image/GT1.png": "broken link",
+        "alpha/GT1.png": "alpha without image",
+    }
+
+
 def test_subset_and_fingerprint(root):
     assert Folder(root, 3, 5).keys == Folder(root, 3, 5).keys
     assert len({tuple(Folder(root, 3, seed).keys) for seed in range(20)}) > 3
