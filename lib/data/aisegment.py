@@ -17,7 +17,7 @@ import numpy as np
 
 from lib.base import UserError
 from lib.data.decode import check_same_size, read_alpha, read_rgb, shrink
-from lib.data.source import Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
+from lib.data.source import BROKEN, Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
 
 FOLDERS = ("clip_img", "matting")
 NESTING = "matting_human_half"
@@ -49,7 +49,8 @@ class AISegment:
         for folder in FOLDERS:
             listing = list_files(self.root / folder, depth=2)
             files.update({f"{folder}/{path}": stat for path, stat in listing.items()})
-        found = index(files)
+        broken = [(path, "broken link") for path, stat in files.items() if stat == BROKEN]
+        found = index(files.keys() - dict(broken).keys())
         if not found.pairs:
             held = f"{found.counts['images']} images, {found.counts['mattes']} mattes"
             raise UserError(
@@ -59,8 +60,9 @@ class AISegment:
         self._pairs = [found.pairs[i] for i in subset(len(found.pairs), images, seed)]
         self.keys = [pair[0] for pair in self._pairs]
         self.groups = [pair[1] for pair in self._pairs]
-        self.counts = {**found.counts, "pairs": len(found.pairs), "used": len(self._pairs)}
-        self.left_out = found.left_out
+        self.left_out = sorted([*found.left_out, *broken])
+        counts = found.counts | {"files": len(files)} | count_reasons(broken)
+        self.counts = {**counts, "pairs": len(found.pairs), "used": len(self._pairs)}
         self.fingerprint = fingerprint_files(files, (path for pair in self._pairs for path in pair[2:]))
 
     def read(self, index: int, size: tuple[int, int] | None = None) -> Sample:

@@ -28,6 +28,8 @@ _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
 # hands an EPS file to Ghostscript, that is, runs a program that came as a picture.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 GREY_TOLERANCE = 16  # largest difference between the colour channels of a grey picture saved as JPEG
+MOST_CLASSES = 3  # segmentation tools number background, unknown, foreground (and a border) from 0 or 1 on
+MOST_BYTES = 2**30  # of a file: the largest picture that Pillow accepts, uncompressed, has half as many
 
 
 class DefectiveFile(UserError):  # noqa: N818 (a UserError by its base)
@@ -73,7 +75,7 @@ def read_alpha(path: Path) -> np.ndarray:
             f"expected a matte with an alpha channel (RGBA), found mode {image.mode}; "
             "save it with its alpha channel or delete it.",
         )
-    return alpha_channel(image)
+    return _no_classes(path, alpha_channel(image))
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -81,10 +83,10 @@ def read_grey(path: Path) -> np.ndarray:
 
     Of a file with transparency it is the alpha channel, unless that is opaque throughout; else the grey
     value; the colour channels of a file saved as RGB must agree. Raises DefectiveFile for an unreadable or
-    coloured file.
+    coloured file, and for one that holds numbers of classes (0, 1, 2) instead of grey values.
     """
     image, _, _ = _decode(path)
-    return grey_values(image, path)
+    return _no_classes(path, grey_values(image, path))
 
 
 def grey_values(image: Image.Image, path: Path) -> np.ndarray:
@@ -104,6 +106,21 @@ def grey_values(image: Image.Image, path: Path) -> np.ndarray:
             f"expected a grey picture, found colour channels that differ by up to {spread}; save it as grey values.",
         )
     return colours[..., 1]
+
+
+def _no_classes(path: Path, grey: np.ndarray) -> np.ndarray:
+    """The grey values as they are, unless they can only be numbers of classes: which number means what, tools agree on
+    as little as on where they begin, so nothing is guessed."""
+    highest = int(grey.max(initial=0))
+    if 0 < highest <= MOST_CLASSES:
+        found = ", ".join(map(str, np.unique(grey).tolist()))
+        raise DefectiveFile(
+            path,
+            "numbers of classes for grey values",
+            f"expected grey values up to 255 (foreground), found only {found}, as segmentation tools number classes; "
+            "save background as 0 and foreground as 255 (unknown, in a trimap, as 128).",
+        )
+    return grey
 
 
 def check_same_size(path: Path, found: tuple[int, int], image_path: Path, expected: tuple[int, int]) -> None:
@@ -155,7 +172,10 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
         scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
         if scale > 1:
             image.draft(None, tuple(side // scale for side in image.size))
+        deep = any("16" in str(tile[3]) for tile in image.tile)  # the list is empty once it is loaded
         image.load()
+        if deep and _is_shallow(image):
+            raise ValueError("16 bits a channel, but no value above 255; save it with 8 bits")
         turned = ImageOps.exif_transpose(image) if orientation != 1 else image
         return eight_bits(turned), full, scale
 
@@ -168,7 +188,7 @@ def opened(source: Path | bytes, name: str = "", formats: Sequence[str] = FORMAT
     """
     path = Path(name or "picture") if isinstance(source, bytes) else Path(source)
     try:
-        data = source if isinstance(source, bytes) else _regular_file(path)
+        data = source if isinstance(source, bytes) else _content(path)
         if not data:
             raise EOFError("empty file")
         if data.startswith(b"\xff\xd8") and not _jpeg_has_end(data):
@@ -181,6 +201,16 @@ def opened(source: Path | bytes, name: str = "", formats: Sequence[str] = FORMAT
             yield picture
     except (MemoryError, UserError):
         raise
+    except FileNotFoundError as error:
+        raise DefectiveFile(
+            path, "unreadable file", "expected a picture, found no such file; correct the path."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DefectiveFile(
+            path,
+            "unreadable file",
+            f"expected at most {2 * Image.MAX_IMAGE_PIXELS:,} pixels, found more; save it smaller.",
+        ) from error
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise DefectiveFile(
             path,
@@ -189,10 +219,29 @@ def opened(source: Path | bytes, name: str = "", formats: Sequence[str] = FORMAT
         ) from error
 
 
-def _regular_file(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would wait for ever, a device never end
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file that is neither empty nor larger than any picture."""
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):  # a FIFO would wait for ever, a device never end
         raise OSError("not a regular file")
-    return path.read_bytes()
+    if status.st_size > MOST_BYTES:
+        raise DefectiveFile(
+            path,
+            "unreadable file",
+            f"expected a picture of at most {MOST_BYTES:,} bytes, found {status.st_size:,}; save it smaller.",
+        )
+    data = Path(path).read_bytes()
+    if not data:
+        raise EOFError("empty file")
+    return data
+
+
+def _is_shallow(image: Image.Image) -> bool:
+    """Whether a loaded 16-bit picture holds 8-bit values: Pillow keeps 16 bits of grey, and the upper 8 of colours. One
+    that is black throughout says nothing either way if it is grey; of colours it counts as shallow."""
+    if image.mode.startswith("I"):
+        return 0 < int(np.asarray(image).max(initial=0)) <= 255
+    return not np.asarray(image).any()
 
 
 def _cause(error: Exception, formats: Sequence[str]) -> str:

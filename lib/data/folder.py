@@ -13,7 +13,7 @@ import numpy as np
 
 from lib.base import UserError
 from lib.data.decode import check_same_size, read_grey, read_rgb, shrink
-from lib.data.source import Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
+from lib.data.source import BROKEN, Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
 from lib.data.trimap import three_levels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -107,6 +107,8 @@ def _pair(folders: dict[str, str], files: dict[str, dict]) -> tuple[dict[str, di
                 left_out.append((f"{folder}/{name}", "AppleDouble file"))
             elif not name.lower().endswith(SUFFIXES):
                 left_out.append((f"{folder}/{name}", "not a picture"))
+            elif files[role][name] == BROKEN:
+                left_out.append((f"{folder}/{name}", "broken link"))
             elif key in by_key[role]:
                 left_out.append((f"{folder}/{name}", "second file of the same name"))
             else:

@@ -15,6 +15,8 @@ import numpy as np
 
 from lib.base import UserError
 
+BROKEN = (-1, -1)  # stands for size and time of a link that leads to no file
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -70,8 +72,8 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
     """Relative path (with '/') -> (bytes, mtime in ns) of every file at most `depth` directories below
     `root`.
 
-    Follows symbolic links; a broken one is listed as (-1, -1) and found unreadable later. Raises UserError
-    for a directory that cannot be opened.
+    Follows symbolic links; one that leads nowhere, or in a circle, is listed as BROKEN. Raises UserError for a
+    directory that cannot be opened, and for a name that isn't UTF-8: no table could hold it.
     """
     files: dict[str, tuple[int, int]] = {}
     todo = [("", 0)]
@@ -80,7 +82,8 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
         try:
             with os.scandir(root / relative) as entries:
                 for entry in entries:
-                    if entry.is_dir():
+                    _check_name(root, relative + entry.name)
+                    if _is_directory(entry):
                         if level < depth:
                             todo.append((f"{relative}{entry.name}/", level + 1))
                     else:
@@ -111,11 +114,26 @@ def existing_directory(data_dir: str | Path, data: str) -> Path:
     return path
 
 
+def _check_name(root: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        readable = os.fsencode(root / name).decode(errors="backslashreplace")
+        raise UserError(f"{readable}: expected a name in UTF-8, found other bytes; rename it.") from error
+
+
+def _is_directory(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
     try:
         status = entry.stat()
     except OSError:
-        return (-1, -1)
+        return BROKEN
     return (status.st_size, status.st_mtime_ns)
 
 

@@ -79,8 +79,13 @@ def seed_deviation(values: np.ndarray) -> float | None:
     return float(np.nanmean(values, axis=1).std(ddof=1)) if len(values) > 1 else None
 
 
-def verdict(low: float, high: float, better: str = "lower", worse: str = "higher") -> str:
-    """Words for the interval of a difference: `better` below zero, `worse` above, else that none is shown."""
+def verdict(low: float | None, high: float | None, better: str = "lower", worse: str = "higher") -> str:
+    """Words for the interval of a difference: `better` below zero, `worse` above, else that none is shown.
+
+    low, high: None where there is no interval (`estimate` of a single number), which shows nothing.
+    """
+    if low is None or high is None:
+        return "no difference shown"
     if low > 0:
         return worse
     if high < 0:

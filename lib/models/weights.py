@@ -1,5 +1,6 @@
 """Trained weights of VGG-16 for the encoder: torchvision's, or those of a safetensors file."""
 
+import hashlib
 import urllib.error
 from pathlib import Path
 
@@ -91,6 +92,9 @@ def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
     from torchvision.models import VGG16_BN_Weights, VGG16_Weights
 
     choice = (VGG16_BN_Weights if batch_norm else VGG16_Weights).IMAGENET1K_V1
+    file = Path(torch.hub.get_dir()) / "checkpoints" / choice.url.rsplit("/", 1)[1]
+    if file.exists():  # PyTorch's hub looks at the hash of what it downloads, not of what it finds
+        _check_hash(file)
     try:
         return choice.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
@@ -98,6 +102,18 @@ def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
             f"encoder_weights: could not download {choice.url} ({error}); give the path of a "
             "safetensors file instead, or '' for random weights."
         ) from error
+
+
+def _check_hash(file: Path) -> None:
+    """UserError unless the file's SHA-256 begins as its name ends ("vgg16-397923af.pth"), as torchvision names them."""
+    wanted = file.stem.rsplit("-", 1)[1]
+    with open(file, "rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if not found.startswith(wanted):
+        raise UserError(
+            f"encoder_weights: {file}: expected a SHA-256 that begins with {wanted}, found {found[: len(wanted)]}: it was "
+            "altered or damaged; delete it, and it is downloaded again."
+        )
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -77,8 +77,9 @@ def error_maps(maps: dict[str, np.ndarray], columns: int = 4) -> Figure:
 def paired_differences(groups: pd.DataFrame) -> Figure:
     """Differences of paired images, with mean and interval, one row a comparison, all on one scale.
 
-    groups: columns label (str), values (array (seeds, images)), mean, low, high (float), of one quantity. A grey point
-    is one image (mean over seeds; of more than 1,000, every k-th by rank); a tick is the mean of one seed.
+    groups: columns label (str), values (array (seeds, images)), mean, low, high (float), of one quantity; low and high
+    are None where there is no interval (one image, one seed). A grey point is one image (mean over seeds; of more than
+    1,000, every k-th by rank); a tick is the mean of one seed.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 0.75 * len(groups) + 0.7))
     axis.axvline(0, color="black", linewidth=0.8)
@@ -89,10 +90,11 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
         heights = line + np.random.default_rng(0).uniform(-0.2, 0.2, len(points))
         axis.scatter(points, heights, s=8, color=POINT, alpha=0.6, linewidths=0, rasterized=len(points) > 500)
         axis.scatter(seeds, np.full(len(seeds), line), marker="|", s=160, color=SEED)
-        ends = [[max(0, row.mean - row.low)], [max(0, row.high - row.mean)]]
+        low, high = (row.mean if pd.isna(end) else end for end in (row.low, row.high))
+        ends = [[max(0, row.mean - low)], [max(0, high - row.mean)]]
         axis.errorbar(row.mean, line, xerr=ends, fmt="D", color=MEAN, markersize=5, capsize=4, linewidth=2)
         axis.text(0, line - 0.3, row.label, transform=axis.get_yaxis_transform(), va="bottom", bbox=LABEL)
-        limit = np.nanmax(np.abs([limit, *points, *seeds, row.low, row.high]))
+        limit = np.nanmax(np.abs([limit, *points, *seeds, low, high]))
     axis.set(xlim=(-1.08 * limit, 1.08 * limit), ylim=(len(groups) - 0.6, -0.75), yticks=[])
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(

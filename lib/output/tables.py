@@ -270,14 +270,16 @@ def pooling(prepared: Prepared, split: Split, p: Parameters) -> pd.DataFrame:
 # ---------------------------------------------------------------------------------------------- words
 
 
-def compared(low: float, high: float) -> str:
+def compared(low: float | None, high: float | None) -> str:
     """What the interval of a difference a - b says of a and b, to stand between their names in a sentence."""
     verb = stats.verdict(low, high, "is lower than", "is higher than")
     return verb if verb.startswith("is") else "is not shown to differ from"
 
 
 def spelled(difference: dict, digits: int = 4) -> str:
-    """A difference (`stats.difference`) with its interval in words: mean, low, high."""
+    """A difference (`stats.difference`) with its interval in words: mean, low, high; no interval where one image and one seed are all."""
+    if difference["low"] is None:
+        return f"{difference['value']:+.{digits}f}, no interval from one image"
     mean, low, high = (f"{difference[part]:+.{digits}f}" for part in ("value", "low", "high"))
     return f"{mean}, 95 % interval {low} to {high}"
 

@@ -78,6 +78,16 @@ def test_counts_keys_and_what_is_left_out(layout):
     assert source.groups == [key.split("-")[0] for key in source.keys]
 
 
+def test_a_link_to_itself_is_left_out_and_named(layout):
+    photo = layout / "clip_img/1803151818/clip_00000000/1803151818-00000002.jpg"
+    photo.unlink()
+    photo.symlink_to(photo.name)
+    source = AISegment(layout)
+    assert source.counts["used"] == 9 and source.counts["files"] == 23 and source.counts["broken link"] == 1
+    assert (photo.relative_to(layout).as_posix(), "broken link") in source.left_out
+    assert "1803151818-00000002" not in source.keys and source.left_out == sorted(source.left_out)
+
+
 def test_alpha_is_channel_three_and_the_image_is_rgb(layout):
     photo, alpha = write_pair(layout, "1803300000", 9)
     source = AISegment(layout)

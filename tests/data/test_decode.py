@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,8 +105,9 @@ def test_missing_foreign_and_apple_double_files_are_refused(tmp_path):
     (tmp_path / "note.jpg").write_text("not a picture")
     (tmp_path / "._a.jpg").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ")
     (tmp_path / "folder.jpg").mkdir()
-    for name in ("note.jpg", "._a.jpg", "folder.jpg", "nothing.jpg"):
-        refused(read_rgb, tmp_path / name, "unreadable file")
+    for name in ("note.jpg", "._a.jpg", "folder.jpg"):
+        assert "found a damaged file" in refused(read_rgb, tmp_path / name, "unreadable file")
+    assert "found no such file" in refused(read_rgb, tmp_path / "nothing.jpg", "unreadable file")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -221,3 +224,46 @@ def test_a_link_to_a_picture_is_followed(tmp_path, photo):
     (tmp_path / "a.jpg").write_bytes(jpeg(photo))
     (tmp_path / "b.png").symlink_to("a.jpg")
     assert read_rgb(tmp_path / "b.png").full == (96, 72)
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 1, 2], [1, 2, 3]])
+def test_numbers_of_classes_are_not_taken_for_grey_values(tmp_path, values):
+    """Masks as segmentation tools write them: read as grey they'd be background almost everywhere."""
+    numbers = np.resize(np.array(values, np.uint8), (6, 6))
+    Image.fromarray(numbers).save(tmp_path / "grey.png")
+    Image.fromarray(np.dstack([numbers] * 3)).save(tmp_path / "rgb.png")
+    Image.fromarray(np.dstack([np.full((6, 6, 3), 90, np.uint8), numbers])).save(tmp_path / "rgba.png")
+    for read, name in ((read_grey, "grey"), (read_grey, "rgb"), (read_grey, "rgba"), (read_alpha, "rgba")):
+        said = refused(read, tmp_path / f"{name}.png", "numbers of classes for grey values")
+        assert f"found only {', '.join(map(str, values))}, as segmentation tools" in said
+
+
+def test_an_empty_alpha_and_a_faint_one_are_grey_values(tmp_path):
+    for values in ([0], [0, 4], [0, 255]):
+        grey = np.resize(np.array(values, np.uint8), (6, 6))
+        Image.fromarray(grey).save(tmp_path / "a.png")
+        assert np.array_equal(read_grey(tmp_path / "a.png"), grey)
+
+
+def test_8_bit_values_in_a_16_bit_file_are_refused(tmp_path, photo):
+    deep = photo.astype(np.uint16)
+    Image.fromarray(deep[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(deep[..., 0]).save(tmp_path / "grey.tif")
+    cv2.imwrite(str(tmp_path / "rgb.png"), deep)
+    for name, read in (("grey.png", read_grey), ("grey.tif", read_grey), ("grey.png", read_rgb), ("rgb.png", read_rgb)):
+        assert "16 bits a channel, but no value above 255" in refused(read, tmp_path / name, "unreadable file")
+    cv2.imwrite(str(tmp_path / "rgb.png"), deep * 257)
+    assert np.array_equal(read_rgb(tmp_path / "rgb.png").pixels[..., ::-1], photo)
+
+
+def test_too_many_pixels_or_bytes_are_refused_by_name_before_they_take_memory(tmp_path):
+    side = 30_000
+    chunk = b"IHDR" + side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    header = len(chunk[4:]).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    body = b"IDAT" + zlib.compress(bytes(1000))
+    data = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + data)
+    assert "expected at most 178,956,970 pixels" in refused(read_grey, tmp_path / "bomb.png", "unreadable file")
+    with open(tmp_path / "sparse.png", "wb") as file:
+        file.truncate(1 << 36)
+    assert "found 68,719,476,736" in refused(read_rgb, tmp_path / "sparse.png", "unreadable file")

@@ -1,5 +1,6 @@
 """The folder source: layouts written here, and the real alphamatting.com images where they are at hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,29 @@ def test_everything_unpaired_is_reported(root):
     write(root / "trimap" / "GT2.png", soft())
     assert Folder(root).keys == ["GT2"]
     assert ("image/GT3.bmp", "image without trimap") in Folder(root).left_out
+
+
+def test_a_name_that_is_not_utf8_is_named(root):
+    os.rename(root / "image" / "GT0.jpg", os.fsencode(root / "image") + b"/caf\xe9.jpg")
+    with pytest.raises(
+        UserError, match=r"image/caf\\xe9.jpg: expected a name in UTF-8, found other bytes; rename it"
+    ) as told:
+        Folder(root)
+    str(told.value).encode()  # can be printed
+
+
+def test_links_that_lead_nowhere_or_in_a_circle_are_left_out_and_named(root):
+    for name, target in (("GT0.jpg", "GT0.jpg"), ("GT1.png", "nowhere.png")):
+        (root / "image" / name).unlink()
+        (root / "image" / name).symlink_to(target)
+    source = Folder(root)
+    assert source.keys == ["GT2", "GT3", "GT4"] and source.counts["broken link"] == 2
+    assert dict(source.left_out) == {
+        "image/GT0.jpg": "broken link",
+        "alpha/GT0.png": "alpha without image",
+        "image/GT1.png": "broken link",
+        "alpha/GT1.png": "alpha without image",
+    }
 
 
 def test_subset_and_fingerprint(root):

@@ -68,7 +68,7 @@ def test_images_without_a_value_are_left_out():
 def test_verdict_names_a_difference_only_where_zero_is_outside():
     assert verdict(-0.2, -0.1) == "lower" and verdict(0.1, 0.2) == "higher"
     assert verdict(-0.1, 0.1) == verdict(0.0, 0.1) == "no difference shown"
-    assert verdict(float("nan"), float("nan")) == "no difference shown"
+    assert verdict(float("nan"), float("nan")) == verdict(None, None) == "no difference shown"
 
 
 def test_estimate_of_a_sample_agrees_with_the_closed_form():

@@ -1,5 +1,6 @@
 """The files of weights that a user may bring: torchvision's fill the encoder, others are refused by name."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torchvision.models import Weights, WeightsEnum
 
 from lib.base import UserError
+from lib.models import weights
 from lib.models.dim import VGG16Matting, deep_image_matting
 from lib.models.weights import load_encoder
 
@@ -134,6 +137,26 @@ def test_a_narrow_network_refuses_a_file_of_full_width(tmp_path):
     with pytest.raises(UserError, match="of a VGG-16 with 64 channels where the network has 8"):
         load_encoder(model, str(path))
     assert torch.equal(before, model.encoder1[0].weight)
+
+
+def test_a_cached_file_of_torchvision_is_used_only_while_its_hash_is_right(tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    torch.save({"features.0.weight": torch.ones(2)}, folder / "weights.pth")
+    digest = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8]
+
+    class Choice(WeightsEnum):
+        IMAGENET1K_V1 = Weights(f"https://nowhere.invalid/vgg16-{digest}.pth", None, {})
+
+    monkeypatch.setattr(torchvision.models, "VGG16_Weights", Choice)
+    cached = (folder / "weights.pth").rename(folder / f"vgg16-{digest}.pth")
+    assert torch.equal(weights._imagenet_state(False)["features.0.weight"], torch.ones(2))
+    torch.save({"features.0.weight": torch.zeros(2)}, cached)  # as readable as before
+    with pytest.raises(
+        UserError, match=f"{cached.name}: expected a SHA-256 that begins with {digest}, found .*delete it"
+    ):
+        load_encoder(VGG16Matting(batch_norm=False, width=4), "imagenet")
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="no weights file beside the repository")

@@ -135,6 +135,13 @@ def test_paired_differences_stand_where_the_numbers_are():
     assert legible(figure)
 
 
+def test_a_paired_difference_without_an_interval_is_a_point():
+    groups = pd.DataFrame({"label": ["a"], "values": [np.array([[0.1]])], "mean": [0.1], "low": [None], "high": [None]})
+    figure = plot_results.paired_differences(groups)
+    (bar,) = figure.axes[0].containers[0].lines[2][0].get_segments()
+    assert bar[:, 0].tolist() == [0.1, 0.1] and legible(figure)
+
+
 def test_paired_differences_of_different_size_are_on_one_scale():
     values = [size * np.array([[1.0, -0.5, 0.2], [0.8, -0.1, 0.0]]) for size in (0.001, 0.1)]
     groups = pd.DataFrame(

@@ -137,6 +137,13 @@ def test_wording_follows_the_interval():
     )
 
 
+def test_one_image_and_one_seed_are_told_without_an_interval():
+    one = scores.compare(scored(a=[[0.5]], b=[[0.2]]), [("a", "b")], seed=0).to_dict("records")[0]
+    assert tables.spelled(one, 2) == "+0.30, no interval from one image"
+    assert tables.compared(one["low"], one["high"]) == "is not shown to differ from"
+    assert "is not shown to differ from" in tables.versus(one)
+
+
 def test_hyperparameters_say_what_the_study_leaves_out():
     p = parameters.check({"epochs": 7, "recipe_epochs": 2, "size": 28})
     table = tables.hyperparameters(p).set_index("parameter")
