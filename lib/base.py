@@ -1,9 +1,10 @@
-"""What everything here stands on: a user's mistakes, where things lie, files written whole, streams of random numbers.
+"""What everything here stands on: a user's mistakes, where things lie, files written whole and their sums, streams of random numbers.
 
 Paths hang off the repository's root, so the working directory never matters.
 """
 
 import enum
+import hashlib
 import os
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 in hex of a file's content; "" where there is none."""
+    if not Path(path).is_file():
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def figures_dir(run: str) -> Path:

@@ -1,8 +1,8 @@
 """Preparation: every image of a source decoded once, resized and kept as memory-mapped uint8 arrays.
 
 The arrays lie in cache/<key>/, where the key is a hash of the source's fingerprint, its keys and the size: a
-second call with the same set opens them at once, another set or size never meets them. Memory stays constant,
-since every worker writes its rows straight into the mapped files.
+second call with the same set opens them at once, another set or size never meets them. Each array counts only with
+the SHA-256 that was written beside it; a damaged one is made again. Memory stays constant, since every worker writes its rows straight into the mapped files.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lib import base
-from lib.base import UserError
+from lib.base import UserError, file_digest, write_atomically
 from lib.data.source import Sample, Source
 from lib.data.trimap import check_rule, default_radius, make_trimap
 
@@ -88,6 +88,10 @@ def prepare(
     if not _is_whole(folder):
         with _locked(cache, folder.name):
             if not _is_whole(folder):
+                if folder.exists():
+                    print(
+                        f"{folder}: the prepared images are not as they were written; preparing them again", flush=True
+                    )
                 _write(source, (height, width), folder, workers, bad_limit)
     prepared, lost = _open(source, folder, fingerprint, rule)
     _check_lost(lost, len(prepared) + len(lost), bad_limit)
@@ -101,12 +105,12 @@ def _content_key(source: Source, size: tuple[int, int]) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the folder's arrays are all there at their full length."""
+    """Whether the folder's arrays are all there as they were written."""
     try:
-        lengths = json.loads((folder / "done.json").read_text())["bytes"]
-        return all((folder / name).stat().st_size == length for name, length in lengths.items())
+        digests = json.loads((folder / "done.json").read_text())["sha256"]
     except (OSError, ValueError, KeyError):
         return False
+    return all(file_digest(folder / name) == digest for name, digest in digests.items())
 
 
 def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Prepared, list[list]]:
@@ -139,10 +143,11 @@ def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Pr
 def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
     """The test trimaps of all alphas (N, 1, H, W), kept in a file beside them."""
     path = folder / f"trimap-{rule}.npy"
-    with suppress(OSError, ValueError):  # not made yet, or broken off
-        kept = np.load(path, mmap_mode="r")
-        if kept.shape == alpha.shape:
-            return kept
+    seal = path.with_suffix(".sha256")
+    if seal.is_file():  # written last
+        if seal.read_text() == file_digest(path):
+            return np.load(path, mmap_mode="r")
+        print(f"{path}: the test trimaps are not as they were written; making them again", flush=True)
     part = path.with_suffix(".part.npy")
     with _locked(folder.parent, folder.name), _told(folder.parent):
         try:
@@ -153,6 +158,7 @@ def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
                 made[start : start + 1024] = make_trimap(rows, default_radius(alpha.shape[-2:]), rule)
             made.flush()
             os.replace(part, path)
+            write_atomically(seal, file_digest(path).encode())
         finally:
             part.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
@@ -174,8 +180,8 @@ def _write(source: Source, size: tuple[int, int], folder: Path, workers: int, ba
             lost = sorted(_decode_all(source, size, partial, layers, workers))
             _check_lost(lost, len(source.keys), bad_limit)
             _drop_rows(partial, layers, [index for index, *_ in lost])
-            lengths = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
-            done = {"layers": layers, "lost": lost, "bytes": lengths}
+            digests = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
+            done = {"layers": layers, "lost": lost, "sha256": digests}
             (partial / "done.json").write_text(json.dumps(done, indent=1))
             os.replace(partial, folder)
     finally:

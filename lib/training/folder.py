@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from lib.base import UserError, write_atomically
+from lib.base import UserError, file_digest, write_atomically
 from lib.training.place import wait
 
 WHOLE = ("epoch", "step")  # columns of the history that count
@@ -138,14 +138,6 @@ def is_whole(weights: Path) -> bool:
         return weights.with_suffix(".sha256").read_text().strip() == file_digest(weights)
     except OSError:
         return False
-
-
-def file_digest(path: Path | str) -> str:
-    """SHA-256 in hex of a file's content; "" where there is none."""
-    if not Path(path).is_file():
-        return ""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def index_digest(index: Sequence[int]) -> str:

@@ -206,6 +206,20 @@ def test_leftovers_of_a_killed_run_and_damaged_arrays_are_made_anew(tmp_path):
     assert json.loads((folder / "done.json").read_text())["lost"] == []
 
 
+def test_garbage_of_the_right_length_is_made_anew_and_that_is_said(tmp_path, capsys):
+    source = Drawn(5, layers=False)
+    first = prepare(source, 8, "strict", cache=tmp_path, workers=1)
+    folder = tmp_path / first.fingerprint[:32]
+    for name, said in (("image.npy", "the prepared images are not"), ("trimap-strict.npy", "the test trimaps are not")):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-50] + bytes(value ^ 1 for value in whole[-50:]))
+        capsys.readouterr()
+        prepare(source, 8, "strict", cache=tmp_path, workers=1)
+        assert f"{said} as they were written" in capsys.readouterr().out and (folder / name).read_bytes() == whole
+    (folder / "image.npy").write_bytes(bytes(len(whole)))  # not even an array
+    assert np.array_equal(prepare(source, 8, "strict", cache=tmp_path, workers=1).alpha, first.alpha)
+
+
 def test_no_disk_space_is_told_before_writing(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="expected 0 MB of free space .* MATTING_CACHE"):
