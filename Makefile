@@ -4,6 +4,7 @@ DATA ?=
 DATA_DIR ?=
 SET ?=
 SNAKEMAKE ?=
+LAB ?=
 CORES ?= 0
 PYTHON ?= python3
 UV = 0.13.8
@@ -52,8 +53,9 @@ try: .venv-cutout/ready
 	@echo "try: build/try/cutout.png is build/try/photo.png without its background; with a photograph of yours:" \
 		".venv-cutout/bin/python -m lib cutout PHOTO -o OUT.png"
 
+# As root JupyterLab wants to be told so: make lab LAB=--allow-root
 lab: .venv/ready
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(LAB) notebooks
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks

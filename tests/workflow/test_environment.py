@@ -72,6 +72,17 @@ def test_environment_yml_takes_every_package_from_the_lock():
     assert {entry for entry in plain if entry != python} == {"pip", "git", "make"}
 
 
+def test_make_lab_hands_jupyters_options_on():
+    """JupyterLab refuses to run as root unless it is told --allow-root."""
+    command = ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/ready", "lab"]
+    for options, said in (
+        ([], ".venv/bin/jupyter lab notebooks"),
+        (["LAB=--allow-root"], ".venv/bin/jupyter lab --allow-root notebooks"),
+    ):
+        done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == said.split()
+
+
 def test_lock_is_that_of_pyproject(tmp_path):
     """uv, given the lock as its preference, changes nothing when the lock satisfies pyproject.toml."""
     uv = ROOT / ".venv" / "bin" / "uv"
