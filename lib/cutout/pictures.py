@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from lib.base import UserError
-from lib.data.decode import eight_bits, grey_values, opened
-from lib.data.photos import PHOTO_FORMATS, Photo, check_size, from_pillow, read_photo
+from lib.data.decode import eight_bits, grey_values, opened, read_grey
+from lib.data.photos import Photo, check_size, from_pillow, read_photo
 from lib.data.trimap import three_levels
 
 Given = Path | str | bytes | Image.Image | np.ndarray
@@ -155,9 +155,10 @@ def _grey_picture(given: Given, name: str) -> np.ndarray:
     """A mask or trimap of a file, of bytes or of a Pillow image, by the rules of lib.data.decode.read_grey."""
     if isinstance(given, Image.Image):
         return grey_values(eight_bits(ImageOps.exif_transpose(given)), Path(name))
-    source = bytes(given) if isinstance(given, bytes | bytearray) else Path(given)
-    with opened(source, name, PHOTO_FORMATS) as image:
-        return grey_values(eight_bits(ImageOps.exif_transpose(image)), Path(_called(given, name)))
+    if isinstance(given, str | Path):
+        return read_grey(Path(given))
+    with opened(bytes(given), name) as image:
+        return grey_values(eight_bits(ImageOps.exif_transpose(image)), Path(name))
 
 
 def _called(given: Given, name: str) -> str:

@@ -83,7 +83,7 @@ def test_nobody_in_the_picture_is_said_and_is_no_error(tmp_path, capsys):
 
 
 MISTAKES = {
-    "no such file": (("gone.png",), "gone.png: expected a readable picture"),
+    "no such file": (("gone.png",), "gone.png: expected a picture, found no such file"),
     "not a picture": (("note.txt",), "note.txt: expected a readable picture"),
     "an ending nobody knows": (("a.png", "-o", "x.bmp"), "x.bmp: expected an ending of .png, .webp"),
     "no ending": (("a.png", "-o", "x"), "x: expected an ending of .png"),

@@ -153,6 +153,12 @@ def test_a_trimap_is_taken_as_it_is_and_a_brush_has_the_last_word():
     assert close(cut.matte[:55, 10:], disc(120, 90)[:55, 10:])
 
 
+def test_a_16_bit_trimap_that_holds_eight_bits_is_refused_not_read_as_background(tmp_path):
+    path = png(tmp_path / "trimap.png", np.tile(np.array([0, 128, 255], np.uint16), (120, 30)))
+    with pytest.raises(UserError, match="trimap.png: .*16 bits a channel, but no value above 255"):
+        cutter().cut_out(photo(), trimap=path)
+
+
 @pytest.mark.parametrize("method", ["closed-form", "knn"])
 def test_solvers_do_the_unknown_pixels(method):
     pytest.importorskip("pymatting")
@@ -167,7 +173,7 @@ BAD = {
     "floats to 255": (photo().astype(np.float32), {}, "found 20 to 220; scale it"),
     "not a number": (np.full((4, 4, 3), np.nan), {}, "found nan to nan"),
     "empty bytes": (b"", {}, "image: expected a readable picture, found a damaged file .empty file"),
-    "no file": ("nothing.jpg", {}, "nothing.jpg: expected a readable picture, found a damaged file .No such file"),
+    "no file": ("nothing.jpg", {}, "nothing.jpg: expected a picture, found no such file"),
     "method": (photo(), {"method": "magic"}, "method: expected one of auto, network, closed-form, knn, found 'magic'"),
     "rectangle": (photo(), {"rectangle": (80, 0, 20, 20)}, "expected left, top, width, height within 90x120 pixels"),
     "trimap's size": (photo(), {"trimap": np.zeros((9, 9), np.uint8)}, "trimap: expected 90x120 pixels .* found 9x9"),
