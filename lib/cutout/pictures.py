@@ -40,8 +40,8 @@ def take(image: Given, most: int = 0) -> tuple[Photo, Give]:
 def take_grey(given: Given, size: tuple[int, int], name: str) -> tuple[np.ndarray, list[str]]:
     """A mask or trimap (H,W) uint8 of the picture's `size`, and what had to be assumed, in sentences.
 
-    Values that end at 1 or 2, as tools for segmentation write them, are stretched to 255, and that is said. UserError
-    for a coloured one and for one of another size.
+    An array's values that end at 1 or 2, as tools for segmentation give them, are stretched to 255, and that is said;
+    a file of such values is refused (lib.data.decode). UserError for a coloured one and for one of another size.
     """
     if isinstance(given, np.ndarray):
         values = _grey_array(given, name)

@@ -167,12 +167,13 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
     """Decoded picture, turned by EXIF, eight bits a channel; the original's (height, width); the scale it
     has."""
     with opened(path) as image:
+        # First of all: the list is empty once the pixels are loaded, and asking a PNG for its EXIF loads them.
+        deep = any("16" in str(tile[3]) for tile in image.tile)
         orientation = image.getexif().get(_ORIENTATION, 1)
         full = image.size if orientation >= 5 else image.size[::-1]
         scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
         if scale > 1:
             image.draft(None, tuple(side // scale for side in image.size))
-        deep = any("16" in str(tile[3]) for tile in image.tile)  # the list is empty once it is loaded
         image.load()
         if deep and _is_shallow(image):
             raise ValueError("16 bits a channel, but no value above 255; save it with 8 bits")
