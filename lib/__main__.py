@@ -130,9 +130,10 @@ def transfer(arguments: Sequence[str]) -> None:
 
 def weights(arguments: Sequence[str]) -> None:
     """Train the networks that ship, and put them into data/weights with what they are worth."""
-    from lib.experiments.shipped import main
+    from lib.experiments import card, shipped
 
-    main(arguments)
+    shipped.main(arguments)
+    card.write()
 
 
 def ablation(arguments: Sequence[str]) -> None:

@@ -77,6 +77,17 @@ STEPS = {
         all_threads=True,
         gpu=True,
     ),
+    "11_your_portrait": Step(
+        figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst"),
+        tables=("tab_shipped", "tab_cutout", "tab_cutout_whole"),
+        reads=tuple(
+            f"data/weights/{name}/{file}"
+            for name in ("portrait", "trimap")
+            for file in ("config.json", "manifest.json", "model.safetensors", "model.onnx")
+        ),
+        all_threads=True,
+        gpu=True,
+    ),
 }
 NOTEBOOKS = tuple(STEPS)
 

@@ -17,7 +17,7 @@ from lib.base import UserError
 if TYPE_CHECKING:
     from lib.device import Machine
 
-NOT_RUNS = ("ablation", "article", "bench", "reference", "transfer")  # folders of reports/ that are no runs
+NOT_RUNS = ("ablation", "article", "bench", "reference", "transfer", "weights")  # folders of reports/ that are no runs
 _JUPYTERS_OWN = {"In", "Out", "exit", "quit", "get_ipython", "open"}
 
 
@@ -83,6 +83,14 @@ class FullSize(Group):
     benchmark_dir: str = _word("", "directory of further pictures with alphas; empty skips them")
 
 
+class Own(Group):
+    """A reader's own pictures, and what the shipped networks are judged on."""
+
+    photo: str = _word("", "file of a photograph to cut out; empty takes a rendered person")
+    people: int = _number(6, 2, 30, "held-out rendered people to judge the shipped networks on")
+    masks_dir: str = _word("", "directory of photographs with masks; empty skips them")
+
+
 class Computer(Group):
     """What of this machine may be used."""
 
@@ -100,6 +108,7 @@ class Parameters(Group):
     data: Data = Data()
     thumbnail: Thumbnail = Thumbnail()
     full: FullSize = FullSize()
+    own: Own = Own()
     computer: Computer = Computer()
     given: dict[str, str | int | float] = Field(default_factory=dict)
 
@@ -111,7 +120,7 @@ class Parameters(Group):
         return Machine(self.computer.device, self.computer.precision, self.computer.threads)
 
 
-GROUPS = {"data": Data, "thumbnail": Thumbnail, "full": FullSize, "computer": Computer}
+GROUPS = {"data": Data, "thumbnail": Thumbnail, "full": FullSize, "own": Own, "computer": Computer}
 FIELDS: dict[str, FieldInfo] = {
     "run": Parameters.model_fields["run"],
     **{field.alias or name: field for group in GROUPS.values() for name, field in group.model_fields.items()},

@@ -6,22 +6,25 @@ has: with soft alpha and trimaps, or with masks.
 """
 
 import argparse
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
 from lib import inference
-from lib.base import ROOT, runs_dir
+from lib.base import ROOT, UserError, runs_dir
+from lib.cutout import trimaps
 from lib.data.open import open_source
 from lib.data.trimap import make_trimap
 from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
 from lib.models import store
-from lib.training.export import export
+from lib.training.export import MANIFEST, export, keep_scores, network_code
 from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out, train
 
 FOLDER = ROOT / "data" / "weights"
@@ -88,7 +91,41 @@ def iou(predicted: np.ndarray, alpha: np.ndarray) -> float:
     return float((mine & true).sum() / either) if either else 1.0
 
 
-def measure(name: str, folder=FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
+def cut_out(portrait: torch.nn.Module, network: torch.nn.Module) -> Method:
+    """Both networks, one behind the other, as lib.cutout uses them: a trimap from what the first guesses, then the
+    second. The trimap that is given is left alone."""
+    guess = without_trimap(portrait)
+
+    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
+        trimap = trimaps.from_alpha(guess(image, _), image.shape[:2])
+        return inference.matte(network, image, trimap)
+
+    return method
+
+
+def cards(folder: Path = FOLDER) -> pd.DataFrame:
+    """One row a shipped network: what it is given, parameters, MB, what it was trained on, whether its code is the same."""
+    rows = []
+    for file in sorted(folder.glob(f"*/{MANIFEST}")):
+        said, config = json.loads(file.read_text()), json.loads((file.parent / "config.json").read_text())
+        same = said["network_code"] == network_code(config)
+        rows.append(
+            {
+                "network": file.parent.name,
+                "it is given": "image and trimap" if config["trimap"] else "image",
+                "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
+                "MB": round(said["bytes"] / 1e6, 1),
+                "trained on": f"{config['epochs'] * config['images']} composites of {config['side']} px"
+                + (f", then {config['late_side']} px" if config["late_side"] != config["side"] else "")
+                + (", going on from an earlier training" if config["start_sha256"] else ""),
+                "code": "as measured" if same else "changed since: python -m lib weights --measure",
+                "SHA-256": said["sha256"][:12],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
     """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
     from lib.baselines import SOLVERS
 
@@ -125,13 +162,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--textures", default="", help="folder of photographs without people")
     parser.add_argument("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
     parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
+    parser.add_argument("--measure", action="store_true", help="train nothing: measure what lies in data/weights again")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
     from lib.models.onnx import export_onnx  # needs onnx, which measuring doesn't
 
     for name in given.names or RECIPES:
-        run = runs_dir("weights") / name
-        train(run, replace(RECIPES[name], textures=given.textures), Machine(threads=given.threads))
-        export(run, FOLDER / name, {})
-        export(run, FOLDER / name, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
-        export_onnx(FOLDER / name)
+        if name not in RECIPES:
+            raise UserError(f"names: expected some of {', '.join(RECIPES)}, found {name!r}; correct it.")
+        run, shipped = runs_dir("weights") / name, FOLDER / name
+        if not given.measure:
+            train(run, replace(RECIPES[name], textures=given.textures), Machine(threads=given.threads))
+            export(run, shipped)
+        export_onnx(shipped)
+        keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))

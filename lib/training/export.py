@@ -7,17 +7,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lib.base import UserError, write_atomically
-from lib.provenance import commit
+from lib.provenance import code_fingerprint, commit
 from lib.training.folder import file_digest, is_whole
 
 MANIFEST = "manifest.json"
 
 
-def export(run_dir: Path | str, folder: Path | str, scores: dict) -> dict:
+def export(run_dir: Path | str, folder: Path | str) -> dict:
     """Write config.json, model.safetensors and manifest.json to `folder`; returns the manifest.
 
     run_dir: of a finished training. Weights of convolutions are kept as fp16, all others as they are: norms have
-    variances that fp16 would round to zero. scores: what was measured with them, JSON's types. lib.models.store loads
+    variances that fp16 would round to zero. `keep_scores` adds what they are worth. lib.models.store loads
     the folder like the training's own. UserError where the training isn't finished.
     """
     run_dir, folder = Path(run_dir), Path(folder)
@@ -33,13 +33,30 @@ def export(run_dir: Path | str, folder: Path | str, scores: dict) -> dict:
     save_file(state, part)
     part.replace(folder / "model.safetensors")
     config = json.loads((run_dir / "config.json").read_text())
-    config["textures"] = Path(config.get("textures", "")).name  # a folder of the machine that trained
+    for name in ("textures", "start"):  # folders of the machine that trained
+        config[name] = Path(config.get(name, "")).name
     manifest = {
         "sha256": file_digest(folder / "model.safetensors"),
         "bytes": (folder / "model.safetensors").stat().st_size,
         "exported_at": commit()["commit"],
-        "scores": scores,
+        "network_code": network_code(config),
     }
-    for name, content in (("config.json", config), (MANIFEST, manifest)):
-        write_atomically(folder / name, (json.dumps(content, indent=1) + "\n").encode())
+    _write(folder / "config.json", config)
+    _write(folder / MANIFEST, manifest)
     return manifest
+
+
+def keep_scores(folder: Path | str, scores: dict) -> None:
+    """Write into the manifest what the weights were measured to be worth, by the network's code of today."""
+    folder = Path(folder)
+    manifest, config = (json.loads((folder / name).read_text()) for name in (MANIFEST, "config.json"))
+    _write(folder / MANIFEST, manifest | {"network_code": network_code(config), "scores": scores})
+
+
+def network_code(config: dict) -> str:
+    """Fingerprint of the code that turns weights of such a training into a network: another one may read them otherwise."""
+    return code_fingerprint(f"lib.models.{config['system']}")
+
+
+def _write(file: Path, content: dict) -> None:
+    write_atomically(file, (json.dumps(content, indent=1) + "\n").encode())

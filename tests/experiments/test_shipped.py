@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lib.data.trimap import UNKNOWN
-from lib.experiments import shipped
+from lib.experiments import card, shipped
 from lib.models.portrait import PortraitMatting
 
 
@@ -45,3 +45,7 @@ def test_a_mean_with_the_mirror_image_knows_no_left_and_right():
     image = np.random.default_rng(0).random((80, 60, 3), np.float32)
     there, back = method(image, None), method(np.ascontiguousarray(image[:, ::-1]), None)[:, ::-1]
     assert there.shape == (80, 60) and np.abs(there - back).max() < 1e-5
+
+
+def test_the_card_says_what_the_manifests_say():
+    assert (shipped.FOLDER / "README.md").read_text() == card.card()
