@@ -8,6 +8,7 @@ HYPERPARAMETERS = {"num_epochs": 10, "batch_size": 64, "learning_rate": 0.01}  #
 # "The encoder portion has the same number of parameters as VGG-16": of its 13 convolutional layers, biases
 # included (Simonyan and Zisserman 2014, configuration D).
 ENCODER_PARAMETERS = 14_714_688
+STEPS = HYPERPARAMETERS["num_epochs"] * (TRAIN_IMAGES // HYPERPARAMETERS["batch_size"])  # of whole batches: 4,440
 LOSS = {  # Table 2: alpha-prediction loss; region of the mean not stated
     "VGG-16": {"train": 0.169581, "test": 0.301838},
     "VGG-16 (with DA)": {"train": 0.146492, "test": 0.296174},
@@ -29,6 +30,7 @@ def values() -> dict[str, float]:
         "study.split_sum": TRAIN_IMAGES + TEST_IMAGES,
         "study.test_share": TEST_IMAGES / (TRAIN_IMAGES + TEST_IMAGES),
         "study.size": SIZE,
+        "study.steps": STEPS,
         "study.epochs": HYPERPARAMETERS["num_epochs"],
         "study.batch_size": HYPERPARAMETERS["batch_size"],
         "study.learning_rate": HYPERPARAMETERS["learning_rate"],

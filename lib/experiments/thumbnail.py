@@ -22,6 +22,7 @@ from lib.data.splits import group_split, random_split
 from lib.data.trimap import UNKNOWN, paste
 from lib.device import cpu_threads
 from lib.evaluation import scores
+from lib.experiments import published
 from lib.experiments.parameters import Data, Parameters
 from lib.inference import predict
 from lib.models import store
@@ -31,6 +32,8 @@ from lib.training.thumbnail import ThumbnailRecipe
 Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
 STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
 FEWEST = 8  # batch norm has little to go by with fewer
+# Steps after which every training is tested, beside the ends of epochs: the error against steps costs no extra training.
+TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, published.STEPS)
 # For some hundred photographs (lib.experiments.transfer): many epochs at a higher rate.
 PHOTOGRAPHS = ThumbnailRecipe(
     epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
@@ -135,6 +138,7 @@ def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> Thumbnail
         batch_size=own.batch_size,
         loss_region=own.loss_region,
         encoder_weights=own.encoder_weights,
+        test_at=TEST_AT,
         seed=seed,
     )
     today = replace(
@@ -174,6 +178,30 @@ def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: P
     return pd.concat(histories, ignore_index=True)
 
 
+def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
+    """A history of `run_variants` with one row an epoch, its tests within epochs left out; epoch is a whole number.
+
+    A row tells of the batches since the row before; the training losses of an epoch are means over its rows, weighted by
+    their steps. The speeds, which stand for a row alone, are left out.
+    """
+    keys = ["variant", "seed", "epoch"]
+    steps = history.groupby(keys[:2], sort=False).step.diff().fillna(history.step)
+    history = history.assign(epoch=np.ceil(history.epoch).astype(int))
+    told = [column for column in history if column.startswith("train_")]
+    shares = history[told].notna().mul(steps, axis=0)
+    sums, shares = (
+        part.groupby([history[key] for key in keys], sort=False).sum() for part in (history[told] * shares, shares)
+    )
+    ends = history.drop_duplicates(keys, keep="last").set_index(keys)
+    return ends.drop(columns=[*told, "seconds", "images_per_second"], errors="ignore").join(sums / shares).reset_index()
+
+
+def by_step(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a history of `run_variants` at TEST_AT, and the last of each training."""
+    last = history.groupby(["variant", "seed"]).step.transform("max")
+    return history[history.step.isin(TEST_AT) | (history.step == last)]
+
+
 def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -> dict[str, float]:
     """Last history row of one epoch of "sgd" with the named pooling on the first `pooling_images` images.
 
@@ -185,6 +213,7 @@ def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -
     small = replace(
         recipe("sgd", p, few, p.data.seed),
         epochs=1,
+        test_at=(),
         pooling=pooling,
         batch_size=max(2, min(p.thumbnail.batch_size, few // 4)),
     )

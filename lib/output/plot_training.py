@@ -4,12 +4,14 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from lib.output.gallery import gallery
 from lib.output.style import AS_PLACED, COLOURS, FAINT, GUIDE, LOOKS, PARTS, SMALL, VERMILION, WIDTH
 
 INPUT_CHANNELS = 4  # red, green, blue, trimap
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
+GUIDES = ("--", ":", "-.")  # of level lines in one panel, one behind the other
 STEPS = ("stage1", "refined", "both")  # one behind the other; "longer" runs beside the last two
 
 
@@ -88,9 +90,9 @@ def _index_arrows(axis: plt.Axes, table: pd.DataFrame, slot: float) -> None:
 
 
 def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, float]) -> Figure:
-    """Figure 3: training and test loss by epoch; thin lines are seeds, thick ones their mean.
+    """Figure 3: training and test loss against steps; thin lines are seeds, thick ones their mean.
 
-    history: one row an epoch with variant, seed, epoch, train_all, train_unknown, test_all, test_unknown
+    history: one row an epoch with variant, seed, step, train_all, train_unknown, test_all, test_unknown
     (alpha-prediction loss, 0 to 1). labels: variant -> text. study: the study's last values, train and test.
     """
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row")
@@ -102,16 +104,16 @@ def loss_curves(history: pd.DataFrame, labels: dict[str, str], study: dict[str, 
             # In the title, since no corner of a panel is free of curves in every run.
             axis.set_title(f"{side_name} loss, {region_name}\n(dashed: the study's final {study[side]:.3f})")
         row[0].set(ylabel="alpha-prediction loss", ylim=(0, None))
-    last = int(history.epoch.max())
     for axis in axes[1]:
-        axis.set(xlabel="epoch", xticks=sorted({1, *range(0, last + 1, max(1, last // 5))} - {0}))
+        axis.set(xlabel="steps of the optimiser", xlim=(0, None))
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(5, len(labels)))
     return figure
 
 
 def _curve(axis: plt.Axes, rows: pd.DataFrame, column: str, label: str) -> None:
     """All seeds of one variant and their mean in one panel."""
-    table, looks = rows.pivot(index="epoch", columns="seed", values=column), LOOKS[rows.variant.iloc[0]]
+    table, looks = rows.pivot(index="step", columns="seed", values=column), LOOKS[rows.variant.iloc[0]]
     for seed in table.columns:
         axis.plot(table.index, table[seed], color=looks["color"], linewidth=0.7, alpha=0.6, marker=".", markersize=2)
     axis.plot(
@@ -123,6 +125,38 @@ def _curve(axis: plt.Axes, rows: pd.DataFrame, column: str, label: str) -> None:
         label=label,
         **looks,
     )
+
+
+def error_by_steps(reached: pd.DataFrame, labels: dict[str, str], controls: dict[str, dict[str, float]]) -> Figure:
+    """Test error against steps, these on a logarithmic scale: the mean over seeds, and a band from lowest to highest.
+
+    reached: rows with variant, seed, step, test_all, test_unknown (lib.experiments.thumbnail.by_step). labels: variant
+    -> text. controls: name -> region -> error (0 to 1), a level line each.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.2), sharex=True)
+    for axis, (region, region_name) in zip(axes, REGIONS.items(), strict=True):
+        for variant, label in labels.items():
+            rows = reached[reached.variant == variant]
+            table, looks = rows.pivot(index="step", columns="seed", values=f"test_{region}"), LOOKS[variant]
+            axis.plot(table.index, table.mean(axis=1), label=label, linewidth=1.5, markersize=4, **looks)
+            axis.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=looks["color"], alpha=0.2)
+        for (name, errors), dashes in zip(controls.items(), GUIDES, strict=False):
+            axis.axhline(errors[region], label=name, linewidth=1, **(GUIDE | {"linestyle": dashes}))
+        axis.set(title=f"Test error, {region_name}", xscale="log", xlabel="steps of the optimiser", ylim=(0, None))
+        _name_steps(axis, sorted(set(reached.step)))
+    axes[0].set_ylabel("mean absolute error of alpha")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _name_steps(axis: plt.Axes, steps: list[int]) -> None:
+    """Ticks at the steps themselves, those too near to the one before without a name."""
+    named: list[int] = []
+    for step in steps:
+        if not named or step >= 1.6 * named[-1]:
+            named.append(step)
+    axis.set_xticks(named, [f"{step:,}" for step in named])
+    axis.minorticks_off()
 
 
 def stage_losses(history: pd.DataFrame) -> Figure:

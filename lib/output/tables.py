@@ -8,7 +8,7 @@ from lib.evaluation import scores, stats
 from lib.evaluation.scores import HEADERS, REGIONS
 from lib.experiments import published
 from lib.experiments.parameters import Parameters
-from lib.experiments.thumbnail import STEPS, Split, label, recipe, run_pooling
+from lib.experiments.thumbnail import STEPS, Split, by_epoch, label, recipe, run_pooling
 from lib.models.dim import POOLING, VGG16Matting
 from lib.models.summary import summary as layers_of
 
@@ -74,6 +74,7 @@ def effects(found: dict[str, dict[str, dict]]) -> pd.DataFrame:
 
 def last_training(history: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The training loss of the last epoch as a summary: method (a variant), measure (a region), value, sd and so on."""
+    history = by_epoch(history)
     last = history[history.epoch == history.groupby("variant").epoch.transform("max")]
     return pd.DataFrame(
         [
@@ -94,11 +95,29 @@ def late_change(history: pd.DataFrame, seed: int) -> dict[str, dict]:
 
     Negative: it was still falling in the second half. The interval knows seeds only: with two it is their range.
     """
-    found = {}
+    found, history = {}, by_epoch(history)
     for variant in dict.fromkeys(history.variant):
-        by_epoch = history[history.variant == variant].pivot(index="seed", columns="epoch", values="train_all")
-        middle = (by_epoch.columns.max() + 1) // 2
-        found[variant] = stats.estimate((by_epoch[by_epoch.columns.max()] - by_epoch[middle]).to_numpy()[:, None], seed)
+        losses = history[history.variant == variant].pivot(index="seed", columns="epoch", values="train_all")
+        middle = (losses.columns.max() + 1) // 2
+        found[variant] = stats.estimate((losses[losses.columns.max()] - losses[middle]).to_numpy()[:, None], seed)
+    return found
+
+
+def first_and_last(reached: pd.DataFrame, seed: int) -> dict[str, dict]:
+    """Test errors at a variant's first and last step of `reached` (lib.experiments.thumbnail.by_step), as values.
+
+    {"steps": {variant: {"first": 30, ...}}, "all": {variant: {"first": number with its spread over seeds, ...}}, ...}.
+    """
+    found: dict[str, dict] = {"steps": {}, **{region: {} for region in REGIONS}}
+    for variant, rows in reached.groupby("variant", sort=False):
+        ends = {"first": int(rows.step.min()), "last": int(rows.step.max())}
+        found["steps"][variant] = ends
+        for region in REGIONS:
+            at = rows.set_index("step")[f"test_{region}"]
+            found[region][variant] = {
+                end: stats.spread(stats.estimate(at.loc[[step]].to_numpy()[:, None], seed))
+                for end, step in ends.items()
+            }
     return found
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import prepared_from
@@ -135,6 +136,32 @@ def test_training_scoring_and_what_is_missing(tmp_path, monkeypatch):
     other = prepared_from(prepared.image, prepared.alpha, prepared.groups, rule="strict")
     with pytest.raises(UserError, match="another's"):
         thumbnail.load(other, "sgd", 3, p)
+
+
+def test_tests_on_the_way_change_no_number_and_fold_into_epochs(tmp_path, monkeypatch):
+    """The same training with tests within its epochs and without: the ends of epochs agree."""
+    monkeypatch.setattr(thumbnail, "runs_dir", lambda run: tmp_path / run)
+    prepared, split = discs(14), (np.arange(12), np.array([12, 13]))
+    histories = {}
+    for name, at in (("with", (2, 4, 5, 99)), ("without", ())):
+        monkeypatch.setattr(thumbnail, "TEST_AT", at)
+        p = parameters_with(run=name, seeds=2, epochs=2, batch_size=4)
+        histories[name] = thumbnail.run_variants(prepared, split, ["sgd"], p)
+    assert histories["with"].step.tolist() == [2, 3, 4, 5, 6] * 2
+    monkeypatch.setattr(thumbnail, "TEST_AT", (2, 4))
+    assert thumbnail.by_step(histories["with"]).step.tolist() == [2, 4, 6] * 2
+    folded, plain = (thumbnail.by_epoch(history) for history in histories.values())
+    assert folded.epoch.tolist() == plain.epoch.tolist() == [1, 2, 1, 2]
+    pd.testing.assert_frame_equal(folded.filter(like="test_"), plain.filter(like="test_"), check_exact=True)
+    np.testing.assert_allclose(folded.train_all, plain.train_all, atol=1e-6)
+
+
+def test_an_epochs_training_loss_weights_its_rows_by_steps():
+    rows = {"variant": "sgd", "seed": 0, "epoch": [0.3, 1, 1.1, 2], "step": [3, 10, 11, 20], "test_all": [4, 3, 2, 1]}
+    history = pd.DataFrame(rows | {"train_all": [1.0, 2.0, 3.0, 4.0], "train_unknown": [np.nan, 2.0, np.nan, np.nan]})
+    found = thumbnail.by_epoch(history)
+    assert found.train_all.tolist() == pytest.approx([1.7, 3.9]) and found.test_all.tolist() == [3, 1]
+    assert found.train_unknown[0] == 2 and np.isnan(found.train_unknown[1])
 
 
 def test_unsupervised_alphas_must_be_of_these_images(tmp_path, monkeypatch):

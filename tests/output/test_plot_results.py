@@ -206,6 +206,7 @@ def test_loss_curves_draw_seeds_mean_and_the_studys_value(epochs):
             "variant": "sgd",
             "seed": seed,
             "epoch": epoch,
+            "step": 6 * epoch,
             **{f"{side}_{region}": seed + epoch / 10 for side in ("train", "test") for region in plot_training.REGIONS},
         }
         for seed in (0, 1)
@@ -215,7 +216,27 @@ def test_loss_curves_draw_seeds_mean_and_the_studys_value(epochs):
     top_left, top_right = figure.axes[:2]
     assert len(top_left.lines) == 4  # two seeds, their mean, the study
     np.testing.assert_allclose(top_left.lines[2].get_ydata(), 0.5 + np.arange(1, epochs + 1) / 10)
+    np.testing.assert_allclose(top_left.lines[2].get_xdata(), 6 * np.arange(1, epochs + 1))
     assert [line.get_ydata()[0] for line in (top_left.lines[3], top_right.lines[3])] == [0.17, 0.30]
+    assert legible(figure)
+
+
+@pytest.mark.parametrize("steps", [[7], [30, 60, 64, 4440]])
+def test_error_by_steps_draws_mean_band_and_controls(steps):
+    rows = [
+        {"variant": variant, "seed": seed, "step": step, "test_all": 0.2 + seed / 10, "test_unknown": 0.4 + seed / 10}
+        for variant in ("sgd", "adam")
+        for seed in (0, 1)
+        for step in steps
+    ]
+    controls = {"trimap": {"all": 0.1, "unknown": 0.45}, "mean alpha": {"all": 0.12, "unknown": 0.3}}
+    figure = plot_training.error_by_steps(pd.DataFrame(rows), {"sgd": "SGD", "adam": "Adam"}, controls)
+    for axis, mean, level in zip(figure.axes, (0.25, 0.45), (0.1, 0.45), strict=True):
+        assert axis.get_xscale() == "log" and axis.get_xticks().tolist() == [step for step in steps if step != 64]
+        np.testing.assert_allclose(axis.lines[0].get_ydata(), mean)
+        assert axis.lines[0].get_xdata().tolist() == steps and axis.lines[2].get_ydata()[0] == level
+        band = axis.collections[0].get_paths()[0].vertices[:, 1]
+        assert (band.min(), band.max()) == pytest.approx((mean - 0.05, mean + 0.05))
     assert legible(figure)
 
 

@@ -29,7 +29,14 @@ def history(losses: dict[str, list[list[float]]]) -> pd.DataFrame:
     """variant -> losses by seed and epoch."""
     return pd.DataFrame(
         [
-            {"variant": variant, "seed": seed, "epoch": epoch, "train_all": loss, "train_unknown": loss / 2}
+            {
+                "variant": variant,
+                "seed": seed,
+                "epoch": epoch,
+                "step": 7 * epoch,
+                "train_all": loss,
+                "train_unknown": loss / 2,
+            }
             for variant, seeds in losses.items()
             for seed, row in enumerate(seeds)
             for epoch, loss in enumerate(row, 1)
@@ -95,6 +102,17 @@ def test_late_change_is_the_last_epoch_minus_the_middle_one():
     assert (found["low"], found["high"]) == pytest.approx((-0.3, -0.1))
     single = tables.late_change(table[table.seed == 0], 0)["sgd"]
     assert single["value"] == pytest.approx(-0.1) and single["low"] is None
+
+
+def test_first_and_last_step_are_means_over_seeds():
+    rows = [("sgd", 0, 30, 0.4), ("sgd", 0, 60, 0.2), ("sgd", 1, 30, 0.6), ("sgd", 1, 60, 0.4), ("adam", 0, 45, 0.1)]
+    reached = pd.DataFrame(rows, columns=["variant", "seed", "step", "test_all"])
+    reached = reached.assign(test_unknown=2 * reached.test_all, test_pasted=reached.test_all / 2)
+    found = tables.first_and_last(reached, 0)
+    assert found["steps"] == {"sgd": {"first": 30, "last": 60}, "adam": {"first": 45, "last": 45}}
+    assert [found["all"]["sgd"][end]["value"] for end in ("first", "last")] == pytest.approx([0.5, 0.3])
+    assert found["unknown"]["sgd"]["last"]["value"] == pytest.approx(0.6)
+    assert found["pasted"]["adam"]["first"] == found["pasted"]["adam"]["last"]
 
 
 def test_methods_have_a_column_and_an_interval_for_each_measure():
