@@ -18,7 +18,7 @@ from lib.cutout.pictures import Give, Given, take, take_grey, take_trimap
 from lib.data.trimap import BACKGROUND
 
 WEIGHTS = ROOT / "data/weights"
-HEIGHT = 384  # px of 3:4: the size at which the portrait network looks, that of its training
+HEIGHT = 320  # px of 3:4: the size at which the portrait network looks, that of its training
 MULTIPLE, LONGEST = 32, 2048  # px of that size's sides
 SOMEBODY = 0.002  # share of a picture that has to be person, before it is said that there is one
 METHODS = ("auto", "network", "closed-form", "knn")

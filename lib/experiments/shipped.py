@@ -32,7 +32,7 @@ RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
 }
-FIND_HEIGHT = 384  # px of the picture that the portrait network sees, of one of 3:4
+FIND_HEIGHT = 320  # px of the picture that the portrait network sees, of one of 3:4: that of the end of its training
 
 
 def pictures_of_people(people: int) -> list[Picture]:
