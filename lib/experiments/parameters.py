@@ -87,7 +87,7 @@ class Own(Group):
     """A reader's own pictures, and what the shipped networks are judged on."""
 
     photo: str = _word("", "file of a photograph to cut out; empty takes a rendered person")
-    people: int = _number(6, 2, 30, "held-out rendered people to judge the shipped networks on")
+    people: int = _number(12, 2, 30, "held-out rendered people to judge the shipped networks on")
     masks_dir: str = _word("", "directory of photographs with masks; empty skips them")
 
 
