@@ -96,5 +96,5 @@ def shipped(folder: Path, config: dict) -> Path:
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, run / "model.safetensors")
     write_atomically(run / "model.sha256", file_digest(run / "model.safetensors").encode())
     (run / "config.json").write_text(json.dumps(config))
-    export(run, folder / "shipped", {})
+    export(run, folder / "shipped")
     return folder / "shipped"

@@ -4,6 +4,7 @@ Each picture is cut out by itself: nothing holds an edge still from one to the n
 """
 
 import io
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from PIL import Image
 
 from lib.base import UserError
 from lib.data.decode import DefectiveFile
-from lib.data.photos import Photo, frames_in, read_frames
+from lib.data.photos import Photo, check_size, frames_in, read_frames
 
 FILMS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 ANIMATIONS = (".gif", ".webp", ".png")
@@ -33,7 +34,7 @@ def is_clip(source: Path | bytes) -> bool:
 def frames(source: Path | bytes, most: int = 0) -> Iterator[Photo]:
     """The clip's pictures in order. most: pixels of one that are not too many, 0 = any number."""
     if isinstance(source, Path) and source.suffix.lower() in FILMS:
-        return _film(source)
+        return _film(source, most)
     return read_frames(source, "-" if isinstance(source, bytes) else "", most)
 
 
@@ -56,7 +57,15 @@ def animated(pictures: Iterable[tuple[Image.Image, int]], suffix: str = ".webp")
 
 
 def png_sequence(pictures: Iterable[tuple[Image.Image, int]], folder: Path) -> None:
-    """A folder of frame-00001.png and so on: there only when it is whole. Replaces nothing but such a folder."""
+    """A folder of frame-00001.png and so on: there only when it is whole. Replaces nothing but such a folder.
+
+    UserError where the folder holds anything else: before the work, and before anything is deleted.
+    """
+    others = [path.name for path in folder.glob("*") if not re.fullmatch(r"frame-\d{5,}\.png", path.name)]
+    if others:
+        raise UserError(
+            f"{folder}: expected no folder there or one of a clip's pictures alone, found {min(others)} in it; name another."
+        )
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -72,7 +81,7 @@ def png_sequence(pictures: Iterable[tuple[Image.Image, int]], folder: Path) -> N
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _film(path: Path) -> Iterator[Photo]:
+def _film(path: Path, most: int) -> Iterator[Photo]:
     """The pictures of a film, turned as it says."""
     try:
         import cv2
@@ -93,6 +102,7 @@ def _film(path: Path) -> Iterator[Photo]:
             raise DefectiveFile(
                 path, "unreadable file", "expected a readable film, found no picture in it; replace or delete it."
             )
+        check_size(pixels.shape[1::-1], most, str(path))
         while there:
             yield Photo(np.ascontiguousarray(pixels[..., ::-1]), duration=duration)  # OpenCV's order is BGR
             there, pixels = film.read()

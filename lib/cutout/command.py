@@ -8,7 +8,7 @@ from pathlib import Path
 from lib.base import UserError
 from lib.cutout import batch, cutter
 from lib.cutout.backgrounds import background
-from lib.cutout.job import Wish, check_target, do
+from lib.cutout.job import Wish, check_target, do, identities
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,23 +85,24 @@ def _rectangle(text: str) -> cutter.Rectangle:
     return left, top, width, height
 
 
-def _inputs(inputs: list[Path], wish: Wish) -> list[Path]:
+def _inputs(inputs: list[Path], given: argparse.Namespace) -> set[tuple[int, int]]:
     """All that must not be overwritten."""
-    return inputs + [Path(each) for each in (wish.trimap, wish.mask, wish.brush) if each]
+    beside = (given.trimap, given.rough_mask, given.brush, given.background)
+    return identities(inputs + [Path(each) for each in beside if each])
 
 
 def _pipe(source: Path, piped: bool, out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
     if out is None and sys.stdout.isatty():
         raise UserError("-: expected a pipe or a file for the picture, found a terminal; add > out.png, or -o out.png.")
     if out is not None:
-        check_target(out, _inputs([], wish), wish)
+        check_target(out, _inputs([], given), wish)
     content = sys.stdin.buffer.read() if piped else source
     _noted("-" if piped else str(source), do(cutter.load(given.weights, given.threads), content, out, wish))
 
 
 def _one(source: Path, out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
     target = batch.targets([source], out)[0][1] if out is None or out.is_dir() else out
-    check_target(target, _inputs([source], wish), wish)
+    check_target(target, _inputs([source], given), wish)
     _noted(str(source), do(cutter.load(given.weights, given.threads), source, target, wish))
     batch.say(f"{source} -> {target}")
 
@@ -115,8 +116,9 @@ def _many(inputs: list[Path], out: Path | None, wish: Wish, given: argparse.Name
             batch.say(f"{folder}: {len(others)} files are no pictures by their names and were left: {_short(others)}.")
     pairs += batch.targets([each for each in inputs if not each.is_dir()], out)
     _check_folder(out, [target for _, target in pairs])
+    kept = _inputs([source for source, _ in pairs], given)
     for _, target in pairs:
-        check_target(target, [source for source, _ in pairs if source.parent == target.parent], wish)
+        check_target(target, kept, wish)
     _work(pairs, wish, given)
 
 

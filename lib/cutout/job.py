@@ -1,7 +1,7 @@
 """One file in, one file out: what `python -m lib cutout` does for each picture or clip."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +38,19 @@ class Wish:
         return {name: getattr(self, name) for name in ("trimap", "mask", "rectangle", "brush", "method")}
 
 
-def check_target(target: Path, inputs: list[Path], wish: Wish) -> None:
-    """UserError unless the result may be written there: before the work, not after it."""
+def identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
+    """The files that are there, whatever paths and links lead to them: what `check_target` keeps from being lost."""
+    return {(status.st_dev, status.st_ino) for status in (path.stat() for path in paths if path.exists())}
+
+
+def check_target(target: Path, inputs: set[tuple[int, int]], wish: Wish) -> None:
+    """UserError unless the result may be written there: before the work, not after it. inputs: their `identities`."""
     suffix = target.suffix.lower()
     if suffix and suffix not in PICTURES:
         raise UserError(f"{target}: expected an ending of {', '.join(PICTURES)}, found {suffix}; choose one.")
     if suffix in (".jpg", ".jpeg") and wish.behind is None:
         raise UserError(f"{target}: expected a format with transparency, found JPEG; write .png, or give --background.")
-    if any(given.exists() and target.exists() and target.samefile(given) for given in inputs):
+    if identities([target]) & inputs:
         raise UserError(f"{target}: expected a file of its own for the result, found an input's name; name another.")
 
 

@@ -12,8 +12,8 @@ from cutout.stub import cutter, disc, photo, png
 from PIL import Image
 
 from lib.__main__ import main
-from lib.base import ROOT
-from lib.cutout import batch, command
+from lib.base import ROOT, UserError
+from lib.cutout import batch, clips, command, job
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,7 @@ MISTAKES = {
     "the input's own name": (("a.png", "-o", "a.png"), "a.png: expected a file of its own"),
     "the input's name by a link": (("a.png", "-o", "link.png"), "link.png: expected a file of its own"),
     "the trimap's name": (("a.png", "--trimap", "trimap.png", "-o", "trimap.png"), "trimap.png: expected a file of its own"),
+    "the background's name": (("a.png", "--background", "trimap.png", "-o", "trimap.png"), "trimap.png: expected a file of its own"),
     "a background that is nothing": (("a.png", "--background", "sunset"), "background: expected blur, a picture's path or"),
     "a rectangle of three": (("a.png", "--rectangle", "1,2,3"), "--rectangle: expected X,Y,W,H"),
     "mask and background": (("a.png", "--mask", "--background", "white"), "--mask: expected it without"),
@@ -114,6 +115,20 @@ def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(case, tmp_path, c
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("out", ["people", ".", "link", "people/../people"])
+def test_no_input_is_overwritten_by_whatever_path_its_folder_is_named(out, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "people"
+    folder.mkdir()
+    (folder / "link").symlink_to(folder)
+    (tmp_path / "link").symlink_to(folder)
+    path = png(folder / "a.png", photo())
+    before = path.read_bytes()
+    monkeypatch.chdir(folder if out == "." else tmp_path)
+    for inputs in ([folder], [path, png(folder / "b.png", photo())]):
+        assert run(*inputs, "-o", out, "--overwrite") == 2
+        assert "a.png: expected a file of its own" in capsys.readouterr().err and path.read_bytes() == before
 
 
 def test_a_folder_with_a_bad_file_is_done_but_for_it_and_resumed(tmp_path, capsys):
@@ -205,7 +220,21 @@ def test_an_animation_is_done_picture_by_picture_with_its_durations(tmp_path, na
         assert out.n_frames == 3
 
 
-def test_a_film_is_read_by_opencv(tmp_path, capsys):
+def test_a_sequence_replaces_nothing_but_a_sequence(tmp_path):
+    pictures = [(Image.fromarray(photo()), 100)] * 2
+    clips.png_sequence(pictures, tmp_path / "clip")
+    clips.png_sequence(pictures[:1], tmp_path / "clip")
+    assert [path.name for path in (tmp_path / "clip").iterdir()] == ["frame-00001.png"]
+    for name in ("frame-holiday.png", "notes.txt"):
+        mine = tmp_path / "clip" / name
+        mine.write_text("mine")
+        with pytest.raises(UserError, match=f"clip: expected no folder there or .* found {name} in it"):
+            clips.png_sequence(pictures, tmp_path / "clip")
+        assert mine.read_text() == "mine" and read(tmp_path / "clip/frame-00001.png").shape == (120, 90, 3)
+        mine.unlink()
+
+
+def test_a_film_is_read_by_opencv(tmp_path, capsys, monkeypatch):
     cv2 = pytest.importorskip("cv2")
     film = cv2.VideoWriter(str(tmp_path / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 128))
     for shift in (0, 8):
@@ -216,6 +245,10 @@ def test_a_film_is_read_by_opencv(tmp_path, capsys):
         assert out.n_frames == 2 and out.size == (96, 128)
         out.load()
         assert out.info["duration"] == 100 and np.abs(np.asarray(out)[..., 3] / 255 - disc(128, 96)).mean() < 0.05
+    capsys.readouterr()
+    with monkeypatch.context() as little:
+        little.setattr(job, "most_pixels", lambda: 100)
+        assert run("film.mp4") == 2 and "film.mp4: expected at most 0 megapixels" in capsys.readouterr().err
     (tmp_path / "bad.mp4").write_bytes(b"not a film")
     capsys.readouterr()
     assert run("bad.mp4") == 2 and "bad.mp4: expected a readable film" in capsys.readouterr().err

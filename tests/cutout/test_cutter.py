@@ -1,5 +1,6 @@
 """Cutting out from Python: each kind of picture in and out, each hint, each bad input; a disc is the person."""
 
+import csv
 import io
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from cutout.stub import RED, cutter, disc, photo, png, redness
 from PIL import Image, ImageCms
 
 from lib.base import ROOT, UserError
-from lib.cutout import Cutter, cutter as module
+from lib.cutout import Cutter, cutter as module, load
+from lib.cutout.cutter import WEIGHTS
+from lib.cutout.example import example
 from lib.data.decode import DefectiveFile
 
 
@@ -201,6 +204,19 @@ def test_a_picture_larger_than_memory_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_free_memory", lambda: 0)
     with pytest.raises(UserError, match="closed-form expected at most"):
         cutter().cut_out(photo(), method="closed-form")
+
+
+@pytest.mark.skipif(not (WEIGHTS / "portrait/model.onnx").exists(), reason="no shipped weights")
+def test_the_shipped_networks_cut_out_a_rendered_person_they_were_not_trained_on():
+    pytest.importorskip("onnxruntime")
+    names = csv.DictReader((ROOT / "data/portraits/manifest.csv").read_text().splitlines())
+    with Image.open(
+        ROOT / f"data/portraits/{next(row['id'] for row in names if row['split'] == 'test')}.webp"
+    ) as layer:
+        truth = np.asarray(layer.convert("RGBA"))[..., 3] / 255
+    found = load(threads=2).cut_out(example(0))
+    person, expected = found.matte > 0.5, truth > 0.5
+    assert found.person and (person & expected).sum() > 0.9 * (person | expected).sum()
 
 
 def test_neither_pytorch_nor_opencv_nor_pymatting_is_needed():
