@@ -53,20 +53,23 @@ def pictures_with_masks(folder: str) -> list[Picture]:
     ]
 
 
-def with_trimap(model: torch.nn.Module) -> Method:
+def with_trimap(model: torch.nn.Module, precision: str = "auto") -> Method:
     """The trimap network as benchmark.judge takes a method."""
-    return lambda image, trimap: inference.matte(model, image, trimap)
+    return lambda image, trimap: inference.matte(model, image, trimap, precision=precision)
 
 
-def without_trimap(model: torch.nn.Module, height: int = FIND_HEIGHT, mirror: bool = False) -> Method:
+def without_trimap(
+    model: torch.nn.Module, height: int = FIND_HEIGHT, mirror: bool = False, precision: str = "auto"
+) -> Method:
     """The portrait network as a method, which leaves the trimap alone."""
 
     def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
         pixels = np.round(image * 255).astype(np.uint8)
-        alpha = inference.find(model, pixels, height)
+        alpha = inference.find(model, pixels, height, precision=precision)
         if not mirror:
             return alpha
-        return (alpha + inference.find(model, np.ascontiguousarray(pixels[:, ::-1]), height)[:, ::-1]) / 2
+        mirrored = inference.find(model, np.ascontiguousarray(pixels[:, ::-1]), height, precision=precision)
+        return (alpha + mirrored[:, ::-1]) / 2
 
     return method
 

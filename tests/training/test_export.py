@@ -54,7 +54,7 @@ def test_shipped_weights_are_whole_and_as_good_as_their_manifest_says(manifest):
     assert said["network_code"] == network_code(json.loads((folder / "config.json").read_text())), "measure it again"
     model = store.load(folder, "cpu")
     trimap = getattr(model, "trimap", True)
-    method = shipped.with_trimap(model) if trimap else shipped.without_trimap(model)
+    method = (shipped.with_trimap if trimap else shipped.without_trimap)(model, precision="fp32")
     judge = benchmark.judge if trimap else shipped.judge_masks
     found = judge(shipped.pictures_of_people(3), {"network": method})
     for measure, value in said["scores"]["three_held_out"].items():
