@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from lib.base import UserError
-from lib.data.trimap import FOREGROUND, UNKNOWN
+from lib.data.trimap import UNKNOWN, paste
 
 MULTIPLE = 32  # five halvings
 TILE, OVERLAP = 800, 128  # pixels; a tile of 800x800 takes the full-width network about 1.5 GiB in float32
@@ -39,7 +39,7 @@ def matte(
         ramp = _ramp(rows, height, overlap)[:, None] * _ramp(columns, width, overlap)
         total[rows, columns] += ramp * alpha_of(image[rows, columns], trimap[rows, columns])
         weight[rows, columns] += ramp
-    return np.where(trimap == UNKNOWN, total / np.maximum(weight, 1e-6), trimap == FOREGROUND).astype(np.float32)
+    return paste(total / np.maximum(weight, 1e-6), trimap)
 
 
 def padded(array: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from lib.baselines import gmm_alpha, kmeans_alpha, trimap_as_alpha
 from lib.data.batches import trimap_levels
 from lib.data.folder import Folder
 from lib.data.prepare import Prepared
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, make_trimap
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, make_trimap, paste
 from lib.evaluation import scores
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # image (H,W,3) float32, trimap (H,W) uint8 -> alpha (H,W)
@@ -26,7 +26,7 @@ def controls_and_clusters(seed: int) -> dict[str, Method]:
     """The trimap as alpha, and K-means and GMM whose clusters the trimap names."""
 
     def clustered(measure: Callable) -> Method:
-        return lambda image, trimap: _pasted(
+        return lambda image, trimap: paste(
             measure(np.round(image * 255).astype(np.uint8), "trimap", trimap, seed=seed), trimap
         )
 
@@ -52,13 +52,9 @@ def enlarged(model: torch.nn.Module, size: int) -> Method:
         pixels = torch.from_numpy(small[0].transpose(2, 0, 1).copy())[None].to(device)
         with torch.inference_mode():
             alpha = model(pixels, trimap_levels(torch.from_numpy(levels)[None, None].to(device)))[0, 0].cpu().numpy()
-        return _pasted(cv2.resize(alpha, trimap.shape[::-1], interpolation=cv2.INTER_LINEAR), trimap)
+        return paste(cv2.resize(alpha, trimap.shape[::-1], interpolation=cv2.INTER_LINEAR), trimap)
 
     return method
-
-
-def _pasted(alpha: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-    return np.where(trimap == UNKNOWN, alpha, trimap == FOREGROUND).astype(np.float32)
 
 
 def prepared_pictures(prepared: Prepared, index: Sequence[int]) -> list[Picture]:

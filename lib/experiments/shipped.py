@@ -18,6 +18,7 @@ import torch
 from lib import inference
 from lib.base import ROOT, UserError, runs_dir
 from lib.cutout import trimaps
+from lib.cutout.cutter import HEIGHT
 from lib.data.open import open_source
 from lib.data.trimap import make_trimap
 from lib.device import Machine
@@ -32,7 +33,6 @@ RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
 }
-FIND_HEIGHT = 320  # px of the picture that the portrait network sees, of one of 3:4: that of the end of its training
 
 
 def pictures_of_people(people: int) -> list[Picture]:
@@ -59,7 +59,7 @@ def with_trimap(model: torch.nn.Module, precision: str = "auto") -> Method:
 
 
 def without_trimap(
-    model: torch.nn.Module, height: int = FIND_HEIGHT, mirror: bool = False, precision: str = "auto"
+    model: torch.nn.Module, height: int = HEIGHT, mirror: bool = False, precision: str = "auto"
 ) -> Method:
     """The portrait network as a method, which leaves the trimap alone."""
 
