@@ -57,3 +57,12 @@ class Clips:
             both = [np.clip(np.round(layer + grain), 0, 255).astype(np.uint8) for layer in (colour * gain, background)]
             samples.append(Sample(composite(alpha, *both), alpha, None, *both))
         return samples
+
+
+def resized(frame: Sample, size: tuple[int, int]) -> Sample:
+    """A frame at `size` (height, width): its layers averaged over areas, then composed anew."""
+    layers = [
+        cv2.resize(layer, size[::-1], interpolation=cv2.INTER_AREA)
+        for layer in (frame.alpha, frame.foreground, frame.background)
+    ]
+    return Sample(composite(*layers), layers[0], None, *layers[1:])

@@ -21,7 +21,12 @@ from lib.data.scenes import HEIGHT, WIDTH, Grid, draw_background
 from lib.data.shapes import draw_alpha
 from lib.data.trimap import UNKNOWN, from_distance, signed_distance
 
-CROP, SCENE = 11, 12  # streams of random numbers, apart from each other and from those of lib.base.Stream
+CROP, SCENE, PLATE, MOVING = (
+    11,
+    12,
+    13,
+    14,
+)  # streams of random numbers, apart from each other and from those of lib.base.Stream
 TEXTURE_SIDE = 720  # px of a photograph's shorter side, at most
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -160,14 +165,14 @@ class PortraitScenes(Dataset):
         background = relit(any_background(self.layers, shape, random), random, 0.6)
         alpha = np.zeros(shape, np.uint8)
         if random.random() >= 0.08:
-            alpha, colour = self._person(random, background)
+            alpha, colour = self.person(random, background)
             if random.random() < 0.13:
-                alpha, colour = merge(alpha, colour, *self._person(random, background))
+                alpha, colour = merge(alpha, colour, *self.person(random, background))
             background = composite(alpha, colour, background)
         image = photographed(relit(background, random, 0.5), random)
         return np.ascontiguousarray(np.concatenate([image, alpha[..., None]], axis=2).transpose(2, 0, 1))
 
-    def _person(self, random: np.random.Generator, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def person(self, random: np.random.Generator, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Alpha (h,w) and colour (h,w,3): a person of any size and place, in the light of the background."""
         who = random.integers(len(self.layers.people))
         layer, matrix = self._placed(who, random)
@@ -195,7 +200,7 @@ class PortraitScenes(Dataset):
         lower += abs(np.sin(turn)) * self.width / 2  # so that no lower corner comes up
         level = 0 if scale > 0.7 else 1 if scale > 0.35 else 2
         layer = self.layers.people[who][level]
-        return layer, _moved(layer.shape, scale * 2**level, mirror * stretch, turn, (middle, lower))
+        return layer, foot_at(layer.shape, scale * 2**level, mirror * stretch, turn, (middle, lower))
 
     def _dressed(self, colour: np.ndarray, alpha: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The person's lower part (the clothes, more or less) with a photograph's pattern, in 45 % of the pictures."""
@@ -308,7 +313,7 @@ def _around(centre: tuple[float, float], step: float, mirror: int, turn: float, 
     return np.float32(np.column_stack([turned, np.array(centre) - turned @ np.full(2, (side - 1) / 2)]))
 
 
-def _moved(shape: tuple[int, ...], factor: float, across: float, turn: float, foot: tuple[float, float]) -> np.ndarray:
+def foot_at(shape: tuple[int, ...], factor: float, across: float, turn: float, foot: tuple[float, float]) -> np.ndarray:
     """(2,3) float32: a layer enlarged by `factor` (across, once more by `across`, mirrored below 0) and turned, its
     lower middle at `foot` (x, y)."""
     cos, sin = factor * np.cos(turn), factor * np.sin(turn)

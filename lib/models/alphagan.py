@@ -18,7 +18,7 @@ from torchvision.models import resnet50
 from torchvision.ops import Conv2dNormActivation as Convolution  # without bias; norm; ReLU
 
 from lib.models.layers import Normalise
-from lib.models.mobile import Pyramid
+from lib.models.mobile import Pyramid, lite0
 
 Norm = Callable[[int], nn.Module]
 
@@ -72,8 +72,7 @@ class AlphaGAN(nn.Module):
 
     encoder: of four-channel pictures (see lib.models.mobile), or None for the dilated ResNet-50. aspp, rates: channels
     and dilations of the pyramid pooling. decoder: channels at 1/4 (twice), of the skip there, and from 1/2 on. groups:
-    of the group norms; 0 for batch norms. The defaults are the published size, 40.3 million weights; a small one behind
-    EfficientNet-Lite0 has aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32, 16), groups=8.
+    of the group norms; 0 for batch norms. The defaults are the published size, 40.3 million weights; `small` is another.
     """
 
     def __init__(
@@ -157,6 +156,24 @@ class PatchDiscriminator(nn.Module):
         No sigmoid: the loss is of least squares (lib.losses.discriminator_loss). Sides of at least 16 px.
         """
         return self.layers(self.normalise(torch.cat([picture, trimap], dim=1)))
+
+
+class Adversaries(nn.Module):
+    """Generator and discriminator, as they are trained and kept; used, it is the generator."""
+
+    def __init__(self, generator: AlphaGAN, discriminator: PatchDiscriminator):
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+
+    def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        """As AlphaGAN.forward."""
+        return self.generator(image, trimap)
+
+
+def small() -> Adversaries:
+    """A size for two cores: EfficientNet-Lite0 instead of the dilated ResNet-50, a quarter of the channels."""
+    generator = AlphaGAN(lite0(4), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32, 16), groups=8)
+    return Adversaries(generator, PatchDiscriminator(16, groups=8))
 
 
 def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

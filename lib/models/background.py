@@ -16,7 +16,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.ops import Conv2dNormActivation as Convolution  # without bias; batch norm; ReLU
 
 from lib.base import UserError
-from lib.models.mobile import Pyramid, mobilenet_v2
+from lib.models.mobile import Pyramid, lite0, mobilenet_v2
 
 MODES = ("sampling", "thresholding", "full")
 
@@ -152,8 +152,7 @@ class BackgroundMatting(nn.Module):
     encoder: of six-channel pictures (see lib.models.mobile), or None for MobileNetV2; resnet50(6) is the larger of the
     published ones. aspp, rates: channels and dilations of the pyramid pooling. decoder: channels at 1/8, 1/4, 1/2.
     hidden: channels handed to the refiner. scale: of the base's pictures, at most 1/2. mode, pixels, threshold: which
-    cells are refined (see Refiner.select). The defaults are the published size, 5.0 million weights; a small one behind
-    EfficientNet-Lite0 has aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode="full".
+    cells are refined (see Refiner.select). The defaults are the published size, 5.0 million weights; `small` is another.
     """
 
     def __init__(
@@ -204,6 +203,13 @@ class BackgroundMatting(nn.Module):
         if clamp:
             matte = Matte(*(each.clamp(0, 1) for each in matte[:-1]), matte.refined)
         return matte
+
+
+def small(mode: str = "full") -> BackgroundMatting:
+    """A size for two cores and pictures of some 320 px: EfficientNet-Lite0 instead of MobileNetV2, half the channels."""
+    return BackgroundMatting(
+        lite0(6), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode=mode, pixels=7_680
+    )
 
 
 def _resized(x: torch.Tensor, size) -> torch.Tensor:

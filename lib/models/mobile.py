@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import mobilenet_v2 as torchvision_mobilenet_v2, mobilenet_v3_large
 
+from lib.models.encoder import CHANNELS, EfficientNetLite0
 from lib.models.layers import Normalise
 
 
@@ -87,3 +88,44 @@ def mobilenet_v3() -> Pyramid:
     """MobileNetV3-Large (Howard et al. 2019) with its last group dilated: 16, 24, 40 and 960 channels, normalised."""
     blocks = mobilenet_v3_large(dilated=True).features
     return Pyramid(blocks[:2], blocks[2:4], blocks[4:7], blocks[7:], (16, 24, 40, 960))
+
+
+class Shallow(nn.Module):
+    """EfficientNet-Lite0 (lib.models.encoder) without what comes after its map at 1/16: 0.7 million weights.
+
+    As `Adapted` takes it: a list of four maps, of 16, 24, 40 and 112 channels.
+    """
+
+    def __init__(self, whole: EfficientNetLite0):
+        super().__init__()
+        self.stem, self.groups = whole.stem, whole.groups[:5]
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(N,inputs,H,W), normalised, 16 divides the sides -> four maps, finest first."""
+        x = self.stem(x)  # (N, 32, H/2, W/2)
+        a = self.groups[0](x)  # (N, 16, H/2, W/2)
+        b = self.groups[1](a)  # (N, 24, H/4, W/4)
+        c = self.groups[2](b)  # (N, 40, H/8, W/8)
+        d = self.groups[4](self.groups[3](c))  # (N, 112, H/16, W/16)
+        return [a, b, c, d]
+
+
+def lite0(inputs: int = 3) -> Adapted:
+    """The encoder of the small networks: EfficientNet-Lite0 down to 1/16, its norms' statistics standing still."""
+    return Adapted(Shallow(EfficientNetLite0(inputs)), CHANNELS[:4], inputs)
+
+
+def start_from(encoder: Adapted, weights: dict[str, torch.Tensor]) -> None:
+    """Fill a `lite0` with the weights of another EfficientNet-Lite0, in place; what comes after 1/16 is left out.
+
+    weights: by the names that EfficientNetLite0 gives them. Input channels beyond the first three get zeros, so that the
+    encoder begins by seeing the picture alone.
+    """
+    own = encoder.network.state_dict()
+    with torch.no_grad():
+        for name, mine in own.items():
+            if name == "stem.conv.weight":
+                mine.zero_()
+                mine[:, :3].copy_(weights[name][:, :3])
+            else:
+                mine.copy_(weights[name])

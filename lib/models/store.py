@@ -11,6 +11,7 @@ from torch import nn
 
 from lib.base import UserError
 from lib.device import resolve_device
+from lib.models import alphagan, background, video
 from lib.models.dim import VGG16Matting, deep_image_matting
 from lib.models.portrait import build
 
@@ -18,6 +19,9 @@ from lib.models.portrait import build
 NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
     "thumbnail": lambda config: VGG16Matting(batch_norm=config["batch_norm"], pooling=config["pooling"]),
     "portrait": lambda config: build(config["trimap"], config["width"], config.get("structure", "skips")),
+    "background": lambda config: background.small(),
+    "video": lambda config: video.small(config["memories"]),
+    "alphagan": lambda config: alphagan.small(),
     "dim": lambda config: deep_image_matting(config["width"], config["batch_norm"], config["conv6_kernel"]),
 }
 

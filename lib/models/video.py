@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.ops import Conv2dNormActivation as Convolution  # without bias; batch norm; ReLU
 
 from lib.base import UserError
-from lib.models.mobile import mobilenet_v3
+from lib.models.mobile import lite0, mobilenet_v3
 
 States = tuple[torch.Tensor | None, ...]  # of the memories at 1/2, 1/4, 1/8, 1/16: (B, channels / 2, h, w) each
 
@@ -120,8 +120,7 @@ class VideoMatting(nn.Module):
     encoder: of RGB pictures (see lib.models.mobile), or None for MobileNetV3-Large. aspp: channels at 1/16. decoder:
     channels at 1/8, 1/4, 1/2, 1/1. memories: how many scales remember, from the coarsest on: 4 (published), 3 (not 1/2)
     ... 0 (every frame for itself). The defaults are the published size, 3.7 million weights; its ResNet-50 variant has
-    encoder=background.resnet50(3), aspp=256, decoder=(128, 64, 32, 16); a small one behind EfficientNet-Lite0 has
-    aspp=64, decoder=(40, 24, 16, 12), memories=3.
+    encoder=background.resnet50(3), aspp=256, decoder=(128, 64, 32, 16); `small` is a third size.
     """
 
     def __init__(
@@ -190,6 +189,11 @@ class VideoMatting(nn.Module):
         """clip (B,T,3,H,W) -> logits of a mask of the people (B,T,1,H,W), states: the second task of training."""
         hidden, states = self.features(clip.flatten(0, 1), clip.shape[1], states or (None,) * 4)
         return self.segmentation(hidden).unflatten(0, (-1, clip.shape[1])), states
+
+
+def small(memories: int = 3) -> VideoMatting:
+    """A size for two cores: EfficientNet-Lite0 instead of MobileNetV3, half the channels, no memory at 1/2."""
+    return VideoMatting(lite0(3), aspp=64, decoder=(40, 24, 16, 12), memories=memories)
 
 
 def _doubled(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,12 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from lib.base import UserError
 from lib.data.batches import trimap_levels
 from lib.data.composer import Layers, PortraitScenes, TrimapCrops
-from lib.data.portraits import Portraits
 from lib.data.trimap import UNKNOWN, make_trimap
 from lib.device import Machine
 from lib.inference import find, matte
@@ -24,6 +22,7 @@ from lib.losses import alpha_prediction_loss, compositional_loss, laplacian_loss
 from lib.models.encoder import load_imagenet
 from lib.models.portrait import STRUCTURES, build
 from lib.training import loop
+from lib.training.composed import forgiven, people_held_out, stacks, two_rates
 from lib.training.folder import file_digest
 from lib.training.place import Place, place
 from lib.training.recipe import Recipe
@@ -125,11 +124,7 @@ class PortraitTraining(loop.System):
         """One AdamW; the encoder, which has learnt already, at a rate of its own."""
         if self.recipe.structure == "unpooling":
             return super().make_optimizers()
-        encoder = list(self.model.encoder.parameters())
-        known = {id(parameter) for parameter in encoder}
-        rest = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
-        groups = [{"params": encoder, "lr": self.recipe.encoder_lr}, {"params": rest}]
-        return [loop.make_optimizer(groups, self.recipe, self.place.device)]
+        return [two_rates(self.model, self.model.encoder, self.recipe, self.place)]
 
     def epoch_steps(self) -> int:
         """Steps of `images` pictures."""
@@ -145,14 +140,7 @@ class PortraitTraining(loop.System):
 
     def batches(self, epoch: int, first: int) -> Iterator[torch.Tensor]:
         """(n,11,s,s) or (n,4,h,w) uint8 on the device (lib.data.composer), composed while the step before runs."""
-        size, pictures = self.recipe.batch_size, self.pictures(epoch)
-        parts = [[(epoch, row) for row in range(start, start + size)] for start in range(0, self.images, size)][first:]
-        if self.place.workers:
-            stacks = DataLoader(pictures, batch_sampler=parts, num_workers=self.place.workers)
-        else:
-            stacks = _ahead(pictures, parts)
-        for stack in stacks:
-            yield stack.to(self.place.device, non_blocking=True)
+        return stacks(self.pictures(epoch), epoch, first, self.images, self.recipe.batch_size, self.place)
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Alpha-prediction loss, compositional and Laplacian loss: of unknown pixels, or of all without a trimap."""
@@ -198,35 +186,7 @@ class PortraitTraining(loop.System):
         return float(((predicted - alpha / 255.0)[where] ** 2).mean()), float(both.sum() / max(either.sum(), 1))
 
 
-def forgiven(predicted: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
-    """`predicted` (N,1,H,W), with alpha where it goes beyond an alpha of 0 or 1: there the clamp of `forward` is right,
-    and nothing is left to learn. A line can't hit 0 and 1 over whole areas: it learns a grey veil instead."""
-    beyond = ((alpha >= 0.99) & (predicted > alpha)) | ((alpha <= 0.01) & (predicted < alpha))
-    return torch.where(beyond, alpha, predicted)
-
-
 def held_out(people: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(image (800,600,3), alpha (800,600)) uint8 of so many held-out rendered people, each in one picture."""
-    source = Portraits(12 * people)
-    seen: set[str] = set()
-    for index, group in enumerate(source.groups):
-        if group.startswith("test-") and group not in seen and len(seen) < people:
-            seen.add(group)
-            sample = source.read(index)
-            yield sample.image, sample.alpha
-
-
-def _ahead(pictures: Dataset, parts: list[list[tuple[int, int]]]) -> Iterator[torch.Tensor]:
-    """The batches, each composed in a thread of its own while the one before is used."""
-
-    def compose(part: list[tuple[int, int]]) -> torch.Tensor:
-        return torch.from_numpy(np.stack([pictures[place] for place in part]))
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = [pool.submit(compose, part) for part in parts[:2]]
-        for after in [*parts[2:], None, None]:
-            if not coming:
-                return
-            yield coming.pop(0).result()
-            if after is not None:
-                coming.append(pool.submit(compose, after))
+    for sample in people_held_out(people):
+        yield sample.image, sample.alpha
