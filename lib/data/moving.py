@@ -67,7 +67,9 @@ class MovingScenes(Dataset):
         layers = part(self.clips[random.integers(len(self.clips))], self.frames, random)
         height, width = background.shape[:2]
         factor = np.exp(random.uniform(np.log(0.85), np.log(1.4))) * max(height / SIDE[0], width / SIDE[1])
-        slack = (SIDE[1] * factor - width / (1 + 2 * MARGIN)) / 2  # no farther: shoulders are cut off at the clip's sides
+        slack = (
+            SIDE[1] * factor - width / (1 + 2 * MARGIN)
+        ) / 2  # no farther: shoulders are cut off at the clip's sides
         across = random.uniform(-1, 1) * slack + (width - 1) / 2
         below = height - 1 + random.random() * 0.1 * height
         matrix = foot_at(SIDE, factor, -1 if random.random() < 0.5 else 1, 0.0, (across, below))

@@ -11,9 +11,11 @@ HEAD = """# Trained networks
 
 Two networks for photographs (`lib/models/portrait.py`: EfficientNet-Lite0 with ImageNet weights as encoder, a decoder with
 skip connections). `trimap` is given a trimap, `portrait` finds a person by itself. `python -m lib cutout photo.jpg` uses
-both; `python -m lib matte data/weights/trimap photo.jpg trimap.png alpha.png` the first. Each folder holds the recipe
-(`config.json`), the weights (`model.safetensors`, convolutions in fp16), the same as an ONNX graph that points into them
-(`model.onnx`), and their sums and scores (`manifest.json`).
+both; `python -m lib matte data/weights/trimap photo.jpg trimap.png alpha.png` the first. And the study's related systems at
+sizes for two cores, each with an EfficientNet-Lite0 in the place of its own encoder: `alphagan` is given a trimap,
+`background` (Background Matting V2) a picture of the empty place, `video` (Robust Video Matting) the frames before. Each
+folder holds the recipe (`config.json`), the weights (`model.safetensors`, convolutions in fp16), for the networks for
+photographs the same as an ONNX graph that points into them (`model.onnx`), and their sums and scores (`manifest.json`).
 
 *Trained on* rendered people of `data/portraits` (those that are to train on), drawn shapes, and photographs without people
 (wallpapers of Debian's packages, not shipped). No photograph of a person. One seed, 2 cores. `python -m lib weights
@@ -30,9 +32,12 @@ This file is written by `python -m lib weights`; a test compares.
 WORDS = {
     "held-out": "30 held-out rendered people at 600x800",
     "alphamatting15": "alphamatting.com's 15 training pictures, first trimaps",
+    "plate": "30 held-out rendered people at 240x320, plate exact to the pixel",
+    "plate again": "the same, plate moved by 2 px, a tenth brighter, the person's shadow in the picture",
+    "clips": "6 held-out clips of 12 frames at 240x320",
     "photographs": "200 photographs with masks (EG1800's test portraits), 600x800",
 }
-MEASURES = {"mse": "MSE", "grad": "Grad", "iou": "IoU", "mad": "mean absolute error"}
+MEASURES = {"mse": "MSE", "grad": "Grad", "iou": "IoU", "mad": "mean absolute error", "dtssd": "dtSSD"}
 
 
 def card(folder: Path = FOLDER) -> str:

@@ -1,8 +1,9 @@
 """The networks that ship: their recipes (`python -m lib weights` trains them anew) and what they are worth.
 
 The folders of data/weights: `trimap`, the network that is given a trimap, and `portrait`, the one that finds a person by
-itself (lib.models.portrait). Both are judged on rendered people who were held out, and on whatever photographs the reader
-has: with soft alpha and trimaps, or with masks.
+itself (lib.models.portrait); then the study's related systems at sizes for two cores, `alphagan`, `background` and `video`.
+All are judged on rendered people who were held out; the first two also on whatever photographs the reader has, with soft
+alpha and trimaps, or with masks.
 """
 
 import argparse
@@ -15,23 +16,47 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import inference
+from lib import inference, systems
 from lib.base import ROOT, UserError, runs_dir
 from lib.cutout import trimaps
 from lib.cutout.cutter import HEIGHT
 from lib.data.open import open_source
+from lib.data.plates import retaken
 from lib.data.trimap import make_trimap
 from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
+from lib.evaluation.systems import judge_clips, judge_stills
 from lib.models import store
+from lib.training import alphagan, background, portrait, video
+from lib.training.alphagan import AlphaGANRecipe
+from lib.training.background import BackgroundRecipe
+from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out, train
+from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
+from lib.training.video import VideoRecipe, clips_held_out
 
 FOLDER = ROOT / "data" / "weights"
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
+    # These begin with the encoder that the portrait network has already taught to see people.
+    "background": BackgroundRecipe(epochs=10, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
+    "video": VideoRecipe(epochs=12, images=300, side=192, late_side=320, encoder=str(FOLDER / "portrait")),
+    "alphagan": AlphaGANRecipe(epochs=10, images=800, side=160, late_side=160),
+}
+TRAIN = {
+    PortraitRecipe: portrait.train,
+    BackgroundRecipe: background.train,
+    VideoRecipe: video.train,
+    AlphaGANRecipe: alphagan.train,
+}
+GIVEN = {
+    "trimap": "image and trimap",
+    "portrait": "image",
+    "background": "image and plate",
+    "video": "frames of a clip",
+    "alphagan": "image and trimap",
 }
 
 
@@ -110,17 +135,16 @@ def cards(folder: Path = FOLDER) -> pd.DataFrame:
     """One row a shipped network: what it is given, parameters, MB, what it was trained on, whether its code is the same."""
     rows = []
     for file in sorted(folder.glob(f"*/{MANIFEST}")):
-        said, config = json.loads(file.read_text()), json.loads((file.parent / "config.json").read_text())
+        name, said = file.parent.name, json.loads(file.read_text())
+        config = json.loads((file.parent / "config.json").read_text())
         same = said["network_code"] == network_code(config)
         rows.append(
             {
-                "network": file.parent.name,
-                "it is given": "image and trimap" if config["trimap"] else "image",
+                "network": name,
+                "it is given": GIVEN[name],
                 "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
                 "MB": round(said["bytes"] / 1e6, 1),
-                "trained on": f"{config['epochs'] * config['images']} composites of {config['side']} px"
-                + (f", then {config['late_side']} px" if config["late_side"] != config["side"] else "")
-                + (", going on from an earlier training" if config["start_sha256"] else ""),
+                "trained on": _seen(config),
                 "code": "as measured" if same else "changed since: python -m lib weights --measure",
                 "SHA-256": said["sha256"][:12],
             }
@@ -128,23 +152,23 @@ def cards(folder: Path = FOLDER) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _seen(config: dict) -> str:
+    """What a network was trained on, in words."""
+    what = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
+    late = f", then {config['late_side']} px" if config["late_side"] != config["side"] else ""
+    earlier = ", going on from an earlier training" if config.get("start_sha256") else ""
+    return f"{config['epochs'] * config['images']} {what} of {config['side']} px{late}{earlier}"
+
+
 def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
     """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    from lib.baselines import SOLVERS
-
     model = store.load(folder / name)
-    if name == "trimap":
-        methods = {
-            "network": with_trimap(model),
-            "closed-form": SOLVERS["closed-form"],
-            "trimap": benchmark.controls_and_clusters(0)[benchmark.CONTROL],
-        }
-        sets = {"held-out": pictures_of_people(people)}
-        if benchmark_dir:
-            sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
-        found = {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
-        three = benchmark.judge(pictures_of_people(3), {"network": methods["network"]})
-        return found | {"three_held_out": _means(three)["network"]}
+    if name in ("trimap", "alphagan"):
+        return _measure_with_trimap(model, people, benchmark_dir)
+    if name == "background":
+        return _measure_with_plate(model, people)
+    if name == "video":
+        return _measure_over_clips(model)
     methods = {"network": without_trimap(model)}
     sets = {"held-out": pictures_of_people(people)} | (
         {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
@@ -153,8 +177,47 @@ def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: s
     return found | {"three_held_out": _means(judge_masks(pictures_of_people(3), methods))["network"]}
 
 
+def _measure_with_trimap(model: torch.nn.Module, people: int, benchmark_dir: str) -> dict:
+    from lib.baselines import SOLVERS
+
+    methods = {
+        "network": with_trimap(model),
+        "closed-form": SOLVERS["closed-form"],
+        "trimap": benchmark.controls_and_clusters(0)[benchmark.CONTROL],
+    }
+    sets = {"held-out": pictures_of_people(people)}
+    if benchmark_dir:
+        sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
+    found = {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
+    three = benchmark.judge(pictures_of_people(3), {"network": methods["network"]})
+    return found | {"three_held_out": _means(three)["network"]}
+
+
+def _measure_with_plate(model: torch.nn.Module, people: int) -> dict:
+    """At 240x320, the plate exact to the pixel and photographed otherwise (lib.data.plates.retaken)."""
+    method = {"network": lambda sample, _: systems.matte_before_plate(model, sample.image, sample.background)}
+    samples = list(people_held_out(people, (320, 240)))
+    again = [replace(each, image=image, background=plate) for each in samples for image, plate in [retaken(each)]]
+    found = {"plate": _means(judge_stills(samples, method)), "plate again": _means(judge_stills(again, method))}
+    return found | {"three_held_out": _means(judge_stills(samples[:3], method))["network"]}
+
+
+def _measure_over_clips(model: torch.nn.Module) -> dict:
+    """Six held-out clips of 12 frames at 240x320, with memory and without."""
+    methods = {
+        "network": lambda frames: systems.matte_clip(model, np.stack([frame.image for frame in frames])),
+        "without memory": lambda frames: systems.matte_clip(
+            model, np.stack([frame.image for frame in frames]), remember=False
+        ),
+    }
+    clips = {str(number): frames for number, frames in enumerate(clips_held_out(6, (320, 240)))}
+    found = {"clips": _means(judge_clips(clips, methods))}
+    three = dict(list(clips.items())[:3])
+    return found | {"three_held_out": _means(judge_clips(three, methods))["network"]}
+
+
 def _means(found: pd.DataFrame) -> dict[str, dict[str, float]]:
-    table = found[found.measure != "seconds"].groupby(["method", "measure"]).value.mean()
+    table = found[found.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
     return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
 
 
@@ -168,14 +231,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--measure", action="store_true", help="train nothing: measure what lies in data/weights again")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
-    from lib.models.onnx import export_onnx  # needs onnx, which measuring doesn't
+    from lib.models.onnx import GRAPHS, export_onnx  # needs onnx, which measuring doesn't
 
     for name in given.names or RECIPES:
         if name not in RECIPES:
             raise UserError(f"names: expected some of {', '.join(RECIPES)}, found {name!r}; correct it.")
         run, shipped = runs_dir("weights") / name, FOLDER / name
         if not given.measure:
-            train(run, replace(RECIPES[name], textures=given.textures), Machine(threads=given.threads))
+            recipe = replace(RECIPES[name], textures=given.textures)
+            TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
             export(run, shipped)
-        export_onnx(shipped)
+        if type(store.load(shipped, "cpu")) in GRAPHS:
+            export_onnx(shipped)
         keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))

@@ -33,8 +33,8 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     save_file(state, part)
     part.replace(folder / "model.safetensors")
     config = json.loads((run_dir / "config.json").read_text())
-    for name in ("textures", "start"):  # folders of the machine that trained
-        config[name] = Path(config.get(name, "")).name
+    for name in {"textures", "start", "encoder"} & set(config):  # folders of the machine that trained
+        config[name] = Path(config[name]).name
     manifest = {
         "sha256": file_digest(folder / "model.safetensors"),
         "bytes": (folder / "model.safetensors").stat().st_size,
