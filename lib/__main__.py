@@ -143,7 +143,16 @@ def ablation(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
-COMMANDS = {function.__name__: function for function in (train, matte, cutout, kaggle, transfer, weights, ablation)}
+def arms(arguments: Sequence[str]) -> None:
+    """Train the arms of an ablation of AlphaGAN or of Background Matting V2 for as many steps each."""
+    from lib.experiments.arms import main
+
+    main(arguments)
+
+
+COMMANDS = {
+    function.__name__: function for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms)
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

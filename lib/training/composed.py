@@ -64,16 +64,18 @@ class ComposedRecipe(Recipe):
         super().__post_init__()
         if self.images < self.batch_size:
             raise UserError(f"images: expected at least one batch of {self.batch_size}, found {self.images}; use more.")
-        if self.encoder != IMAGENET and not (Path(self.encoder) / "model.safetensors").is_file():
+
+    def inputs(self) -> dict[str, str]:
+        """What the encoder starts from, for the training's configuration. UserError where it isn't there."""
+        if self.encoder == IMAGENET:
+            return {"encoder_sha256": ""}
+        weights = Path(self.encoder) / "model.safetensors"
+        if not weights.is_file():
             raise UserError(
                 f"encoder: expected {IMAGENET} or the folder of a finished training, found no model.safetensors in "
                 f"{self.encoder!r}; correct it."
             )
-
-    def inputs(self) -> dict[str, str]:
-        """What the encoder starts from, for the training's configuration."""
-        own = self.encoder != IMAGENET
-        return {"encoder_sha256": file_digest(Path(self.encoder) / "model.safetensors") if own else ""}
+        return {"encoder_sha256": file_digest(weights)}
 
 
 class Composed(loop.System):
