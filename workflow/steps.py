@@ -22,6 +22,15 @@ class Step:
     gpu: bool = False  # one such step at a time
 
 
+def _weights(*names: str) -> tuple[str, ...]:
+    """The files of networks that ship."""
+    return tuple(
+        f"data/weights/{name}/{file}"
+        for name in names
+        for file in ("config.json", "manifest.json", "model.safetensors")
+    )
+
+
 STEPS = {
     "01_data": Step(
         figures=(
@@ -77,14 +86,45 @@ STEPS = {
         all_threads=True,
         gpu=True,
     ),
+    "08_alphagan": Step(
+        figures=("fig_alphagan_hair", "fig_adversary"),
+        tables=("tab_alphagan_sizes", "tab_alphagan_turns", "tab_alphagan", "tab_adversary"),
+        reads=("reports/ablation/adversary.csv", *_weights("alphagan", "trimap")),
+        all_threads=True,
+        gpu=True,
+    ),
+    "09_background": Step(
+        figures=(
+            "fig_background_difference",
+            "fig_background_cells",
+            "fig_background_dots",
+            "fig_disturbances",
+            "fig_background_new",
+        ),
+        tables=("tab_background_cells", "tab_background_turns", "tab_background", "tab_disturbances"),
+        reads=("reports/ablation/disturbances.csv", *_weights("background", "portrait")),
+        all_threads=True,
+        gpu=True,
+    ),
+    "10_video": Step(
+        figures=("fig_video_frames", "fig_video_memory", "fig_video_dots", "fig_video_flicker"),
+        tables=("tab_video_turns", "tab_video"),
+        files=("figures/{run}/fig_video_clip.webp",),
+        reads=_weights("video", "background", "portrait"),
+        all_threads=True,
+        gpu=True,
+    ),
     "11_your_portrait": Step(
         figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst"),
         tables=("tab_shipped", "tab_cutout", "tab_cutout_whole"),
-        reads=tuple(
-            f"data/weights/{name}/{file}"
-            for name in ("portrait", "trimap")
-            for file in ("config.json", "manifest.json", "model.safetensors", "model.onnx")
-        ),
+        reads=(*_weights("portrait", "trimap"), "data/weights/portrait/model.onnx", "data/weights/trimap/model.onnx"),
+        all_threads=True,
+        gpu=True,
+    ),
+    "12_systems": Step(
+        figures=("fig_systems", "fig_systems_people"),
+        tables=("tab_systems", "tab_systems_again", "tab_systems_large", "tab_systems_sizes"),
+        reads=_weights("alphagan", "background", "portrait", "trimap", "video"),
         all_threads=True,
         gpu=True,
     ),

@@ -84,21 +84,6 @@ def test_the_encoder_has_a_rate_of_its_own():
     assert counted == sum(parameter.numel() for parameter in system.model.parameters())
 
 
-def test_batches_come_in_order_from_any_place_on():
-    pictures = {(1, row): np.full((1, 2, 2), row, np.uint8) for row in range(6)}
-    for count in range(4):
-        parts = [[(1, 2 * part), (1, 2 * part + 1)] for part in range(count)]
-        got = list(portrait._ahead(pictures, parts))
-        assert [batch[:, 0, 0, 0].tolist() for batch in got] == [[2 * part, 2 * part + 1] for part in range(count)]
-
-
 def test_held_out_people_are_different_ones():
     pairs = list(portrait.held_out(2))
     assert len(pairs) == 2 and pairs[0][0].shape == (800, 600, 3) and not np.array_equal(pairs[0][1], pairs[1][1])
-
-
-def test_nothing_is_left_to_learn_beyond_an_alpha_of_0_or_1():
-    predicted = torch.tensor([-0.3, 0.4, 1.2, 1.2, -0.3, 1.2], requires_grad=True)
-    alpha = torch.tensor([0.0, 0.0, 1.0, 0.5, 1.0, 0.0])
-    (portrait.forgiven(predicted, alpha) - alpha).abs().sum().backward()
-    assert predicted.grad.tolist() == [0, 1, 0, 1, -1, 1]
