@@ -55,7 +55,7 @@ def test_it_tells_repeats_and_resumes(trained, tmp_path, monkeypatch):
 
 
 def test_it_ships_and_is_loaded_again(trained, tmp_path):
-    name, folder, _ = trained
+    _, folder, _ = trained
     export(folder, tmp_path)
     network, kept = store.load(tmp_path, "cpu"), load_file(folder / "model.safetensors")
     for key, value in network.state_dict().items():
