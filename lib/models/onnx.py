@@ -22,7 +22,9 @@ from lib.models import store
 from lib.models.dim import TwoStage, VGG16Matting
 from lib.models.encoder import Block, ConvNorm
 from lib.models.layers import Normalise, Pool
+from lib.models.mobile import Adapted
 from lib.models.portrait import PortraitMatting
+from lib.models.video import Memory, VideoMatting
 
 OPSET, IR_VERSION = 18, 8  # of December 2022: any runtime of today
 WEIGHTS, GRAPH, MANIFEST = "model.safetensors", "model.onnx", "manifest.json"
@@ -35,7 +37,8 @@ def export_onnx(folder: Path | str) -> str:
     The manifest gets that sum as `onnx_sha256`. The graph takes `image` (1,3,H,W) float32 RGB in [0,1] and, where the
     network wants one, `trimap` (1,1,H,W) float32 0, 0.5 or 1, both with sides of any multiple of 32 px, and gives
     `alpha` (1,1,H,W) float32 in [0,1]. The same weights give the same bytes. Load it by its path: its weights lie in
-    model.safetensors. UserError where the folder has no finished network or no manifest, or for a network without rule.
+    model.safetensors. A network for video takes and gives more: see `_clip`. UserError where the folder has no finished
+    network or no manifest, or for a network without rule.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
@@ -55,12 +58,17 @@ def _model(network: nn.Module, weights: Path) -> onnx.ModelProto:
             f"network: expected one of {', '.join(kind.__name__ for kind in GRAPHS)}, found "
             f"{type(network).__name__}; write its graph in lib/models/onnx.py."
         )
-    graph, inputs = _Graph(network, weights), [_value("image", 3)]
-    trimap = "trimap" if getattr(network, "trimap", True) else None
-    if trimap:
-        inputs.append(_value(trimap, 1))
-    graph.node("Identity", GRAPHS[type(network)](graph, network, "image", trimap), name="alpha")
-    whole = helper.make_graph(graph.nodes, "matting", inputs, [_value("alpha", 1)], graph.initialisers)
+    graph, inputs, outputs = _Graph(network, weights), [_value("image", 3)], [_value("alpha", 1)]
+    if isinstance(network, VideoMatting):
+        memories = [_value(name, channels, name) for name, channels in _clip(graph, network).items()]
+        inputs += memories
+        outputs += [_value("foreground", 3), *(_value(f"{each.name}_after", None, each.name) for each in memories)]
+    else:
+        trimap = "trimap" if getattr(network, "trimap", True) else None
+        if trimap:
+            inputs.append(_value(trimap, 1))
+        graph.node("Identity", GRAPHS[type(network)](graph, network, "image", trimap), name="alpha")
+    whole = helper.make_graph(graph.nodes, "matting", inputs, outputs, graph.initialisers)
     return helper.make_model(
         whole,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -69,8 +77,10 @@ def _model(network: nn.Module, weights: Path) -> onnx.ModelProto:
     )
 
 
-def _value(name: str, channels: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, channels, "height", "width"))
+def _value(name: str, channels: int | None, of: str = "") -> onnx.ValueInfoProto:
+    """An input or output (1,channels,height,width). of: where its height and width are others than the picture's."""
+    sides = ("height", "width") if not of else (f"{of}_height", f"{of}_width")
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, channels, *sides))
 
 
 class _Graph:
@@ -88,6 +98,12 @@ class _Graph:
         self.nodes.append(
             helper.make_node(kind, inputs, [name, *(f"{name}_{n}" for n in range(1, outputs))], name, **attributes)
         )
+        return name
+
+    def integers(self, *values: int) -> str:
+        """A constant list of whole numbers."""
+        name = f"constant{len(self.initialisers)}"
+        self.initialisers.append(helper.make_tensor(name, TensorProto.INT64, (len(values),), values))
         return name
 
     def constant(self, value, shape: tuple[int, ...] = ()) -> str:
@@ -199,6 +215,64 @@ def _doubled(g: _Graph, x: str) -> str:
     return g.node("Resize", x, "", g.constant([1, 1, 2, 2]), **how)
 
 
+# ------------------------------------------------------------------------------------------------- video
+
+MEMORIES = ("memory16", "memory8", "memory4", "memory2")  # names of the states, from the coarsest on
+
+
+def _clip(g: _Graph, network: VideoMatting) -> dict[str, int]:
+    """As VideoMatting.forward on one frame at its own size: image, and the memories of the frame before, (1,c,H/16,W/16)
+    and so on, zeros at a clip's start -> alpha, foreground, and each memory's `..._after`. 16 divides the sides.
+
+    Gives the memories' names and channels.
+    """
+    f1, f2, f3, f4 = _shallow(g, network.encoder)
+    s2 = g.node("AveragePool", "image", kernel_shape=[2, 2], strides=[2, 2])
+    s4 = g.node("AveragePool", s2, kernel_shape=[2, 2], strides=[2, 2])
+    s8 = g.node("AveragePool", s4, kernel_shape=[2, 2], strides=[2, 2])
+    pooled = g.sequence(g.node("GlobalAveragePool", f4), network.aspp.gate[1])
+    x = g.node("Mul", g.sequence(f4, network.aspp.features), g.node("Sigmoid", pooled))
+    found: dict[str, int] = {}
+    x = _remembered(g, x, network.memory16, MEMORIES[0], found)
+    levels = ((network.level8, f3, s8), (network.level4, f2, s4), (network.level2, f1, s2))
+    for (level, skip, picture), name in zip(levels, MEMORIES[1:], strict=True):
+        x = g.sequence(g.node("Concat", _doubled(g, x), skip, picture, axis=1), level.convolution)
+        x = _remembered(g, x, level.memory, name, found)
+    x = g.sequence(g.node("Concat", _doubled(g, x), "image", axis=1), network.level1)
+    residual = g.node("Split", g.sequence(x, network.matting), g.integers(3, 1), outputs=2, axis=1)
+    low, high = g.constant(0), g.constant(1)
+    g.node("Clip", f"{residual}_1", low, high, name="alpha")
+    g.node("Clip", g.node("Add", residual, "image"), low, high, name="foreground")
+    return found
+
+
+def _shallow(g: _Graph, encoder: Adapted) -> list[str]:
+    """As Adapted.forward of a Shallow encoder."""
+    x, maps = _conv_norm(g, g.normalised("image", encoder.normalise), encoder.network.stem), []
+    for group in encoder.network.groups:
+        for block in group:
+            x = _block(g, x, block)
+        maps.append(x)
+    return [maps[number] for number in (0, 1, 2, 4)]
+
+
+def _remembered(g: _Graph, x: str, memory: nn.Module, name: str, found: dict[str, int]) -> str:
+    """As Memory.forward on one frame; `found` gets the memory's name and channels. Without a memory, x as it is."""
+    if not isinstance(memory, Memory):
+        return x
+    half = memory.candidate.out_channels
+    found[name] = half
+    passing = g.node("Split", x, outputs=2, axis=1, num_outputs=2)
+    now = f"{passing}_1"
+    gates = g.node("Sigmoid", g.sequence(g.node("Concat", now, name, axis=1), memory.gates))
+    reset = g.node("Split", gates, outputs=2, axis=1, num_outputs=2)
+    recalled = g.node("Concat", now, g.node("Mul", reset, name), axis=1)
+    candidate = g.node("Tanh", g.sequence(recalled, memory.candidate))
+    changed = g.node("Mul", f"{reset}_1", g.node("Sub", candidate, name))  # (1 - z) h + z c = h + z (c - h)
+    state = g.node("Add", name, changed, name=f"{name}_after")
+    return g.node("Concat", passing, state, axis=1)
+
+
 # ------------------------------------------------------------------------------------ Deep Image Matting
 
 
@@ -245,10 +319,12 @@ def _two_stages(g: _Graph, network: TwoStage, image: str, trimap: str) -> str:
 
 
 # Class of the network -> what writes its nodes and gives the name of alpha. A new network has its line here.
-GRAPHS: dict[type, Callable[[_Graph, nn.Module, str, str | None], str]] = {
+# (VideoMatting's, `_clip`, has inputs and outputs of its own.)
+GRAPHS: dict[type, Callable] = {
     PortraitMatting: _portrait,
     VGG16Matting: _one_stage,
     TwoStage: _two_stages,
+    VideoMatting: _clip,
 }
 
 

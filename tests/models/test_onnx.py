@@ -17,6 +17,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from lib.models.onnx import export_onnx  # noqa: E402 (it needs onnx)
 
 SHIPPED = sorted((ROOT / "data" / "weights").glob("*/model.onnx"))
+VIDEO = {"system": "video", "memories": 3}
 CONFIGS = {
     "with a trimap": {"system": "portrait", "trimap": True, "width": 0.25},
     "without": {"system": "portrait", "trimap": False, "width": 0.25},
@@ -65,7 +66,41 @@ def test_shipped_graphs_are_of_today_and_answer_like_the_shipped_networks(graph,
     copy = shutil.copytree(graph.parent, tmp_path / "copy")
     said = json.loads((copy / "manifest.json").read_text())["onnx_sha256"]
     assert said == hashlib.sha256(graph.read_bytes()).hexdigest() == export_onnx(copy), "run python -m lib.models.onnx"
-    assert max(differences(graph.parent, SIZES)) < 1e-3
+    video = json.loads((copy / "config.json").read_text())["system"] == "video"
+    assert max((over_a_clip if video else differences)(graph.parent, SIZES)) < 1e-3
+
+
+def over_a_clip(folder, sizes) -> list[float]:
+    """As `differences`, over a clip of four frames: alpha, foreground and the memories of the last."""
+    network = store.load(folder, "cpu")
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    random, found = np.random.default_rng(0), []
+    for height, width in sizes:
+        clip = random.random((4, 3, height, width), np.float32)
+        scales = {"memory16": 16, "memory8": 8, "memory4": 4, "memory2": 2}
+        states = {
+            each.name: np.zeros((1, each.shape[1], height // scales[each.name], width // scales[each.name]), np.float32)
+            for each in session.get_inputs()[1:]
+        }
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(clip)[None])
+        for number, frame in enumerate(clip):
+            given = session.run(None, {"image": frame[None], **states})
+            answers = dict(zip((each.name for each in session.get_outputs()), given, strict=True))
+            states = {name: answers[f"{name}_after"] for name in states}
+            found.append(float(np.abs(answers["alpha"][0] - expected.alpha[0, number].numpy()).max()))
+            found.append(float(np.abs(answers["foreground"][0] - expected.foreground[0, number].numpy()).max()))
+        last = [each.numpy() for each in reversed(expected.states) if each is not None]
+        found += [float(np.abs(mine - true).max()) for mine, true in zip(states.values(), last, strict=True)]
+        assert expected.alpha.std() > 1e-4 and len(states) == len(last)
+    return found
+
+
+@pytest.mark.parametrize("memories", [3, 4, 0])
+def test_a_clip_goes_through_the_graph_as_through_the_network(tmp_path, memories):
+    folder = shipped(tmp_path, VIDEO | {"memories": memories})
+    export_onnx(folder)
+    assert max(over_a_clip(folder, SIZES)) < 2e-5  # fresh weights hardly leave 0.5
 
 
 def test_weights_are_pointed_to_and_the_same_weights_give_the_same_graph(tmp_path):
