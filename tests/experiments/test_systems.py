@@ -36,7 +36,7 @@ def test_controls_know_what_they_are_given_and_no_more():
     assert set(np.unique(controls["control: trimap, 0.5 where unknown (trimap)"])) == {0, 0.5, 1}
     mean = controls["control: mean alpha (nothing)"]
     assert mean.shape == (320, 240) and mean[-1, 120] > 0.9 and mean[0, 0] < 0.1
-    late = systems.a_frame_late(list(systems.clips(1, (64, 48)).values())[0])
+    late = systems.a_frame_late(next(iter(systems.clips(1, (64, 48)).values())))
     assert late.shape == (12, 64, 48)
 
 
