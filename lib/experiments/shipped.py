@@ -26,7 +26,7 @@ from lib.data.trimap import make_trimap
 from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
-from lib.evaluation.systems import judge_clips, judge_stills
+from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
 from lib.models import store
 from lib.training import alphagan, background, portrait, video
 from lib.training.alphagan import AlphaGANRecipe
@@ -37,6 +37,7 @@ from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
 from lib.training.video import VideoRecipe, clips_held_out
 
 FOLDER = ROOT / "data" / "weights"
+SMALL = (320, 240)  # height and width in px at which the networks with a plate and for video are judged
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
@@ -164,17 +165,34 @@ def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: s
     """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
     model = store.load(folder / name)
     if name in ("trimap", "alphagan"):
-        return _measure_with_trimap(model, people, benchmark_dir)
-    if name == "background":
-        return _measure_with_plate(model, people)
-    if name == "video":
-        return _measure_over_clips(model)
-    methods = {"network": without_trimap(model)}
-    sets = {"held-out": pictures_of_people(people)} | (
-        {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
-    )
-    found = {each: _means(judge_masks(pictures, methods)) for each, pictures in sets.items()}
-    return found | {"three_held_out": _means(judge_masks(pictures_of_people(3), methods))["network"]}
+        found = _measure_with_trimap(model, people, benchmark_dir)
+    elif name == "background":
+        samples = list(people_held_out(people, SMALL))
+        again = [replace(each, image=image, background=plate) for each in samples for image, plate in [retaken(each)]]
+        sets = {"plate": samples, "plate again": again}
+        found = {each: _means(judge_stills(some, {"network": with_plate(model)})) for each, some in sets.items()}
+    elif name == "video":
+        methods = {"network": over_a_clip(model), "without memory": over_a_clip(model, remember=False)}
+        found = {"clips": _means(judge_clips(_clips(6), methods))}
+    else:
+        sets = {"held-out": pictures_of_people(people)}
+        sets |= {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
+        methods = {"network": without_trimap(model)}
+        found = {each: _means(judge_masks(pictures, methods)) for each, pictures in sets.items()}
+    return found | {"three_held_out": score_three(name, model)}
+
+
+def score_three(name: str, model: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
+    """Mean scores on the first three held-out people, or clips: what a test of the weights can repeat in seconds."""
+    if name in ("trimap", "alphagan"):
+        found = benchmark.judge(pictures_of_people(3), {"network": with_trimap(model, precision)})
+    elif name == "background":
+        found = judge_stills(list(people_held_out(3, SMALL)), {"network": with_plate(model, precision)})
+    elif name == "video":
+        found = judge_clips(_clips(3), {"network": over_a_clip(model, precision=precision)})
+    else:
+        found = judge_masks(pictures_of_people(3), {"network": without_trimap(model, precision=precision)})
+    return _means(found)["network"]
 
 
 def _measure_with_trimap(model: torch.nn.Module, people: int, benchmark_dir: str) -> dict:
@@ -188,32 +206,26 @@ def _measure_with_trimap(model: torch.nn.Module, people: int, benchmark_dir: str
     sets = {"held-out": pictures_of_people(people)}
     if benchmark_dir:
         sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
-    found = {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
-    three = benchmark.judge(pictures_of_people(3), {"network": methods["network"]})
-    return found | {"three_held_out": _means(three)["network"]}
+    return {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
 
 
-def _measure_with_plate(model: torch.nn.Module, people: int) -> dict:
-    """At 240x320, the plate exact to the pixel and photographed otherwise (lib.data.plates.retaken)."""
-    method = {"network": lambda sample, _: systems.matte_before_plate(model, sample.image, sample.background)}
-    samples = list(people_held_out(people, (320, 240)))
-    again = [replace(each, image=image, background=plate) for each in samples for image, plate in [retaken(each)]]
-    found = {"plate": _means(judge_stills(samples, method)), "plate again": _means(judge_stills(again, method))}
-    return found | {"three_held_out": _means(judge_stills(samples[:3], method))["network"]}
+def with_plate(model: torch.nn.Module, precision: str = "auto") -> Still:
+    """Background Matting V2 as judge_stills takes a method: a sample's background is its plate."""
+    return lambda sample, _: systems.matte_before_plate(model, sample.image, sample.background, precision=precision)
 
 
-def _measure_over_clips(model: torch.nn.Module) -> dict:
-    """Six held-out clips of 12 frames at 240x320, with memory and without."""
-    methods = {
-        "network": lambda frames: systems.matte_clip(model, np.stack([frame.image for frame in frames])),
-        "without memory": lambda frames: systems.matte_clip(
-            model, np.stack([frame.image for frame in frames]), remember=False
-        ),
-    }
-    clips = {str(number): frames for number, frames in enumerate(clips_held_out(6, (320, 240)))}
-    found = {"clips": _means(judge_clips(clips, methods))}
-    three = dict(list(clips.items())[:3])
-    return found | {"three_held_out": _means(judge_clips(three, methods))["network"]}
+def over_a_clip(model: torch.nn.Module, remember: bool = True, precision: str = "auto") -> Moving:
+    """Robust Video Matting as judge_clips takes a method."""
+
+    def method(frames):
+        images = np.stack([frame.image for frame in frames])
+        return systems.matte_clip(model, images, remember=remember, precision=precision)
+
+    return method
+
+
+def _clips(count: int) -> dict:
+    return {str(number): frames for number, frames in enumerate(clips_held_out(count, SMALL))}
 
 
 def _means(found: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -19,12 +19,12 @@ from lib.data.plates import retaken
 from lib.data.portraits import FOLDER as PEOPLE, read_manifest
 from lib.data.source import Sample
 from lib.evaluation.systems import Found, Moving, Still
-from lib.experiments.shipped import FOLDER
+from lib.experiments.shipped import FOLDER, SMALL, over_a_clip, with_plate
 from lib.models import store
 from lib.training.composed import people_held_out
 from lib.training.video import clips_held_out
 
-SMALL, LARGE = (320, 240), (800, 600)  # height and width in px of what is compared
+LARGE = (800, 600)  # height and width in px of what is compared, beside SMALL
 THRESHOLD = 0.08  # of the control that differs picture and plate, chosen on people to train on (`best_threshold`)
 LONGEST = 512  # px of the longer side that the published network's inner part sees at most
 
@@ -69,9 +69,7 @@ def stills(nets: Mapping[str, nn.Module], solvers: bool = True) -> dict[str, Sti
         "control: trimap, 0.5 where unknown (trimap)": lambda _, trimap: (_levels(trimap), None),
         "control: |picture - plate| > threshold (plate)": lambda sample, _: (differs(sample), None),
         "portrait network (nothing)": lambda sample, _: (found_in(nets["portrait"], sample.image), None),
-        "Background Matting V2, small (plate)": lambda sample, _: systems.matte_before_plate(
-            nets["background"], sample.image, sample.background
-        ),
+        "Background Matting V2, small (plate)": lambda sample, trimap: with_plate(nets["background"])(sample, trimap),
         "Robust Video Matting, small (one frame)": lambda sample, _: first_frame(nets["video"], sample.image),
         "AlphaGAN, small (trimap)": lambda sample, trimap: (matted(nets["alphagan"], sample.image, trimap), None),
         "trimap network (trimap)": lambda sample, trimap: (matted(nets["trimap"], sample.image, trimap), None),
@@ -128,10 +126,8 @@ def moving(nets: Mapping[str, nn.Module]) -> dict[str, Moving]:
             np.stack([found_in(nets["portrait"], frame.image) for frame in frames]),
             None,
         ),
-        "Robust Video Matting, small, without memory": lambda frames: systems.matte_clip(
-            nets["video"], pictures(frames), remember=False
-        ),
-        "Robust Video Matting, small": lambda frames: systems.matte_clip(nets["video"], pictures(frames)),
+        "Robust Video Matting, small, without memory": over_a_clip(nets["video"], remember=False),
+        "Robust Video Matting, small": over_a_clip(nets["video"]),
         "Background Matting V2, small, plate of each frame": lambda frames: plated(
             nets["background"], frames, [frame.background for frame in frames]
         ),
