@@ -28,7 +28,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from benchmarks import compose, metrics, whole_image
+from benchmarks import clip, compose, metrics, whole_image
 from lib.base import UserError, reports_dir, write_atomically
 from lib.baselines import STARTS, gmm_alpha, kmeans_alpha
 from lib.data.open import open_source
@@ -76,6 +76,8 @@ def bench(
             "a whole picture, network": whole_image.network,
             "a whole picture, closed form": whole_image.closed_form,
             f"a picture of {whole_image.LARGER:g} times the side, in tiles": whole_image.large,
+            "a clip at 240x320, ONNX Runtime": clip.by_onnx,
+            "a clip at 240x320, PyTorch": clip.by_torch,
         }
         for name, part in parts.items():
             result, peak = _alone(part, Path(folder), size, batch_size, epochs)
@@ -106,6 +108,7 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
         ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
         ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None),
         ("a whole picture, two-stage network / pymatting's closed form", "whole_network", "whole_closed_form", None),
+        ("frames of a clip at 240x320, ONNX Runtime (30 a second asked) / PyTorch", "clip_onnx", "clip_torch", None),
     ]:
         rows.append(
             {

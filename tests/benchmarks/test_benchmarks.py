@@ -17,7 +17,7 @@ def test_bench_writes_ratios(tmp_path, monkeypatch):
     assert (rates["ours"] > 0).all() and (rates["reference"] > 0).all()
     assert np.allclose(rates["ratio"], rates["ours"] / rates["reference"])
     assert rates["what"].iloc[-1].startswith("SAD, MSE, Grad and Conn / ")
-    assert len(memory) == 10 and (memory["peak_mb"] > 100).all()
+    assert len(memory) == 12 and (memory["peak_mb"] > 100).all()
     speed.write(rates, memory, {"images": 8, "size": 28, "batch_size": 4}, tmp_path / "bench")
     record = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert record["rates"][0]["target"] == 3.0 and record["rates"][1]["target"] is None
