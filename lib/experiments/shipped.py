@@ -43,7 +43,7 @@ RECIPES = {
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
     # These begin with the encoder that the portrait network has already taught to see people.
     "background": BackgroundRecipe(epochs=10, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoRecipe(epochs=12, images=300, side=192, late_side=320, encoder=str(FOLDER / "portrait")),
+    "video": VideoRecipe(epochs=9, images=240, side=192, late_side=320, encoder=str(FOLDER / "portrait")),
     "alphagan": AlphaGANRecipe(epochs=10, images=800, side=160, late_side=160),
 }
 TRAIN = {
