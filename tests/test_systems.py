@@ -15,13 +15,8 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (5, 66, 50, 3), dtype=np.ui
 def networks():
     torch.manual_seed(0)
     made = background.small(), video.small()
-    for network in made:
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
-                layer.running_mean.uniform_(-0.3, 0.3)
-                layer.running_var.uniform_(0.5, 2)
-        for value in network.parameters():
-            torch.nn.init.normal_(value, std=0.05)
+    for last in (made[0].base.decode1, made[0].refiner.at_full[-1], made[1].matting):
+        torch.nn.init.normal_(last.weight, std=0.5)  # answers that differ from pixel to pixel
     return made
 
 
@@ -41,6 +36,7 @@ def test_a_plate_of_another_size_or_the_picture_itself_is_told_of(networks):
 
 def test_a_clip_in_chunks_is_the_clip_at_once(networks, monkeypatch):
     whole, colours = systems.matte_clip(networks[1], PICTURES, precision="fp32")
+    assert whole.std() > 1e-3, "a flat answer would compare nothing"
     assert whole.shape == (5, 66, 50) and colours.shape == (5, 66, 50, 3)
     monkeypatch.setattr(systems, "CHUNK", 2)
     parts, _ = systems.matte_clip(networks[1], PICTURES, precision="fp32")

@@ -104,8 +104,14 @@ class Composed(loop.System):
         return max(1, self.images // self.recipe.batch_size // self.recipe.accumulate)
 
     def batches(self, epoch: int, first: int) -> Iterator[torch.Tensor]:
-        """uint8 batches on the device, as the pictures' data set says, composed while the step before runs."""
-        yield from stacks(self.pictures(epoch), epoch, first, self.images, self.recipe.batch_size, self.place)
+        """uint8 batches on the device, as the pictures' data set says, composed while the step before runs.
+
+        What a network draws of itself while it learns from one (dropout) depends on (seed, epoch, batch) alone, too.
+        """
+        found = stacks(self.pictures(epoch), epoch, first, self.images, self.recipe.batch_size, self.place)
+        for number, stack in enumerate(found, first):
+            torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, epoch, number]).generate_state(1)[0]))
+            yield stack
 
     def late(self, epoch: int) -> bool:
         """Whether an epoch is of the last third."""
