@@ -3,6 +3,7 @@ PROFILE ?= quick
 DATA ?=
 DATA_DIR ?=
 SET ?=
+CLAIM ?=
 SNAKEMAKE ?=
 LAB ?=
 CORES ?= 0
@@ -24,9 +25,9 @@ paper: .venv/ready
 status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
 
-# Reruns what is stale, then says of each claim whether it stands as published.
+# Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
 verify: .venv/ready
-	@$(BIN)/python -m workflow.verify $(OPTIONS)
+	@$(BIN)/python -m workflow.verify $(if $(CLAIM),--claim=$(call quoted,$(CLAIM))) $(OPTIONS)
 
 # Makes the values of this run the published ones, which `make verify` compares with.
 publish: .venv/ready

@@ -13,7 +13,7 @@ import typst
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
 from lib.output import notebook, style
-from workflow import claims, drawing, failures, record, values
+from workflow import claim_tables, drawing, failures, record, values
 from workflow.text.render import render
 
 FOLDER = ROOT / "reports" / "article"
@@ -50,7 +50,7 @@ def build(run: str) -> None:
             f"reports/{run}/values/{name}.json: expected values of the code that is here, found that "
             f"{reason}; run `make paper`."
         )
-    claims.write_table(run)
+    claim_tables.write(run)
     _workflow(run)
     pages = {kind: render(SOURCE, run, kind) for kind in ("html", "pdf")}
     write_atomically(reports_dir(run) / "abstract.md", (_abstract(pages["html"]) + "\n").encode())

@@ -1,26 +1,33 @@
-"""The claims of reports/claims.yaml, judged by the values of a run: holds, refuted, not shown, or not tested.
+"""The claims of reports/claims.yaml, judged by the values of a run.
 
-A claim is data: a sentence, the values it rests on, and one condition on one of them. A difference with an interval
-holds or is refuted only when the whole 95 % interval lies on one side; in between, or without one, nothing is shown.
+A claim is data: a sentence, the values it rests on, one condition on one of them, and the scale that a run must have to
+test it. A difference with an interval holds or is refuted only when the whole 95 % interval lies on one side; in between,
+or without one, nothing is shown. A run below the scale is told which way it points, and no more.
 """
 
+import difflib
 import math
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
-from lib.base import ROOT, UserError, reports_dir, write_atomically
+from lib.base import ROOT, UserError
 from lib.experiments import published
-from lib.output import notebook
 from workflow import values
+from workflow.steps import NOTEBOOKS, STEPS
 
 CLAIMS = ROOT / "reports" / "claims.yaml"
-FIELDS = {"id", "claim", "source", "rests_on", "holds_if", "tolerance"}
-CONDITIONS = ("below", "above", "equal", "between")
+KINDS = ("study", "slip", "ours")
+FIELDS = {"id", "kind", "claim", "rests_on", "holds_if", "tolerance"}  # of every claim that has a condition
+READ = {"id", "kind", "claim", "section", "quote", "found"}  # of a slip that is seen by reading alone
+MAY = {"quote", "section", "scale"}
+CONDITIONS = ("below", "above", "equal", "between", "alike")
+SCALES = ("steps", "training_images", "test_images", "seeds")
 TOLERANCES = ("exact", "same hardware", "statistical")
-SHOWN = ["claim", "source", "measured", "holds if", "outcome"]  # columns for readers
-HOLDS, REFUTED, NOT_SHOWN, NOT_TESTED = "holds", "refuted", "not shown", "not tested"
+HOLDS, REFUTED, NOT_SHOWN = "holds", "refuted", "not shown"
+NOT_TESTED, NOT_AT_SCALE = "not tested", "not tested at this scale"
+SLIP = {HOLDS: "adds up", REFUTED: "a slip"}  # what a slip's condition comes to
+POINTS = {HOLDS: "the same way", REFUTED: "the other way", NOT_SHOWN: "neither way", NOT_TESTED: "neither way"}
 
 
 def read(path: Path = CLAIMS) -> list[dict]:
@@ -30,37 +37,59 @@ def read(path: Path = CLAIMS) -> list[dict]:
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path.name}: expected a YAML list of claims, found: {error}; correct it.") from error
     for claim in listed:
-        where = f"{path.name}, claim {claim.get('id', '?')}"
-        if unknown := set(claim) - FIELDS - {"needs"}:
-            raise UserError(
-                f"{where}: expected the fields {', '.join(sorted(FIELDS))}, found {', '.join(unknown)}; correct it."
-            )
-        if missing := FIELDS - set(claim):
-            raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
-        kinds = [kind for kind in claim["holds_if"] if kind in CONDITIONS]
-        if len(kinds) != 1 or claim["holds_if"].get("value") not in claim["rests_on"]:
-            raise UserError(
-                f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
-                f"found {claim['holds_if']}; correct it."
-            )
-        if claim["tolerance"] not in TOLERANCES:
-            raise UserError(
-                f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; choose one."
-            )
+        _check(claim, f"{path.name}, claim {claim.get('id', '?')}")
     return listed
 
 
+def with_condition() -> list[dict]:
+    """The claims that a run is judged by; the others are slips that reading shows."""
+    return [claim for claim in read() if "holds_if" in claim]
+
+
+def one(name: str) -> list[dict]:
+    """The claim of an id, alone in a list; UserError with the closest id for one that is unknown."""
+    listed = {claim["id"]: claim for claim in with_condition()}
+    if name not in listed:
+        close = difflib.get_close_matches(name, listed, n=1, cutoff=0.0)
+        raise UserError(f"CLAIM: expected an id of reports/claims.yaml, found {name!r}; did you mean {close[0]}?")
+    return [listed[name]]
+
+
+def of_run(folder: Path) -> dict[str, values.Leaf]:
+    """What the claims may name: the study's values, those of a run by its folder, and its parameters as `p.<name>`."""
+    return published.values() | values.load(folder) | named(values.parameters(folder))
+
+
+def named(parameters: dict) -> dict[str, values.Leaf]:
+    """Parameters under the names that claims call them by."""
+    return {f"p.{name}": value for name, value in parameters.items()}
+
+
 def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
-    """The outcome of one claim by the values of a run. UserError when a value that it rests on is missing."""
-    for name in claim["rests_on"]:
-        if name not in known:
-            raise UserError(
-                f"claims.yaml, claim {claim['id']}: expected the value {name}, found none in the run; let "
-                f"notebook {name.split('.')[0]} record it, or correct the claim."
-            )
-    if any(known.get(name) != wanted for name, wanted in claim.get("needs", {}).items()):
-        return NOT_TESTED
-    condition = claim["holds_if"]
+    """The outcome of a claim that has a condition, by what `of_run` gives. UserError when a value of it is missing."""
+    if missing := sorted(names(claim) - known.keys()):
+        raise UserError(
+            f"claims.yaml, claim {claim['id']}: expected the value {missing[0]}, found none in the run; let "
+            f"notebook {missing[0].split('.')[0]} record it, or correct the claim."
+        )
+    if shortfalls(claim, known):
+        return NOT_AT_SCALE
+    outcome = meets(claim["holds_if"], known)
+    return SLIP.get(outcome, outcome) if claim["kind"] == "slip" else outcome
+
+
+def shortfalls(claim: dict, known: dict[str, values.Leaf]) -> dict[str, tuple[float, float]]:
+    """What a run has too few of for a claim: "steps" -> (60, 4440); empty when its scale will do."""
+    short = {}
+    for what, part in claim.get("scale", {}).items():
+        has, needs = values.number(known[part["has"]]) or 0.0, bound(part["needs"], known)
+        if has < needs:
+            short[what] = (has, needs)
+    return short
+
+
+def meets(condition: dict, known: dict[str, values.Leaf]) -> str:
+    """Whether a value meets a condition, whatever the scale of the run: holds, refuted, not shown, or not tested."""
     leaf = known[condition["value"]]
     number = values.number(leaf)
     if number is None:
@@ -69,74 +98,78 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
         return NOT_SHOWN  # an estimate without an interval
     low, high = (leaf["low"], leaf["high"]) if isinstance(leaf, dict) else (number, number)
     if "equal" in condition:
-        return HOLDS if math.isclose(number, _bound(condition["equal"], known), rel_tol=1e-9) else REFUTED
+        return HOLDS if math.isclose(number, bound(condition["equal"], known), rel_tol=1e-9) else REFUTED
+    floor, ceiling = limits(condition, known)
+    return HOLDS if floor < low and high < ceiling else REFUTED if high < floor or low > ceiling else NOT_SHOWN
+
+
+def limits(condition: dict, known: dict[str, values.Leaf]) -> tuple[float, float]:
+    """Between which two numbers a condition wants the whole interval; infinity where it has no limit."""
+    if "alike" in condition:
+        margin = abs(bound(condition["alike"]["margin"], known))
+        return -margin, margin
     if "between" in condition:
-        floor, ceiling = (_bound(bound, known) for bound in condition["between"])
-        return _side(floor < low and high < ceiling, high < floor or low > ceiling)
-    if "below" in condition:
-        bound = _bound(condition["below"], known)
-        return _side(high < bound, low > bound)
-    bound = _bound(condition["above"], known)
-    return _side(low > bound, high < bound)
+        return tuple(bound(limit, known) for limit in condition["between"])
+    return bound(condition.get("above", -math.inf), known), bound(condition.get("below", math.inf), known)
 
 
-def judged(folder: Path) -> pd.DataFrame:
-    """All claims on a run, by its folder (reports/<run>): id, claim, source, measured (the value of the condition, in words), outcome."""
-    known = published.values() | values.load(folder)
-    rows = [
-        {
-            "id": claim["id"],
-            "claim": claim["claim"],
-            "source": claim["source"],
-            "measured": measured(known.get(claim["holds_if"]["value"])),
-            "holds if": condition(claim["holds_if"], known),
-            "outcome": judge(claim, known),
-            "tolerance": claim["tolerance"],
-            "rests on": ", ".join(claim["rests_on"]),
-        }
-        for claim in read()
-    ]
-    return pd.DataFrame(rows)
-
-
-def measured(leaf: values.Leaf) -> str:
-    """A value for a table: a number with its interval where it has one."""
-    number = values.number(leaf)
-    if number is None:
-        return "" if leaf is None or isinstance(leaf, dict) else str(leaf)
-    text = f"{number:,.0f}" if float(number).is_integer() and abs(number) >= 1 else f"{number:.3f}"
-    if isinstance(leaf, dict) and leaf.get("low") is not None:
-        text += f" ({leaf['low']:.3f} to {leaf['high']:.3f})"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def condition(holds_if: dict, known: dict[str, values.Leaf]) -> str:
-    """The condition of a claim in words: "below 0", "is 34,427"."""
-    kind = next(kind for kind in CONDITIONS if kind in holds_if)
-    bounds = holds_if[kind] if isinstance(holds_if[kind], list) else [holds_if[kind]]
-    spelled = [f"{_bound(bound, known):,.10g}".replace("-", "\N{MINUS SIGN}") for bound in bounds]
-    return {"below": "below {}", "above": "above {}", "equal": "is {}", "between": "{} to {}"}[kind].format(*spelled)
-
-
-def write_table(run: str) -> None:
-    """Write reports/<run>/tables/tab_claims.csv and .md."""
-    frame = judged(reports_dir(run))
-    folder = reports_dir(run) / "tables"
-    notebook.write_csv(frame, folder / "tab_claims.csv")
-    shown = frame[SHOWN].to_markdown(index=False, disable_numparse=True)
-    caption = f"Claims of the study and of this paper, judged on run {run} by the rules of reports/claims.yaml."
-    write_atomically(folder / "tab_claims.md", f"{shown}\n\n*{caption}*\n".encode())
-
-
-def _bound(bound: float | str, known: dict[str, values.Leaf]) -> float:
+def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
     """A bound is a number, or the name of a value."""
-    if not isinstance(bound, str):
-        return float(bound)
-    number = values.number(known.get(bound))
+    if not isinstance(given, str):
+        return float(given)
+    number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {bound} as a bound, found none; correct the claim.")
+        raise UserError(f"claims.yaml: expected the value {given} as a bound, found none; correct the claim.")
     return number
 
 
-def _side(holds: bool, refuted: bool) -> str:
-    return HOLDS if holds else REFUTED if refuted else NOT_SHOWN
+def names(claim: dict) -> set[str]:
+    """The values that a claim with a condition rests on, its scale among them."""
+    return {*claim["rests_on"], *(part["has"] for part in claim.get("scale", {}).values())}
+
+
+def notebooks(claim: dict) -> list[str]:
+    """The notebooks that make the values which a claim names, and those that they need, in the order of the paper."""
+    wanted = {name.split(".")[0] for name in names(claim)}
+    for notebook in reversed(NOTEBOOKS):
+        wanted |= set(STEPS[notebook].needs) if notebook in wanted else set()
+    return [notebook for notebook in NOTEBOOKS if notebook in wanted]
+
+
+def _check(claim: dict, where: str) -> None:
+    if claim.get("kind") not in KINDS:
+        raise UserError(f"{where}: expected a kind {', '.join(KINDS)}, found {claim.get('kind')!r}; choose one.")
+    by_reading = "found" in claim
+    wanted = READ if by_reading else FIELDS | ({"section"} if claim["kind"] != "ours" else set())
+    if missing := wanted - set(claim):
+        raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
+    if unknown := set(claim) - wanted - (set() if by_reading else MAY):
+        raise UserError(
+            f"{where}: expected the fields {', '.join(sorted(wanted))}, found {', '.join(sorted(unknown))}; correct it."
+        )
+    if by_reading:
+        if claim["kind"] != "slip":
+            raise UserError(f"{where}: expected holds_if, found what only a slip may have, `found`; state a condition.")
+        return
+    if "quote" in claim and not claim["quote"]:
+        raise UserError(f"{where}: expected the study's words as quote, found none; leave the field out.")
+    condition = claim["holds_if"]
+    if len([kind for kind in condition if kind in CONDITIONS]) != 1 or condition.get("value") not in claim["rests_on"]:
+        raise UserError(
+            f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
+            f"found {condition}; correct it."
+        )
+    if "alike" in condition and set(condition["alike"]) != {"margin", "reason"}:
+        raise UserError(
+            f"{where}: expected alike with a margin and its reason, found {condition['alike']}; correct it."
+        )
+    for what, part in claim.get("scale", {}).items():
+        if what not in SCALES or set(part) != {"has", "needs"}:
+            raise UserError(
+                f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
+                f"found {what}: {part}; correct it."
+            )
+    if claim["tolerance"] not in TOLERANCES:
+        raise UserError(
+            f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; choose one."
+        )

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
@@ -37,9 +38,11 @@ def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Na
 
 def bring_up_to_date(arguments: argparse.Namespace) -> int:
     """Make what is stale of the run that the arguments name; with --status only say what is. Returns the exit
-    status."""
+    status. With a list `notebooks` in the arguments these and no article are made; it names what they need as well."""
     given = settings(arguments)
     run, steps = given["run"], plan.make_plan(arguments.profile, given)
+    if (only := getattr(arguments, "notebooks", None)) is not None:
+        return _bring_notebooks_up_to_date(arguments, run, steps, only)
     stale = plan.stale_reasons(run, steps)
     ending = plan.ending_reasons(run, stale)
     for name, reasons in {**stale, "article": ending}.items():
@@ -54,16 +57,41 @@ def bring_up_to_date(arguments: argparse.Namespace) -> int:
     start = time.monotonic()
     with alone(run):
         plan.forget_stale(run, steps)
-        failures.forget(run)
-        write_atomically(runs_dir(run) / "plan.json", json.dumps(steps, indent=1, sort_keys=True).encode())
-        sources = [file.relative_to(ROOT).as_posix() for file in plan.article_sources()]
-        write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
-        status, log = snakemake(run, arguments.cores or os.cpu_count() or 1, arguments.snakemake)
+        status, log = _execute(arguments, run, steps)
     if not status:
         print(f"{told} ({time.monotonic() - start:.0f} s).")
         return 0
     if not all(record.step_path(run, notebook).is_file() for notebook in steps):
         (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
+    return _tell_failure(run, steps, log)
+
+
+def _bring_notebooks_up_to_date(arguments: argparse.Namespace, run: str, steps: dict, only: list[str]) -> int:
+    """The same for some notebooks alone. The article of the run, where it has one, is stale after that."""
+    wanted = {name: steps[name] for name in only}
+    stale = plan.stale_reasons(run, wanted)
+    for name, reasons in stale.items():
+        print(f"{name}: {'stale (' + ', '.join(reasons) + ')' if reasons else 'up to date'}", flush=True)
+    if not any(stale.values()):
+        return 0
+    with alone(run):
+        plan.forget_stale(run, wanted)
+        status, log = _execute(arguments, run, steps, [record.step_path(run, name) for name in only])
+    return _tell_failure(run, wanted, log) if status else 0
+
+
+def _execute(arguments: argparse.Namespace, run: str, steps: dict, targets: Sequence[Path] = ()) -> tuple[int, str]:
+    """Leave Snakemake the plan and let it make the targets, by default everything."""
+    failures.forget(run)
+    write_atomically(runs_dir(run) / "plan.json", json.dumps(steps, indent=1, sort_keys=True).encode())
+    sources = [file.relative_to(ROOT).as_posix() for file in plan.article_sources()]
+    write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
+    made = [target.relative_to(ROOT).as_posix() for target in targets]
+    more = shlex.join([*shlex.split(arguments.snakemake), *made])
+    return snakemake(run, arguments.cores or os.cpu_count() or 1, more)
+
+
+def _tell_failure(run: str, steps: dict, log: str) -> int:
     print(
         "\n".join(
             [

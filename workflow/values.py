@@ -37,9 +37,14 @@ def load(folder: Path) -> dict[str, Leaf]:
 def parameters(folder: Path) -> dict:
     """The parameters of all notebooks of a run, in one dict."""
     merged: dict = {}
-    for path in sorted((folder / "values").glob("*.json")):
-        merged |= _content(path)["parameters"]
+    for given in parameters_by_notebook(folder).values():
+        merged |= given
     return merged
+
+
+def parameters_by_notebook(folder: Path) -> dict[str, dict]:
+    """Notebook -> the parameters that it ran with, of a run by its folder."""
+    return {path.stem: _content(path)["parameters"] for path in sorted((folder / "values").glob("*.json"))}
 
 
 def stale(folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Do the published claims still hold here? `python -m workflow.verify quick` makes the run quick and judges it.
 
-It takes the options of `python -m workflow`. The published values of a run are kept in reports/reference/<run>.json
+It takes the options of `python -m workflow`; with `--claim ID` it makes only the notebooks that this claim rests on. The published values of a run are kept in reports/reference/<run>.json
 (`--publish` writes them). For each claim: its outcome now, whether it was the same, and how far the values under it
 have drifted, by the claim's tolerance: exact (equal), same hardware (equal but for rounding on the same machine,
 statistical elsewhere), or statistical (within workflow.compare.MOVED spreads).
@@ -54,13 +54,16 @@ def reference(*runs: str) -> dict:
     )
 
 
-def refuse_other_parameters(published: dict, found: dict, run: str) -> None:
-    """UserError when a run has other parameters than the published values; its name and its data's place are its own."""
+def refuse_other_parameters(published: dict, found: dict, run: str, of: set[str] | None = None) -> None:
+    """UserError when a run has other parameters than the published values; its name and its data's place are its own.
+
+    of: the parameters to compare; None: all.
+    """
     before, after = (
         {
             name: os.path.basename(value) if name in plan.PATHS else value
             for name, value in one.items()
-            if name not in ("run", "data_dir")
+            if name not in ("run", "data_dir") and (of is None or name in of)
         }
         for one in (published["parameters"], found)
     )
@@ -71,16 +74,24 @@ def refuse_other_parameters(published: dict, found: dict, run: str) -> None:
         )
 
 
-def verdicts(run: str, published: dict) -> pd.DataFrame:
-    """One row a claim: id, claim, outcome, published outcome, drift (in words), ok. published: from `reference`.
+def verdicts(run: str, published: dict, listed: list[dict]) -> pd.DataFrame:
+    """One row a claim: id, claim, outcome, published outcome, drift (in words), ok.
 
-    ok: the outcome is the published one and no value has drifted beyond the claim's tolerance.
+    published: from `reference`; listed: claims that have a condition. ok: the outcome is the published one and no value
+    has drifted beyond the claim's tolerance.
     """
-    refuse_other_parameters(published, values.parameters(reports_dir(run)), run)
-    then, now = (study.values() | known for known in (published["values"], values.load(reports_dir(run))))
+    parameters = values.parameters(reports_dir(run))
+    then = study.values() | published["values"] | claims.named(published["parameters"])
+    made = values.load(reports_dir(run)) if any(map(claims.notebooks, listed)) else {}
+    now = study.values() | made | claims.named(parameters)
     same = published["machine"] == _machine(provenance.environment())
     rows = []
-    for claim in claims.read():
+    for claim in listed:
+        if missing := sorted(claims.names(claim) - then.keys()):
+            raise UserError(
+                f"reports/reference/{published['run']}.json: expected the value {missing[0]} of claim {claim['id']}, "
+                "found none; `make publish` of the run as the notebooks are now."
+            )
         outcomes = [claims.judge(claim, known) for known in (now, then)]
         drifts = [drift(name, then[name], now[name], claim["tolerance"], same) for name in claim["rests_on"]]
         drifts = [one for one in drifts if one]
@@ -116,17 +127,14 @@ def drift(name: str, then: values.Leaf, now: values.Leaf, tolerance: str, same_m
 
 
 def told(frame: pd.DataFrame) -> str:
-    """The verdicts as lines: outcome, claim, and what drifted or changed."""
+    """The verdicts as lines: outcome, id and claim, and what drifted or changed; at the end what differs, by id."""
     lines = []
     for row in frame.to_dict("records"):
         notes = [f"was: {row['published']}"] if row["outcome"] != row["published"] else []
         notes += [f"drifted: {row['drift']}"] if row["drift"] else []
-        lines.append(f"{row['outcome']:<10} {row['claim']}" + (f"\n{'':<11}{'; '.join(notes)}" if notes else ""))
-    bad = int((~frame.ok).sum())
-    summary = (
-        f"{bad} of {len(frame)} claims differ from what is published" if bad else "every claim stands as published"
-    )
-    return "\n".join([*lines, f"{len(frame)} claims: {summary}."])
+        lines.append(f"{row['outcome']}: {row['claim']} [{row['id']}]" + (f"\n    {'; '.join(notes)}" if notes else ""))
+    differ = ", ".join(frame.id[~frame.ok])
+    return "\n".join([*lines, f"Differs from what is published: {differ}." if differ else "All stands as published."])
 
 
 def _machine(record: dict) -> dict:
@@ -136,23 +144,31 @@ def _machine(record: dict) -> dict:
 def verify(arguments: argparse.Namespace) -> int:
     """Make the run that the arguments name, and judge or publish it. Returns the exit status.
 
-    UserError, before anything runs, when there are no published values to judge it by, or those of other parameters.
+    UserError, before anything runs, for an unknown claim, and when there are no published values to judge the run by, or
+    those of other parameters.
     """
     given = options.settings(arguments)
     run = given["run"]
-    if not arguments.publish:
-        published = reference(run, options.usual_name(arguments.profile, given))
-        planned = {}
-        for step in plan.make_plan(arguments.profile, given).values():
-            planned |= step["parameters"]
-        refuse_other_parameters(published, planned, run)
-    if status := make.bring_up_to_date(arguments):
-        return status
     if arguments.publish:
+        if arguments.claim:
+            raise UserError(
+                "CLAIM: expected none with `make publish`, which takes a whole run, found one; leave it out."
+            )
+        if status := make.bring_up_to_date(arguments):
+            return status
         publish(run)
         print(f"reports/reference/{run}.json holds the values of run {run}.")
         return 0
-    frame = verdicts(run, published)
+    listed = claims.one(arguments.claim) if arguments.claim else claims.with_condition()
+    arguments.notebooks = claims.notebooks(listed[0]) if arguments.claim else None
+    published = reference(run, options.usual_name(arguments.profile, given))
+    planned = {}
+    for name, step in plan.make_plan(arguments.profile, given).items():
+        planned |= step["parameters"] if arguments.notebooks is None or name in arguments.notebooks else {}
+    refuse_other_parameters(published, planned, run, set(planned) if arguments.claim else None)
+    if status := make.bring_up_to_date(arguments):
+        return status
+    frame = verdicts(run, published, listed)
     print(f"Run {run} beside the published run {published['run']}:\n{told(frame)}")
     return 0 if frame.ok.all() else 1
 
@@ -160,6 +176,7 @@ def verify(arguments: argparse.Namespace) -> int:
 def main() -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--publish", action="store_true", help="make the run's values the published ones")
+    parser.add_argument("--claim", default="", metavar="ID", help="judge this one of reports/claims.yaml alone")
     make.leave_with(verify, parser.parse_args())
 
 

@@ -4,29 +4,24 @@ import json
 
 import pandas as pd
 
-from workflow import claims
+from workflow import claim_tables
 from workflow.text.cells import pipe_table
 from workflow.text.source import Source
 
 
 def claims_table(source: Source) -> str:
-    """`claims_table`: the claims, as workflow.claims judges them on this run."""
-    shown = claims.judged(source.report)[claims.SHOWN].copy()
-    shown["outcome"] = [f"**{outcome}**" for outcome in shown.outcome]
-    return _numbered(
-        source,
-        shown,
-        "tab_claims",
-        f"Claims of the study and of this paper, judged on run `{source.run}` by the rules of `reports/claims.yaml`.",
-    )
+    """`claims_table`: the study's claims, as workflow.claims judges them on this run."""
+    return _of_kind(source, "study", "tab_claims")
 
 
-def claims_count(source: Source, outcome: str, origin: str = "") -> int:
-    """`claims_count`: how many claims have this outcome; origin "study" counts the study's only, "ours" ours."""
-    frame = claims.judged(source.report)
-    if origin:
-        frame = frame[(frame.source == "this paper") == (origin == "ours")]
-    return int((frame.outcome == outcome).sum())
+def slips_table(source: Source) -> str:
+    """`slips_table`: the slips of the study's pen."""
+    return _of_kind(source, "slip", "tab_slips")
+
+
+def ours_table(source: Source) -> str:
+    """`ours_table`: our own claims, judged as the study's."""
+    return _of_kind(source, "ours", "tab_ours")
 
 
 def steps_table(source: Source) -> str:
@@ -76,6 +71,11 @@ def parameters_table(source: Source) -> str:
         ]
     )
     return _numbered(source, frame, "tab_parameters", "Parameters of the run.")
+
+
+def _of_kind(source: Source, kind: str, name: str) -> str:
+    shown = claim_tables.of_kind(claim_tables.judged(source.report), kind)
+    return _numbered(source, shown, name, claim_tables.CAPTIONS[kind])
 
 
 def _numbered(source: Source, frame: pd.DataFrame, name: str, caption: str) -> str:

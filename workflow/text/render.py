@@ -12,7 +12,7 @@ import jinja2
 
 from lib.base import ROOT, UserError
 from workflow import values
-from workflow.text import accounts, exhibits, kept, quoted
+from workflow.text import accounts, exhibits, kept, provided, quoted
 from workflow.text.source import Source
 
 PLACEHOLDERS = {
@@ -21,6 +21,7 @@ PLACEHOLDERS = {
     "pct": quoted.per_cent,
     "text": quoted.word,
     "says": quoted.says,
+    "provided": provided.provided,
     "fact": quoted.fact,
     "fact_sd": quoted.fact_sd,
     "ref": exhibits.ref,
@@ -28,7 +29,8 @@ PLACEHOLDERS = {
     "table": exhibits.table,
     "appendix": exhibits.appendix,
     "claims_table": accounts.claims_table,
-    "claims_count": accounts.claims_count,
+    "slips_table": accounts.slips_table,
+    "ours_table": accounts.ours_table,
     "steps_table": accounts.steps_table,
     "machine_table": accounts.machine_table,
     "parameters_table": accounts.parameters_table,

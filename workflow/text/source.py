@@ -11,7 +11,9 @@ from lib.base import ROOT, UserError
 from lib.experiments import published
 from workflow import record, values
 
-TABLES_BY_NAME = "claims|steps|machine|parameters"  # tables that the text shows by a placeholder of their own
+TABLES_BY_NAME = (
+    "claims|slips|ours|steps|machine|parameters"  # tables that the text shows by a placeholder of their own
+)
 
 
 class Source:
