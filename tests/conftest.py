@@ -34,7 +34,7 @@ def small_article(root: Path) -> None:
         "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n"
     )
     (root / "reports/claims.yaml").write_text(
-        "- {id: short, claim: It is short., source: this paper, rests_on: [05_results.epochs],\n"
+        "- {id: short, kind: study, section: '1', claim: It is short., rests_on: [05_results.epochs],\n"
         "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n"
     )
 

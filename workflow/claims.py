@@ -22,7 +22,7 @@ FIELDS = {"id", "kind", "claim", "rests_on", "holds_if", "tolerance"}  # of ever
 READ = {"id", "kind", "claim", "section", "quote", "found"}  # of a slip that is seen by reading alone
 MAY = {"quote", "section", "scale"}
 CONDITIONS = ("below", "above", "equal", "between", "alike")
-SCALES = ("steps", "training_images", "test_images", "seeds")
+SCALES = ("steps", "images", "training_images", "test_images", "seeds")
 TOLERANCES = ("exact", "same hardware", "statistical")
 HOLDS, REFUTED, NOT_SHOWN = "holds", "refuted", "not shown"
 NOT_TESTED, NOT_AT_SCALE = "not tested", "not tested at this scale"
@@ -82,7 +82,7 @@ def shortfalls(claim: dict, known: dict[str, values.Leaf]) -> dict[str, tuple[fl
     """What a run has too few of for a claim: "steps" -> (60, 4440); empty when its scale will do."""
     short = {}
     for what, part in claim.get("scale", {}).items():
-        has, needs = values.number(known[part["has"]]) or 0.0, bound(part["needs"], known)
+        has, needs = _has(part["has"], known), bound(part["needs"], known)
         if has < needs:
             short[what] = (has, needs)
     return short
@@ -125,7 +125,7 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
 
 def names(claim: dict) -> set[str]:
     """The values that a claim with a condition rests on, its scale among them."""
-    return {*claim["rests_on"], *(part["has"] for part in claim.get("scale", {}).values())}
+    return {*claim["rests_on"], *(part["has"].removesuffix(".n") for part in claim.get("scale", {}).values())}
 
 
 def notebooks(claim: dict) -> list[str]:
@@ -134,6 +134,14 @@ def notebooks(claim: dict) -> list[str]:
     for notebook in reversed(NOTEBOOKS):
         wanted |= set(STEPS[notebook].needs) if notebook in wanted else set()
     return [notebook for notebook in NOTEBOOKS if notebook in wanted]
+
+
+def _has(name: str, known: dict[str, values.Leaf]) -> float:
+    """How many a run has by a value, or by the number of images behind one (`.n`); none where nobody counted."""
+    found = known[name.removesuffix(".n")]
+    if name.endswith(".n"):
+        found = found.get("n") if isinstance(found, dict) else None
+    return values.number(found) or 0.0
 
 
 def _check(claim: dict, where: str) -> None:

@@ -1,6 +1,7 @@
 """The article: placeholders, refusals that name what is missing, tables, and byte-identical PDFs."""
 
 import json
+import re
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -8,9 +9,9 @@ import pytest
 
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import article, claims, drawing, pages, values as kept
+from workflow import article, claim_tables, drawing, pages, values as kept
 from workflow.steps import NOTEBOOKS
-from workflow.text.render import fill
+from workflow.text.render import PLACEHOLDERS, fill
 from workflow.text.source import Source
 
 STEPS = {
@@ -41,7 +42,7 @@ RECORD = {
 def run(tmp_path, monkeypatch):
     """A run with one values file, one table and one figure; returns the root, with reports/r and figures/r in it."""
     folder, figures = tmp_path / "reports" / "r", tmp_path / "figures" / "r"
-    for module in (values, kept, claims, article):
+    for module in (values, kept, claim_tables, article):
         monkeypatch.setattr(module, "reports_dir", lambda run: folder)
     values.write(
         {"run": "r", "epochs": 3},
@@ -127,6 +128,90 @@ def test_what_is_missing_is_named(run, text, said):
         filled(run, text)
 
 
+# ------------------------------------------------------------------------ sentences that only some data make true
+def conditional(root, condition: str, name: str = "change", written_for: str = "r", epochs: int = 3) -> str:
+    """A text with one sentence on a value of run r, whose profile has so many epochs, filled."""
+    profile = root / "notebooks" / "profiles" / "r.toml"
+    profile.parent.mkdir(parents=True, exist_ok=True)
+    profile.write_text(f"[parameters]\nepochs = {epochs}\n[02_unsupervised]\nepochs = 7\n")
+    text = filled(
+        root,
+        f"---\nwritten-for: {written_for}\n---\nBefore.\n"
+        f"{{% call provided('03_vgg16.{name}', 'the change', {condition}) %}}\n"
+        f"It falls, by {{{{ n('03_vgg16.{name}') }}}}.\n{{% endcall %}}\nAfter.\n",
+    )
+    return text.split("---\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("change", "below=0"),
+        ("change", "below='03_vgg16.share'"),
+        ("loss", "above=0.15"),
+        ("loss", "covers=0.22"),
+        ("share", "above=0.4"),
+    ],
+)
+def test_a_sentence_whose_condition_holds_stands_as_written(run, name, condition):
+    assert conditional(run, condition, name).startswith("Before.\nIt falls, by ")
+    assert conditional(run, condition, name).endswith(".\nAfter.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("change", "above=0"),
+        ("change", "below=-0.1"),
+        ("change", "covers=0"),
+        ("loss", "below=0.22"),
+        ("share", "above='03_vgg16.loss', below=9"),
+        ("nothing", "below=0"),
+        ("change", "beside=0"),
+    ],
+)
+def test_a_sentence_whose_condition_does_not_hold_ends_the_build(run, name, condition):
+    with pytest.raises(UserError, match=r"paper.md line 5: expected "):
+        conditional(run, condition, name)
+
+
+def test_what_ends_the_build_is_the_sentence_the_value_and_the_condition(run):
+    with pytest.raises(UserError) as error:
+        conditional(run, "above=0")
+    assert str(error.value) == (
+        "paper.md line 5: expected 03_vgg16.change above 0, found −0.100 (−0.200 to −0.050), so this sentence is not true: "
+        "“It falls, by −0.100.” Write it anew for this run."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "condition", "said"),
+    [
+        ("change", "above=0", "On this run the change is −0.100 (−0.200 to −0.050), below zero."),
+        ("change", "below=-0.1", "On this run the change is −0.100 (−0.200 to −0.050), an interval that covers −0.1."),
+        ("loss", "below=0", "On this run the change is +0.250 (+0.200 to +0.300), above zero."),
+        ("nothing", "below=0", "On this run the change was not measured."),
+    ],
+)
+def test_on_another_run_a_plain_statement_takes_the_place_of_the_sentence(run, name, condition, said):
+    assert conditional(run, condition, name, written_for="quick") == f"Before.\n{said}\nAfter.\n"
+    assert conditional(run, condition, name, epochs=4) == f"Before.\n{said}\nAfter.\n"  # SET="epochs=3"
+
+
+def test_a_text_with_conditions_says_which_run_it_was_written_for(run):
+    with pytest.raises(UserError, match="expected `written-for: <profile>` in the front matter"):
+        filled(run, "{% call provided('03_vgg16.change', 'x', below=0) %}It falls.{% endcall %}")
+    with pytest.raises(UserError, match="expected written-for to name a profile, found 'r'"):
+        filled(run, "---\nwritten-for: r\n---\n{% call provided('03_vgg16.change', 'x', below=0) %}a{% endcall %}")
+
+
+def test_the_papers_sentences_name_values_of_notebooks_and_the_claims_are_not_counted():
+    text = article.SOURCE.read_text()
+    conditions = re.findall(r"{% call provided\('([^']+)'", text)
+    assert len(conditions) >= 10 and {name.split(".")[0] for name in conditions} <= set(NOTEBOOKS)
+    assert "claims_count" not in text and "claims_count" not in PLACEHOLDERS
+
+
 @pytest.mark.parametrize(
     ("content", "found"), [(None, "no file"), ("", "a broken one"), ('{"steps": {', "a broken one")]
 )
@@ -198,8 +283,6 @@ def test_stale_values_stop_the_build(run, monkeypatch):
 
 def test_every_number_in_the_paper_is_one_that_some_notebook_records():
     """Names of values that the text asks for belong to a notebook of the paper or to the study."""
-    import re
-
     names = set(re.findall(r"'((?:\d\d_\w+|study)\.[\w.]+)'", article.SOURCE.read_text()))
     assert len(names) > 40
     assert {name.split(".")[0] for name in names} == {"study", *NOTEBOOKS}

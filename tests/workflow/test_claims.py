@@ -1,32 +1,43 @@
-"""Claims as data: each condition on values with and without intervals, and mistakes in the file."""
+"""Claims as data: each condition on values with and without intervals, the scale of a run, and mistakes in the file."""
 
 import pytest
 import yaml
 
 from lib.base import UserError
 from lib.experiments import published
-from workflow import claims
+from workflow import claim_tables, claims
 from workflow.steps import NOTEBOOKS
 
-BASE = {"id": "c", "claim": "It is.", "source": "study", "rests_on": ["x"], "tolerance": "statistical"}
+BASE = {"id": "c", "kind": "ours", "claim": "It is.", "rests_on": ["x"], "tolerance": "statistical"}
+MARGIN = {"margin": -0.02, "reason": "It was called similar."}
+SCALE = {"steps": {"has": "steps", "needs": "study.steps"}, "seeds": {"has": "p.seeds", "needs": 2}}
 
 
 def claim(**holds_if):
     return BASE | {"holds_if": {"value": "x", **holds_if}}
 
 
+def leaf(low, value, high):
+    return {"value": value, "low": low, "high": high}
+
+
 @pytest.mark.parametrize(
     ("leaf", "condition", "outcome"),
     [
-        ({"value": -0.1, "low": -0.2, "high": -0.01}, {"below": 0}, "holds"),
-        ({"value": -0.1, "low": -0.2, "high": 0.01}, {"below": 0}, "not shown"),
-        ({"value": 0.1, "low": 0.01, "high": 0.2}, {"below": 0}, "refuted"),
-        ({"value": 0.1, "low": 0.01, "high": 0.2}, {"above": 0}, "holds"),
-        ({"value": 0.1, "low": -0.01, "high": 0.2}, {"above": 0}, "not shown"),
-        ({"value": 0.0, "low": -0.01, "high": 0.01}, {"between": [-0.02, 0.02]}, "holds"),
-        ({"value": 0.0, "low": -0.03, "high": 0.01}, {"between": [-0.02, 0.02]}, "not shown"),
-        ({"value": 0.1, "low": 0.05, "high": 0.2}, {"between": [-0.02, 0.02]}, "refuted"),
-        ({"value": 0.1, "low": None, "high": None}, {"above": 0}, "not shown"),
+        (leaf(-0.2, -0.1, -0.01), {"below": 0}, "holds"),
+        (leaf(-0.2, -0.1, 0.01), {"below": 0}, "not shown"),
+        (leaf(0.01, 0.1, 0.2), {"below": 0}, "refuted"),
+        (leaf(0.01, 0.1, 0.2), {"above": 0}, "holds"),
+        (leaf(-0.01, 0.1, 0.2), {"above": 0}, "not shown"),
+        (leaf(-0.2, -0.1, -0.01), {"above": 0}, "refuted"),
+        (leaf(-0.01, 0.0, 0.01), {"between": [-0.02, 0.02]}, "holds"),
+        (leaf(0.05, 0.1, 0.2), {"between": [-0.02, 0.02]}, "refuted"),
+        (leaf(-0.01, 0.0, 0.019), {"alike": MARGIN}, "holds"),
+        (leaf(-0.5, 0.0, 0.5), {"alike": MARGIN}, "not shown"),  # no difference shown is not equality
+        (leaf(-0.015, -0.01, -0.001), {"alike": MARGIN}, "holds"),  # a difference, and small enough
+        (leaf(-0.03, -0.01, 0.0), {"alike": MARGIN}, "not shown"),
+        (leaf(0.03, 0.1, 0.2), {"alike": MARGIN}, "refuted"),
+        (leaf(None, 0.1, None), {"above": 0}, "not shown"),
         (34_426, {"equal": 34_427}, "refuted"),
         (3, {"equal": 3}, "holds"),
         (0.6, {"above": "y"}, "holds"),
@@ -38,24 +49,55 @@ def test_outcomes(leaf, condition, outcome):
     assert claims.judge(claim(**condition), {"x": leaf, "y": 0.5}) == outcome
 
 
-def test_a_claim_about_other_data_is_not_tested():
-    needs = claim(above=0) | {"needs": {"data": "aisegment"}}
-    assert claims.judge(needs, {"x": 1, "data": "portraits"}) == "not tested"
-    assert claims.judge(needs, {"x": 1, "data": "aisegment"}) == "holds"
+@pytest.mark.parametrize(
+    ("value", "points"),
+    [
+        (leaf(-0.2, -0.1, -0.01), "the same way"),
+        (leaf(0.01, 0.1, 0.2), "the other way"),
+        (leaf(-0.1, 0.1, 0.2), "neither way"),
+        (None, "neither way"),
+    ],
+)
+def test_a_run_below_the_scale_points_somewhere_and_judges_nothing(value, points):
+    known = {"x": value, "steps": 60, "study.steps": 4_440, "p.seeds": 2}
+    asked = claim(below=0) | {"scale": SCALE}
+    assert claims.judge(asked, known) == "not tested at this scale"
+    assert claims.shortfalls(asked, known) == {"steps": (60, 4_440)}
+    row = claim_tables._row(asked, known)
+    assert (row["outcome"], row["points"]) == ("not tested at this scale", points)
+    assert row["needs"] == "60 of 4,440 steps"
 
 
-def test_a_missing_value_is_named():
+def test_a_run_at_the_scale_judges():
+    known = {"x": leaf(-0.2, -0.1, -0.01), "steps": 4_440, "study.steps": 4_440, "p.seeds": 2}
+    asked = claim(below=0) | {"scale": SCALE}
+    assert claims.judge(asked, known) == "holds"
+    assert claim_tables._row(asked, known)["points"] == ""
+    assert claims.judge(asked, known | {"p.seeds": 1}) == "not tested at this scale"
+    assert claims.judge(asked, known | {"steps": None}) == "not tested at this scale"  # nobody counted them
+
+
+def test_missing_values_are_named():
     with pytest.raises(UserError, match="claim c: expected the value x, found none in the run"):
         claims.judge(claim(above=0), {})
+    with pytest.raises(UserError, match="expected the value steps"):
+        claims.judge(claim(above=0) | {"scale": SCALE}, {"x": 1, "p.seeds": 2})
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"claims": 1}, "found claims"),
+        ({"kind": "theirs"}, "kind study, slip, ours, found 'theirs'"),
+        ({"kind": "study"}, "expected the field section"),
+        ({"quote": ""}, "leave the field out"),
         ({"tolerance": "loose"}, "tolerance.*'loose'"),
         ({"holds_if": {"value": "z", "above": 0}}, "value of rests_on"),
-        ({"holds_if": {"value": "x", "over": 0}}, "below, above, equal, between"),
+        ({"holds_if": {"value": "x", "over": 0}}, "below, above, equal, between, alike"),
+        ({"holds_if": {"value": "x", "alike": {"margin": 0.02}}}, "a margin and its reason"),
+        ({"scale": {"steps": 60}}, "each with `has` and `needs`"),
+        ({"scale": {"hours": {"has": "x", "needs": 1}}}, "found hours"),
+        ({"found": "It is not."}, "expected the field quote, section"),
     ],
 )
 def test_mistakes_in_the_file_are_named(tmp_path, change, said):
@@ -63,37 +105,127 @@ def test_mistakes_in_the_file_are_named(tmp_path, change, said):
     path.write_text(yaml.safe_dump([claim(above=0) | change]))
     with pytest.raises(UserError, match=said):
         claims.read(path)
-    path.write_text(yaml.safe_dump([{key: value for key, value in claim(above=0).items() if key != "source"}]))
-    with pytest.raises(UserError, match="claim c: expected the field source"):
+    path.write_text(yaml.safe_dump([{key: value for key, value in claim(above=0).items() if key != "claim"}]))
+    with pytest.raises(UserError, match="claim c: expected the field claim"):
         claims.read(path)
+
+
+def test_only_a_slip_is_seen_by_reading(tmp_path):
+    path = tmp_path / "claims.yaml"
+    seen = {"id": "c", "kind": "study", "section": "1", "quote": "q", "claim": "It is.", "found": "It is not."}
+    path.write_text(yaml.safe_dump([seen]))
+    with pytest.raises(UserError, match="what only a slip may have"):
+        claims.read(path)
+    path.write_text(yaml.safe_dump([seen | {"kind": "slip"}]))
+    assert claims.read(path)[0]["found"] == "It is not."
 
 
 def test_the_papers_claims_are_sound():
     listed = claims.read()
     assert len({one["id"] for one in listed}) == len(listed) >= 15
-    for one in listed:
-        for name in one["rests_on"]:
-            assert name in published.values() or name.split(".")[0] in NOTEBOOKS, one["id"]
+    assert {one["kind"] for one in listed} == {"study", "slip", "ours"}
+    for one in claims.with_condition():
+        for name in claims.names(one):
+            assert name in published.values() or name.split(".")[0] in {*NOTEBOOKS, "p"}, one["id"]
 
 
-def test_the_studys_arithmetic_is_refuted_whatever_the_run():
+def test_what_the_study_claims_of_training_needs_its_own_scale():
+    """With the study's steps, images and two seeds every claim can be tested, and with a step fewer no claim on training."""
+    known = published.values()
+    for one in claims.with_condition():
+        known |= {name: leaf(-0.1, 0.0, 0.1) for name in one["rests_on"] if name not in known}
+    full = known | {
+        "03_vgg16.by_step.steps.sgd.last": 4_440,
+        "01_data.images": 34_426,
+        "02_unsupervised.test_all.k_means_border": leaf(0.2, 0.3, 0.4) | {"n": 29},
+        "06_refinement.training_images": 28_426,
+        "03_vgg16.leakage.images": 300,
+        "p.seeds": 2,
+        "p.full_seeds": 2,
+    }
+    few = full | {"02_unsupervised.test_all.k_means_border": leaf(0.2, 0.3, 0.4) | {"n": 28}}
+    assert [one["id"] for one in claims.with_condition() if claims.shortfalls(one, few)] == [
+        "study-similar-colours",
+        "study-textures",
+    ]
+    fewer = full | {"03_vgg16.by_step.steps.sgd.last": 4_439}
+    below = {one["id"] for one in claims.with_condition() if claims.shortfalls(one, fewer)}
+    assert not any(claims.shortfalls(one, full) for one in claims.with_condition())
+    assert below == {
+        "study-beats-clustering",
+        "study-beats-clustering-unknown",
+        "study-augmentation",
+        "study-similar-performance",
+        "study-overfit",
+        "study-few-epochs",
+        "ours-trimap",
+        "ours-trimap-unknown",
+        "ours-adam",
+    }
+
+
+def test_slips_of_the_pen_are_arithmetic_whatever_the_run():
     by_id = {one["id"]: one for one in claims.read()}
-    assert claims.judge(by_id["study-split-sum"], published.values()) == "refuted"
-    assert claims.judge(by_id["study-split-share"], published.values()) == "refuted"
+    assert claims.judge(by_id["slip-split-sum"], published.values()) == "a slip"
+    assert claims.judge(by_id["slip-split-share"], published.values()) == "a slip"
+    assert claims.notebooks(by_id["slip-split-sum"]) == []
     # VGG-16's 13 convolutions as torchvision builds them
     from torchvision.models import vgg16
 
     assert sum(p.numel() for p in vgg16(weights=None).features.parameters()) == published.ENCODER_PARAMETERS
 
 
+def test_slips_stand_apart_from_what_was_tested(tmp_path, monkeypatch):
+    study = claim(equal=34_427) | {"kind": "study", "section": "2.2", "quote": "so we have"}
+    listed = [
+        study | {"id": "s", "kind": "slip"},
+        {"id": "r", "kind": "slip", "section": "References", "quote": "2018", "claim": "So.", "found": "2021."},
+        study,
+        claim(above=0),
+    ]
+    monkeypatch.setattr(claims, "read", lambda: listed)
+    monkeypatch.setattr(claims, "of_run", lambda folder: {"x": 34_426})
+    frame = claim_tables.judged(tmp_path)
+    assert frame.outcome.tolist() == ["a slip", "a slip", "refuted", "holds"]
+    assert claim_tables.of_kind(frame, "slip").to_dict("records") == [
+        {"the study writes": "“so we have” (section 2.2)", "which says": "It is.", "found": "34,426, expected 34,427"},
+        {"the study writes": "“2018” (references)", "which says": "So.", "found": "2021."},
+    ]
+    assert claim_tables.of_kind(frame, "study").to_dict("records") == [
+        {
+            "claim": "“so we have” (section 2.2): It is.",
+            "measured": "34,426",
+            "holds if": "is 34,427",
+            "outcome": "**refuted**",
+            "points": "",
+        }
+    ]
+    assert claim_tables.of_kind(frame, "ours").claim.tolist() == ["It is."]
+
+
+def test_a_claim_names_the_notebooks_that_make_its_values():
+    by_id = {one["id"]: one for one in claims.read()}
+    assert claims.notebooks(by_id["ours-recipe"]) == ["03_vgg16"]
+    assert claims.notebooks(by_id["study-few-epochs"]) == ["01_data", "03_vgg16"]  # 01 says how many images there are
+    assert claims.notebooks(by_id["study-augmentation"]) == ["01_data", "03_vgg16", "04_augmentation"]
+    assert claims.notebooks(by_id["study-refinement-augmentation"]) == ["06_refinement"]
+    assert claims.notebooks(by_id["study-textures"]) == ["02_unsupervised"]
+
+
+def test_an_unknown_claim_is_told_the_closest():
+    assert [one["id"] for one in claims.one("ours-recipe")] == ["ours-recipe"]
+    with pytest.raises(UserError, match="CLAIM: expected an id of .*'ours-recipes'; did you mean ours-recipe?"):
+        claims.one("ours-recipes")
+
+
 @pytest.mark.parametrize(
     ("leaf", "text"),
-    [
-        ({"value": -0.5, "low": -1, "high": 0.25}, "−0.500 (−1.000 to 0.250)"),
-        (34_426, "34,426"),
-        (0.174, "0.174"),
-        (None, ""),
-    ],
+    [(leaf(-1, -0.5, 0.25), "−0.500 (−1.000 to 0.250)"), (34_426, "34,426"), (0.174, "0.174"), (None, "")],
 )
 def test_measured_in_words(leaf, text):
-    assert claims.measured(leaf) == text
+    assert claim_tables.measured(leaf) == text
+
+
+def test_conditions_in_words():
+    assert claim_tables.condition({"alike": MARGIN}, {}) == "between −0.02 and 0.02"
+    assert claim_tables.condition({"above": "y"}, {"y": 28}) == "above 28"

@@ -13,6 +13,7 @@ import yaml
 from lib.base import ROOT, UserError
 from lib.output import values
 from workflow import claims, compare, options, values as kept, verify
+from workflow.steps import Step
 
 ENVIRONMENT = {"processor": "P", "cores": 2, "gpu": "none", "python": "3", "packages": {"torch": "2"}}
 
@@ -54,8 +55,8 @@ def runs(tmp_path, monkeypatch):
     listed = [
         {
             "id": "c",
+            "kind": "ours",
             "claim": "It helps.",
-            "source": "s",
             "rests_on": ["03_x.d"],
             "tolerance": "statistical",
             "holds_if": {"value": "03_x.d", "below": 0},
@@ -92,7 +93,7 @@ def test_a_value_of_one_run_only_is_said():
 
 
 def verdicts(run):
-    return verify.verdicts(run, verify.reference(run))
+    return verify.verdicts(run, verify.reference(run), claims.read())
 
 
 def test_published_claims_stand_drift_or_turn(runs):
@@ -108,7 +109,7 @@ def test_published_claims_stand_drift_or_turn(runs):
     frame = verdicts("r")
     assert frame.outcome[0] == "refuted" and frame.published[0] == "holds"
     assert "was: holds; drifted: 03_x.d by +0.2" in verify.told(frame)
-    assert "1 of 1 claims differ" in verify.told(frame)
+    assert verify.told(frame).endswith("Differs from what is published: c.")
 
 
 def test_tolerance_classes(runs):
@@ -199,6 +200,42 @@ def test_what_cannot_be_judged_is_refused_before_anything_runs(make_verify, runs
     assert said in capsys.readouterr().err and make_verify.made == []
 
 
+def test_one_claim_is_judged_by_its_own_notebooks(make_verify, runs, monkeypatch, capsys):
+    runs("smoke", leaf(-0.1))
+    verify.publish("smoke")
+    seen = []
+    monkeypatch.setattr(verify.make, "bring_up_to_date", lambda arguments: seen.append(arguments.notebooks) or 0)
+    monkeypatch.setattr(claims, "NOTEBOOKS", ("03_x",))
+    monkeypatch.setattr(claims, "STEPS", {"03_x": Step()})
+    assert make_verify("--claim", "c") == 0 and seen == [["03_x"]]
+    assert "holds: It helps. [c]" in capsys.readouterr().out
+    assert make_verify("--claim", "cc") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: CLAIM: expected an id of reports/claims.yaml, found 'cc'; did you mean c?"
+    ]
+    assert make_verify("--claim", "c", "--publish") == 2 and seen == [["03_x"]]
+    assert "which takes a whole run" in capsys.readouterr().err
+
+
+def test_a_claim_that_is_not_asked_for_may_have_other_parameters(make_verify, runs, monkeypatch):
+    runs("smoke", leaf(-0.1))
+    verify.publish("smoke")
+    other = {"03_x": {"parameters": {"epochs": 1}}, "06_y": {"parameters": {"full_epochs": 9}}}
+    monkeypatch.setattr(verify.plan, "make_plan", lambda profile, given: other)
+    monkeypatch.setattr(claims, "NOTEBOOKS", ("03_x",))
+    monkeypatch.setattr(claims, "STEPS", {"03_x": Step()})
+    assert make_verify() == 2 and make_verify("--claim", "c") == 0
+
+
+def test_a_reference_without_a_value_asks_to_be_published(runs):
+    runs("r", leaf(-0.1))
+    verify.publish("r")
+    path = verify.REFERENCE / "r.json"
+    path.write_text(path.read_text().replace("03_x.d", "03_x.old"))
+    with pytest.raises(UserError, match=r"reference/r\.json: expected the value 03_x\.d of claim c.*make publish"):
+        verdicts("r")
+
+
 @pytest.mark.parametrize("target", ["paper", "status", "verify", "publish"])
 def test_make_hands_every_option_on(target):
     folder = "/a b/it's `x`"
@@ -214,6 +251,7 @@ def test_make_hands_every_option_on(target):
             f"DATA_DIR={folder}",
             "SET=run=mine lr=0.5",
             "SNAKEMAKE=--executor slurm",
+            "CLAIM=ours-it's",
         ],
         cwd=ROOT,
         capture_output=True,
@@ -224,6 +262,7 @@ def test_make_hands_every_option_on(target):
     module, parser = given[2], options.parser("")
     for flag in ("--status", "--publish"):
         parser.add_argument(flag, action="store_true")
+    parser.add_argument("--claim", default="")
     found = parser.parse_args(given[3:])
     assert module == ("workflow" if target in ("paper", "status") else "workflow.verify")
     assert (found.profile, found.data, found.data_dir, found.snakemake) == (
@@ -234,3 +273,4 @@ def test_make_hands_every_option_on(target):
     )
     assert options.settings(found) == {"run": "mine", "lr": 0.5, "data": "folder", "data_dir": folder}
     assert (found.status, found.publish) == (target == "status", target == "publish")
+    assert found.claim == ("ours-it's" if target == "verify" else "")

@@ -23,6 +23,17 @@ def test_missing_values_name_the_notebook_to_run(elsewhere):
         kept.load(elsewhere / "nowhere")
 
 
+def test_parameters_are_known_by_notebook_and_together(elsewhere):
+    values.write({"run": "smoke", "epochs": 3}, "01_data", "yes", {"images": 3})
+    values.write({"run": "smoke", "size": 28}, "03_vgg16", "yes", {"loss": 1})
+    folder = elsewhere / "reports" / "smoke"
+    assert kept.parameters_by_notebook(folder) == {
+        "01_data": {"run": "smoke", "epochs": 3},
+        "03_vgg16": {"run": "smoke", "size": 28},
+    }
+    assert kept.parameters(folder) == {"run": "smoke", "epochs": 3, "size": 28}
+
+
 def test_a_file_of_another_version_is_refused(elsewhere):
     folder = elsewhere / "reports" / "smoke" / "values"
     folder.mkdir(parents=True)
