@@ -128,6 +128,11 @@ def names(claim: dict) -> set[str]:
     return {*claim["rests_on"], *(part["has"].removesuffix(".n") for part in claim.get("scale", {}).values())}
 
 
+def of_a_run(claim: dict) -> bool:
+    """Whether a claim rests on a run at all: a slip may rest on what the study printed alone."""
+    return any(not name.startswith(("study.", "p.")) for name in names(claim))
+
+
 def notebooks(claim: dict) -> list[str]:
     """The notebooks that make the values which a claim names, and those that they need, in the order of the paper."""
     wanted = {name.split(".")[0] for name in names(claim)}
@@ -172,7 +177,7 @@ def _check(claim: dict, where: str) -> None:
             f"{where}: expected alike with a margin and its reason, found {condition['alike']}; correct it."
         )
     for what, part in claim.get("scale", {}).items():
-        if what not in SCALES or set(part) != {"has", "needs"}:
+        if what not in SCALES or not isinstance(part, dict) or set(part) != {"has", "needs"}:
             raise UserError(
                 f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
                 f"found {what}: {part}; correct it."

@@ -82,7 +82,7 @@ def verdicts(run: str, published: dict, listed: list[dict]) -> pd.DataFrame:
     """
     parameters = values.parameters(reports_dir(run))
     then = study.values() | published["values"] | claims.named(published["parameters"])
-    made = values.load(reports_dir(run)) if any(map(claims.notebooks, listed)) else {}
+    made = values.load(reports_dir(run)) if any(claims.of_a_run(claim) for claim in listed) else {}
     now = study.values() | made | claims.named(parameters)
     same = published["machine"] == _machine(provenance.environment())
     rows = []
