@@ -74,13 +74,14 @@ def refuse_other_parameters(published: dict, found: dict, run: str, of: set[str]
         )
 
 
-def verdicts(run: str, published: dict, listed: list[dict]) -> pd.DataFrame:
+def verdicts(run: str, published: dict, listed: list[dict], of: set[str] | None = None) -> pd.DataFrame:
     """One row a claim: id, claim, outcome, published outcome, drift (in words), ok.
 
-    published: from `reference`; listed: claims that have a condition. ok: the outcome is the published one and no value
+    published: from `reference`; listed: claims that have a condition; of: the parameters that they depend on, None: all. ok: the outcome is the published one and no value
     has drifted beyond the claim's tolerance.
     """
     parameters = values.parameters(reports_dir(run))
+    refuse_other_parameters(published, parameters, run, of)
     then = study.values() | published["values"] | claims.named(published["parameters"])
     made = values.load(reports_dir(run)) if any(claims.of_a_run(claim) for claim in listed) else {}
     now = study.values() | made | claims.named(parameters)
@@ -165,10 +166,11 @@ def verify(arguments: argparse.Namespace) -> int:
     planned = {}
     for name, step in plan.make_plan(arguments.profile, given).items():
         planned |= step["parameters"] if arguments.notebooks is None or name in arguments.notebooks else {}
-    refuse_other_parameters(published, planned, run, set(planned) if arguments.claim else None)
+    of = set(planned) if arguments.claim else None
+    refuse_other_parameters(published, planned, run, of)
     if status := make.bring_up_to_date(arguments):
         return status
-    frame = verdicts(run, published, listed)
+    frame = verdicts(run, published, listed, of)
     print(f"Run {run} beside the published run {published['run']}:\n{told(frame)}")
     return 0 if frame.ok.all() else 1
 
