@@ -20,6 +20,9 @@ def template(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
+    for file in {file for step in steps.STEPS.values() for file in step.reads}:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, root / file)
     for name in steps.NOTEBOOKS:
         (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name, steps.shown(name, "RUN")))
     small_article(root)
