@@ -42,9 +42,9 @@ RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
     # These begin with the encoder that the portrait network has already taught to see people.
-    "background": BackgroundRecipe(epochs=10, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoRecipe(epochs=9, images=240, side=192, late_side=320, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANRecipe(epochs=10, images=800, side=160, late_side=160),
+    "background": BackgroundRecipe(epochs=6, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
+    "video": VideoRecipe(epochs=6, images=240, side=192, late_side=320, encoder=str(FOLDER / "portrait")),
+    "alphagan": AlphaGANRecipe(epochs=8, images=800, side=160, late_side=160),
 }
 TRAIN = {
     PortraitRecipe: portrait.train,
