@@ -1,11 +1,20 @@
-"""An executed notebook as a web page, with a table of contents and the way back to the article."""
+"""An executed notebook as a web page that asks the network for nothing, with contents and the way back to the article."""
 
 import html
 
 import nbformat
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from workflow import formulas
+
+# nbconvert's own template loads RequireJS, MathJax and Mermaid from elsewhere. No output here needs a script.
+TEMPLATE = """{% extends "lab/index.html.j2" %}
+{% block html_head_js %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
 STYLE = (
     "nav.contents{max-width:60em;margin:1em auto;padding:.6em 1.2em;border-left:3px solid #0072b2;"
     "font:14px/1.5 sans-serif}nav.contents ol{margin:.2em 0;padding-left:1.4em}"
@@ -15,8 +24,25 @@ STYLE = (
 
 def page(notebook: nbformat.NotebookNode) -> str:
     """The notebook's HTML; every cell has the anchor `cell-id=<id>`, which the article links to."""
-    body, _ = HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(notebook)
-    return with_contents(body)
+    exporter = HTMLExporter(
+        template_name="lab", raw_template=TEMPLATE, embed_images=True, filters={"markdown2html": _markdown}
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    return with_contents(formulas.to_mathml(body))
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown as nbconvert renders it, its formulas marked for `formulas.to_mathml`."""
+
+    def inline_math(self, body: str) -> str:
+        return formulas.mark(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return formulas.mark(body, "display")
+
+
+def _markdown(source: str) -> str:
+    return MarkdownWithMath(renderer=_Renderer(escape=False, embed_images=True)).render(source)
 
 
 def with_contents(body: str) -> str:

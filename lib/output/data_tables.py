@@ -85,20 +85,6 @@ def grouping(groups: list[str]) -> str:
     return f"A group holds {sizes.min()} to {sizes.max()} images, {sizes.mean():.1f} on average."
 
 
-def what_the_random_split_measures(leaked: float) -> str:
-    """A sentence for the share `leaked`, 0 to 1, of test images of whose group others were trained on."""
-    if leaked == 0:
-        return (
-            "No test image shares a known group with training images; look-alikes that the groups don't "
-            "name may still be on both sides."
-        )
-    return (
-        f"With {leaked:.0%} of the test images sharing a group with training images, a random split "
-        "measures how well known people are matted in new pictures, not how well new people are; "
-        "notebook 03 measures what that is worth."
-    )
-
-
 def difficulties(samples: list) -> tuple[np.ndarray, np.ndarray]:
     """Colour overlap and texture (n,) of samples (lib.data.source.Sample); see lib.evaluation.difficulty."""
     return (

@@ -1,11 +1,10 @@
-"""What a split by image leaks (notebook 03): tables, words and values of two models tested on the images that both splits share."""
+"""What a split by image leaks (notebook 03): tables and values of two models tested on the images that both splits share."""
 
 import numpy as np
 import pandas as pd
 
 from lib.evaluation import stats
 from lib.experiments.thumbnail import Split
-from lib.output.tables import spelled
 
 NONE = float("nan")
 SHARED = "group minus random, shared test images"
@@ -66,23 +65,6 @@ def shared_images(table: pd.DataFrame) -> dict:
     """Of the table `table`, the paired row over all pixels as a dict; {} where no image is shared."""
     rows = table[table.comparison == SHARED].to_dict("records")
     return rows[0] if rows and rows[0]["test images"] else {}
-
-
-def sentence(shared: dict) -> str:
-    """What `shared_images` shows, in words; no verdict from fewer than FEWEST_GROUPS groups."""
-    if not shared:
-        return "No test image is shared by both splits here, so what leaks cannot be isolated."
-    difference = spelled(shared | {"value": shared["mean"]})
-    measured = (
-        f"On the {shared['test images']} shared test images, of {shared['groups']} group(s), not "
-        f"knowing other pictures of the group changes the error over all pixels by {difference}: "
-    )
-    if shared["groups"] < FEWEST_GROUPS:
-        return f"{measured}**too few groups for a verdict**."
-    word = stats.verdict(
-        shared["low"], shared["high"], "knowing the group makes it worse", "the split by image flatters the result"
-    )
-    return f"{measured}**{word}**."
 
 
 def values(shared: dict) -> dict:

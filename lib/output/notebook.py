@@ -49,7 +49,19 @@ def write_table(table: pd.DataFrame, run: str, name: str, caption: str, digits: 
     write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
     write_atomically(folder / f"{name}.md", markdown.encode())
     write_atomically(folder / f"{name}.tex", latex.encode())
-    display(HTML(rounded.to_html(index=False, border=0)), Markdown(f"*{caption}*"))
+    _display_table(rounded, caption)
+
+
+def show_table(table: pd.DataFrame, caption: str = "", digits: int = 3) -> None:
+    """Show a table in the notebook and write nothing: for what belongs to an explanation, not to the paper.
+
+    As in `write_table`, the index is left out.
+    """
+    _display_table(table.map(lambda value: _rounded(value, digits)).fillna(""), caption)
+
+
+def _display_table(rounded: pd.DataFrame, caption: str) -> None:
+    display(HTML(rounded.to_html(index=False, border=0)), *([Markdown(f"*{caption}*")] if caption else []))
 
 
 def _rounded(value, digits: int) -> str:

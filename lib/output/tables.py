@@ -289,32 +289,9 @@ def pooling(prepared: Prepared, split: Split, p: Parameters) -> pd.DataFrame:
 # ---------------------------------------------------------------------------------------------- words
 
 
-def compared(low: float | None, high: float | None) -> str:
-    """What the interval of a difference a - b says of a and b, to stand between their names in a sentence."""
-    verb = stats.verdict(low, high, "is lower than", "is higher than")
-    return verb if verb.startswith("is") else "is not shown to differ from"
-
-
 def spelled(difference: dict, digits: int = 4) -> str:
     """A difference (`stats.difference`) with its interval in words: mean, low, high; no interval where one image and one seed are all."""
     if difference["low"] is None:
         return f"{difference['value']:+.{digits}f}, no interval from one image"
     mean, low, high = (f"{difference[part]:+.{digits}f}" for part in ("value", "low", "high"))
     return f"{mean}, 95 % interval {low} to {high}"
-
-
-def versus(difference: dict) -> str:
-    """A sentence on two methods over all pixels, from a row of `scores.compare`."""
-    verb = compared(difference["low"], difference["high"])
-    return f"The error of {label(difference['a'])} {verb} that of {label(difference['b'])} ({spelled(difference, 3)})."
-
-
-def correlation_sentence(table: pd.DataFrame, method: str) -> str:
-    """Words for the correlations of one method in a `failure_table`, each with its interval."""
-    parts = []
-    for row in table[table.method == method].to_dict("records"):
-        direction = {"lower": "falls", "higher": "rises"}.get(stats.verdict(row["rho low"], row["rho high"]))
-        outcome = f"{direction} with" if direction else "is not shown to depend on"
-        interval = f"rho {row['rho']:.2f}, {row['rho low']:.2f} to {row['rho high']:.2f}"
-        parts.append(f"{outcome} {row['difficulty']} ({interval})")
-    return f"{method}: the error " + "; ".join(parts) + "."

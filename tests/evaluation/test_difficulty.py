@@ -9,7 +9,6 @@ from scipy.stats import spearmanr
 
 from lib.evaluation import difficulty, scores
 from lib.evaluation.difficulty import colour_distance, colour_overlap, texture
-from lib.output import tables
 
 
 def halves(left, right, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +88,3 @@ def test_failure_table_has_the_means_of_thirds():
     found = table[["lowest third", "middle third", "highest third"]].to_numpy()
     np.testing.assert_allclose(found, [[0.7, 0.4, 0.1], [0.1, 0.4, 0.7], [0.2, 0.5, 0.5]])
     assert table["rho"].tolist() == pytest.approx([-1, 1, spearmanr(order, range(9))[0]])
-    sentence = tables.correlation_sentence(table, "K-means")
-    assert sentence.startswith("K-means: the error falls with colour distance (delta E) (rho -1.00")
-    assert "rises with colours in common" in sentence

@@ -24,9 +24,6 @@ def test_leakage_table_finds_a_known_leak_on_the_shared_images_only():
     shared = leak.shared_images(table)
     assert (shared["test images"], shared["groups"], shared["seeds"]) == (10, 5, 2)
     assert [shared[name] for name in ("mean", "low", "high")] == pytest.approx([0.1] * 3)
-    assert "flatters" in leak.sentence(shared)
-    assert "too few groups" in leak.sentence(shared | {"groups": 4})
-    assert "no difference shown" in leak.sentence(shared | {"low": -0.1})
 
 
 def test_leakage_table_without_shared_images_says_so():
@@ -34,7 +31,6 @@ def test_leakage_table_without_shared_images_says_so():
     errors = np.full((1, 2), 0.5)
     table = leak.table({"random": errors, "group": errors}, splits, list("aabbccdd"), "all", seed=0)
     assert leak.shared_images(table) == {} == leak.shared_images(leak.impossible())
-    assert "cannot be isolated" in leak.sentence({})
 
 
 def test_few_groups_give_no_interval():

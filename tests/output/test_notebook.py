@@ -117,6 +117,14 @@ def test_table_is_shown_formatted(monkeypatch):
     assert "Errors of two methods." in shown[1].data
 
 
+def test_a_table_that_explains_is_shown_and_not_kept(elsewhere, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", lambda *items: shown.extend(items))
+    notebook.show_table(TABLE, digits=1)
+    assert [cell.text for cell in BeautifulSoup(shown[0].data, "html.parser").find_all("td")][:2] == ["a_b & c", "0.3"]
+    assert len(shown) == 1 and contents(elsewhere) == {}
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "kept.csv"
     notebook.write_atomically(path, b"old")

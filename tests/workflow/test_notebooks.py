@@ -1,6 +1,7 @@
 """The source notebooks keep the paper's rules: short cells, no outputs, one vocabulary, the quick profile as default."""
 
 import ast
+import itertools
 import json
 import re
 
@@ -13,6 +14,8 @@ from workflow.steps import NOTEBOOKS
 
 CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+# The seven that take a reader who knows PyTorch and no matting into the field.
+teaching_notebook = pytest.mark.parametrize("name", [name for name in NOTEBOOKS if name < "08"])
 
 
 def source(cell):
@@ -76,6 +79,30 @@ def test_prose_types_no_result(name):
         if cell["cell_type"] == "markdown":
             numbers = set(re.findall(r"\b0\.\d{3,}\b", source(cell)))
             assert numbers <= {"0.169581", "0.301838", "0.146492", "0.296174"}, cell["id"]
+
+
+@teaching_notebook
+def test_every_code_cell_has_its_reason_before_it(name):
+    for before, cell in itertools.pairwise(CELLS[name][3:]):  # behind title, parameters and imports
+        assert "markdown" in (before["cell_type"], cell["cell_type"]), cell["id"]
+
+
+@teaching_notebook
+def test_the_idea_stands_beside_the_experiment(name):
+    assert any("$$" in source(cell) for cell in CELLS[name] if cell["cell_type"] == "markdown")
+
+
+@teaching_notebook
+def test_prose_is_written_by_hand(name):
+    """What is said with numbers is one f-string: no sentence put together from others, and no verdict chosen by code."""
+    for cell in code(name):
+        for node in ast.walk(ast.parse(source(cell))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "notebook.say":
+                assert all(isinstance(argument, ast.Constant | ast.JoinedStr) for argument in node.args), cell["id"]
+            if isinstance(node, ast.FormattedValue):
+                parts = set(map(type, ast.walk(node.value)))
+                assert not parts & {ast.JoinedStr, ast.IfExp, ast.ListComp, ast.GeneratorExp}, cell["id"]
+        assert "stats.verdict" not in source(cell), cell["id"]
 
 
 @every_notebook
