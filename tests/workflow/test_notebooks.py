@@ -81,7 +81,7 @@ def test_prose_types_no_result(name):
             assert numbers <= {"0.169581", "0.301838", "0.146492", "0.296174"}, cell["id"]
 
 
-@teaching_notebook
+@every_notebook
 def test_every_code_cell_has_its_reason_before_it(name):
     for before, cell in itertools.pairwise(CELLS[name][3:]):  # behind title, parameters and imports
         assert "markdown" in (before["cell_type"], cell["cell_type"]), cell["id"]
