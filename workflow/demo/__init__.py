@@ -1,0 +1,1 @@
+"""The networks in one page that a reader opens from disk: `make demo`."""
