@@ -17,7 +17,7 @@ OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) \
 	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
 	$(if $(SET),--set $(SET))
 
-.PHONY: paper status verify publish compare test env try lab bench readme lock render render-check clean
+.PHONY: paper status verify publish compare test env try demo lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS)
@@ -53,6 +53,10 @@ try: .venv-cutout/ready
 	@.venv-cutout/bin/python -m lib cutout build/try/photo.png -o build/try/cutout.png
 	@echo "try: build/try/cutout.png is build/try/photo.png without its background; with a photograph of yours:" \
 		".venv-cutout/bin/python -m lib cutout PHOTO -o OUT.png"
+
+# Both shipped networks in one page that opens from disk, build/demo.html; npm fetches ONNX Runtime's web build for it, once.
+demo: .venv/ready
+	@$(BIN)/python -m workflow.demo.build
 
 # As root JupyterLab wants to be told so: make lab LAB=--allow-root
 lab: .venv/ready

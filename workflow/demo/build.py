@@ -114,7 +114,11 @@ def _weights(folder: Path) -> list[dict]:
     manifest = json.loads((folder / MANIFEST).read_text())
     kinds = {"model.onnx": ("graph", bytes), "model.safetensors": ("weights", split)}
     return [
-        {"id": f"{folder.name}-{kind}", "text": packed(prepare((folder / file).read_bytes())), "sha256": manifest[SUMS[file]]}
+        {
+            "id": f"{folder.name}-{kind}",
+            "text": packed(prepare((folder / file).read_bytes())),
+            "sha256": manifest[SUMS[file]],
+        }
         for file, (kind, prepare) in kinds.items()
     ]
 
@@ -122,9 +126,11 @@ def _weights(folder: Path) -> list[dict]:
 def _card(folder: Path) -> dict:
     """What data/weights/README.md says of a network, and the whole sum of its weights."""
     text = (folder.parent / "README.md").read_text()
-    found = re.search(rf"\*\*`{folder.name}`\*\* \((.*?)(?:, SHA-256.*?)?\): (.*?)\n((?:- .*\n)+)", text)
+    found = re.search(rf"\*\*`{folder.name}`\*\* \((.*?), SHA-256 .*?\): (.*?)\n((?:- .*\n)+)", text)
     if not found:
-        raise UserError(f"{folder.parent / 'README.md'}: expected a paragraph on {folder.name}, found none; write it anew.")
+        raise UserError(
+            f"{folder.parent / 'README.md'}: expected a paragraph on {folder.name}, found none; write it anew."
+        )
     size, trained, scores = found.groups()
     sha256 = json.loads((folder / MANIFEST).read_text())["sha256"]
     return {"size": size, "trained": trained, "scores": [line[2:] for line in scores.splitlines()], "sha256": sha256}

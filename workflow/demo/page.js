@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = id => document.getElementById(id);
-const BACKGROUND = 0, UNKNOWN = 128, FOREGROUND = 255;
+const UNKNOWN = 128;
 const STROKES = 20; // that can be undone
 const canvas = $("canvas"), context = canvas.getContext("2d", {willReadFrequently: true});
 
@@ -45,6 +45,7 @@ function say(text) {
 // Do something; while it lasts nothing else can be asked for, and an error becomes a sentence.
 let busy = 0;
 async function during(work) {
+  const focused = document.activeElement;
   $("alert").hidden = true;
   busy++;
   update();
@@ -57,6 +58,7 @@ async function during(work) {
   } finally {
     busy--;
     update();
+    if (document.activeElement === document.body) focused.focus({preventScroll: true}); // a button that was disabled lost it
   }
 }
 
@@ -116,7 +118,7 @@ function again() {
 }
 
 const seconds = start => `${((performance.now() - start) / 1000).toFixed(1)} s`;
-const cutFile = file => file && cut(() => read(file));
+const cutFile = file => file && (busy ? say("Still at work; please hand it in again when that is done.") : cut(() => read(file)));
 const person = $("person");
 const cutExample = () => cut(async () => {
   await person.decode();
@@ -208,7 +210,6 @@ let painting = false;
 const radius = () => Math.max(1, $("size").value / 600 * Math.max(photo.width, photo.height));
 
 function begin() {
-  if (!chosen("brush")) choose("brush", UNKNOWN);
   before = [...before, result.trimap.slice()].slice(-STROKES);
   update();
 }
@@ -342,13 +343,13 @@ for (const input of document.querySelectorAll("input[name=background]")) input.o
   choose("view", "cutout");
   show();
 };
-for (const input of document.querySelectorAll("input[name=brush]")) input.onchange = () => { choose("view", "trimap"); show(); };
+for (const input of document.querySelectorAll("input[name=brush]")) input.onclick = () => { choose("view", "trimap"); show(); };
 
 document.ondragover = event => event.preventDefault();
 document.ondrop = event => {
   event.preventDefault();
-  if (!busy) cutFile(event.dataTransfer.files[0]);
+  cutFile(event.dataTransfer.files[0]);
 };
-document.onpaste = event => { if (!busy) cutFile(event.clipboardData.files[0]); };
+document.onpaste = event => cutFile(event.clipboardData.files[0]);
 
 const ready = during(open).then(() => $("alert").hidden && cutExample()); // so that there is something to see at once
