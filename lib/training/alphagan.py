@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
 from lib.base import UserError
@@ -19,8 +18,7 @@ from lib.inference import matte
 from lib.losses import alpha_prediction_loss, compositional_loss, discriminator_loss, generator_loss, laplacian_loss
 from lib.models.alphagan import small
 from lib.training import loop
-from lib.training.composed import Composed, ComposedRecipe, fill_encoder, people_held_out, seeded, two_rates
-from lib.training.folder import file_digest
+from lib.training.composed import Composed, ComposedRecipe, begin, people_held_out, seeded, two_rates
 from lib.training.optimize import make_optimizer
 from lib.training.place import Place, place
 from lib.training.portrait import TEST_RADIUS
@@ -30,8 +28,7 @@ from lib.training.portrait import TEST_RADIUS
 class AlphaGANRecipe(ComposedRecipe):
     """side: of the crops in px. adversary: weight of the discriminator's answer in the generator's loss, 0 = without
     one; it counts from the share `adversary_from` of the steps on, while the discriminator learns from the first.
-    discriminator_lr: its rate. composition, laplacian: weights of these losses. start: folder of a training to go on
-    from, or ""."""
+    discriminator_lr: its rate. composition, laplacian: weights of these losses."""
 
     side: int = 160
     late_side: int = 160
@@ -40,7 +37,6 @@ class AlphaGANRecipe(ComposedRecipe):
     discriminator_lr: float = 2e-4
     composition: float = 0.5
     laplacian: float = 0.25
-    start: str = ""
 
     LEAST: ClassVar[dict[str, float]] = {
         **ComposedRecipe.LEAST,
@@ -55,11 +51,6 @@ class AlphaGANRecipe(ComposedRecipe):
             raise UserError(
                 f"accumulate: expected 1 where two networks step by turns, found {self.accumulate}; set it to 1."
             )
-        if self.start and not (Path(self.start) / "model.safetensors").is_file():
-            raise UserError(
-                f"start: expected the folder of a finished training, found no model.safetensors in {self.start!r}; "
-                "correct it or leave it empty."
-            )
 
 
 def train(run_dir: Path | str, recipe: AlphaGANRecipe, machine: Machine = Machine(), people: int = 0) -> pd.DataFrame:
@@ -71,8 +62,7 @@ def train(run_dir: Path | str, recipe: AlphaGANRecipe, machine: Machine = Machin
     make the crops, 0 = all. Folder, resuming and repeatability are those of lib.training.loop.
     """
     with place(machine) as here:
-        start = {"start_sha256": file_digest(Path(recipe.start) / "model.safetensors") if recipe.start else ""}
-        inputs = {"people": people, **recipe.inputs(), **start}
+        inputs = {"people": people, **recipe.inputs()}
         return loop.train(lambda: AlphaGANTraining(recipe, here, people), run_dir, recipe, here, inputs)
 
 
@@ -85,10 +75,7 @@ class AlphaGANTraining(Composed):
     def __init__(self, recipe: AlphaGANRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
         self.model = seeded(small, recipe.seed)
-        if recipe.start:
-            self.model.load_state_dict(load_file(Path(recipe.start) / "model.safetensors"))
-        else:
-            fill_encoder(self.model.generator.encoder, recipe)
+        begin(self.model, self.model.generator.encoder, recipe)
         self.layers = Layers(recipe.textures, people)
         self.steps = 0
         self.whole = recipe.steps or recipe.epochs * self.epoch_steps()

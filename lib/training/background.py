@@ -18,7 +18,7 @@ from lib.losses import error_loss, foreground_loss, sobel_loss
 from lib.models.background import small
 from lib.systems import matte_before_plate
 from lib.training import loop
-from lib.training.composed import Composed, ComposedRecipe, fill_encoder, forgiven, people_held_out, seeded
+from lib.training.composed import Composed, ComposedRecipe, begin, forgiven, people_held_out, seeded
 from lib.training.place import Place, place
 
 
@@ -57,7 +57,7 @@ class Background(Composed):
     def __init__(self, recipe: BackgroundRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
         self.model = seeded(small, recipe.seed)
-        fill_encoder(self.model.base.encoder, recipe)
+        begin(self.model, self.model.base.encoder, recipe)
         self.layers = Layers(recipe.textures, people)
 
     def encoder(self) -> torch.nn.Module:

@@ -32,7 +32,8 @@ class ComposedRecipe(Recipe):
     """epochs of `images` pictures each; their weights rise to lr (the encoder's to encoder_lr) and fall along a cosine.
     side: height of the pictures in px; late_side: of those in the last third of the epochs. textures: folder of
     photographs without people (lib.data.composer). encoder: where the encoder's weights come from, "imagenet" or the
-    folder of a network that has such an encoder (lib.training.portrait). tests: held-out people, or clips, to test on.
+    folder of a network that has such an encoder (lib.training.portrait). start: folder of a training of the same network to
+    go on from, or "". tests: held-out people, or clips, to test on.
     """
 
     epochs: int = 10
@@ -49,6 +50,7 @@ class ComposedRecipe(Recipe):
     late_side: int = 320
     textures: str = ""
     encoder: str = IMAGENET
+    start: str = ""
     tests: int = 8
 
     LEAST: ClassVar[dict[str, float]] = {
@@ -66,16 +68,21 @@ class ComposedRecipe(Recipe):
             raise UserError(f"images: expected at least one batch of {self.batch_size}, found {self.images}; use more.")
 
     def inputs(self) -> dict[str, str]:
-        """What the encoder starts from, for the training's configuration. UserError where it isn't there."""
-        if self.encoder == IMAGENET:
-            return {"encoder_sha256": ""}
-        weights = Path(self.encoder) / "model.safetensors"
-        if not weights.is_file():
-            raise UserError(
-                f"encoder: expected {IMAGENET} or the folder of a finished training, found no model.safetensors in "
-                f"{self.encoder!r}; correct it."
-            )
-        return {"encoder_sha256": file_digest(weights)}
+        """What the weights start from, for the training's configuration. UserError where it isn't there."""
+        if self.start:
+            return {"encoder_sha256": "", "start_sha256": file_digest(_weights("start", self.start))}
+        own = "" if self.encoder == IMAGENET else file_digest(_weights("encoder", self.encoder))
+        return {"encoder_sha256": own, "start_sha256": ""}
+
+
+def _weights(name: str, folder: str) -> Path:
+    file = Path(folder) / "model.safetensors"
+    if not file.is_file():
+        raise UserError(
+            f"{name}: expected the folder of a finished training, found no model.safetensors in {folder!r}; correct it "
+            "or leave it out."
+        )
+    return file
 
 
 class Composed(loop.System):
@@ -133,12 +140,16 @@ def seeded(make, seed: int):
         return make()
 
 
-def fill_encoder(encoder: Adapted, recipe: ComposedRecipe) -> None:
-    """Give a small network's encoder (lib.models.mobile.lite0) the weights that the recipe starts from, in place."""
+def begin(model: nn.Module, encoder: Adapted, recipe: ComposedRecipe) -> None:
+    """Give a small network the weights that the recipe starts from, in place: all of them, or its encoder's
+    (lib.models.mobile.lite0)."""
+    if recipe.start:
+        model.load_state_dict(load_file(_weights("start", recipe.start)))
+        return
     if recipe.encoder == IMAGENET:
         start_from(encoder, _imagenet())
         return
-    weights = load_file(Path(recipe.encoder) / "model.safetensors")
+    weights = load_file(_weights("encoder", recipe.encoder))
     start_from(encoder, {name.removeprefix("encoder."): value.float() for name, value in weights.items()})
 
 

@@ -18,7 +18,7 @@ from lib.losses import foreground_loss, laplacian_loss, temporal_loss
 from lib.models.video import small
 from lib.systems import matte_clip
 from lib.training import loop
-from lib.training.composed import Composed, ComposedRecipe, fill_encoder, forgiven, seeded
+from lib.training.composed import Composed, ComposedRecipe, begin, forgiven, seeded
 from lib.training.place import Place, place
 
 
@@ -67,7 +67,7 @@ class Video(Composed):
     def __init__(self, recipe: VideoRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
         self.model = seeded(lambda: small(recipe.memories), recipe.seed)
-        fill_encoder(self.model.encoder, recipe)
+        begin(self.model, self.model.encoder, recipe)
         self.layers, self.clips = Layers(recipe.textures, people), rendered_clips()
 
     def pictures(self, epoch: int) -> Dataset:

@@ -51,9 +51,10 @@ def test_held_out_people_are_different_ones_at_any_size():
 
 
 def test_an_encoder_that_is_not_there_is_told_of(tmp_path):
-    with pytest.raises(UserError, match="encoder: expected imagenet or the folder"):
-        ComposedRecipe(encoder=str(tmp_path)).inputs()
-    assert ComposedRecipe().inputs() == {"encoder_sha256": ""}
+    for name in ("encoder", "start"):
+        with pytest.raises(UserError, match=f"{name}: expected the folder of a finished training"):
+            ComposedRecipe(**{name: str(tmp_path)}).inputs()
+    assert ComposedRecipe().inputs() == {"encoder_sha256": "", "start_sha256": ""}
 
 
 def test_the_same_seed_makes_the_same_network_and_leaves_the_others_draws_alone():

@@ -1,5 +1,7 @@
 """AlphaGAN, Background Matting V2 and Robust Video Matting train: what they tell, repeat, resume, and ship."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -99,11 +101,17 @@ def test_where_the_trimap_knows_the_discriminator_sees_no_error():
     assert torch.equal(predicted[levels != 0.5], levels[levels != 0.5])
 
 
-def test_a_recipe_out_of_range_is_told_of(tmp_path):
+def test_it_goes_on_from_another_training(trained):
+    name, folder, _ = trained
+    recipe, here = replace(SYSTEMS[name][1], start=str(folder)), Place(torch.device("cpu"), "fp32")
+    system = {"background": background.Background, "video": video.Video, "alphagan": AlphaGANTraining}[name]
+    kept = load_file(folder / "model.safetensors")
+    assert all(torch.equal(value, kept[key]) for key, value in system(recipe, here, 1).model.state_dict().items())
+
+
+def test_a_recipe_out_of_range_is_told_of():
     with pytest.raises(UserError, match="disturbances: expected some of jitter"):
         BackgroundRecipe(disturbances=("fog",))
-    with pytest.raises(UserError, match="start: expected the folder"):
-        AlphaGANRecipe(start=str(tmp_path))
     with pytest.raises(UserError, match="accumulate: expected 1"):
         AlphaGANRecipe(accumulate=2)
     with pytest.raises(UserError, match="frames: expected at least 2"):
