@@ -1,8 +1,9 @@
 """Two ablations at equal steps: `python -m lib arms adversary` and `python -m lib arms disturbances`.
 
 What does AlphaGAN's adversary buy? One generator is trained without; from it, arms go on with the adversary at several
-weights. What does each of the four disturbances of Background Matting V2's plates buy? One arm each from the same start,
-judged with a plate that is exact and with one photographed again. One seed: the intervals are over people.
+weights. What does each of the four disturbances of Background Matting V2's plates buy? The shipped network, which was
+trained with all four, is trained on with none, with one, and with all, and judged with a plate that is exact and with one
+photographed again. One seed: the intervals are over people.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from lib.data.plates import DISTURBANCES
 from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.systems import judge_stills
-from lib.experiments.shipped import RECIPES, pictures_of_people, with_trimap
+from lib.experiments.shipped import FOLDER, RECIPES, pictures_of_people, with_trimap
 from lib.experiments.systems import people as samples_of, photographed_again
 from lib.models import store
 from lib.training import alphagan, background
@@ -46,7 +47,9 @@ def adversary(folder: Path, given: argparse.Namespace, machine: Machine) -> pd.D
 def disturbances(folder: Path, given: argparse.Namespace, machine: Machine) -> pd.DataFrame:
     """Scores of every arm on held-out people at the size of its training: "exact" and "again", MAD by kind of plate."""
     own = {"steps": given.steps, "test_at": (given.steps,), "textures": given.textures, "tests": 0, "seed": given.seed}
-    recipe = replace(RECIPES["background"], **own, side=given.side, late_side=given.side)
+    recipe = replace(
+        RECIPES["background"], **own, side=given.side, late_side=given.side, start=str(FOLDER / "background")
+    )
     exact = samples_of(given.people, (given.side, given.side * 3 // 4))
     found = []
     for number, (arm, drawn) in enumerate(DISTURBED.items()):
