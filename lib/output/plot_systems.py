@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
 from lib.base import figures_dir, write_atomically
@@ -33,6 +34,9 @@ def dots(summaries: Mapping[str, pd.DataFrame], measure: str, label: str, method
             name = condition if line == 0 else None
             axis.errorbar(value, line + by, xerr=ends, fmt=marker, color=colour, markersize=5, capsize=3, label=name)
     axis.set(xscale="log", ylim=(len(methods) - 0.5, -0.5), yticks=range(len(methods)), yticklabels=methods)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(label)
     axis.grid(axis="x", color=FAINT, linewidth=0.6)
     if len(summaries) > 1:
@@ -47,7 +51,8 @@ def along(errors: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, s
         for (method, values), marker in zip(by_method.items(), MARKERS, strict=False):
             frames = np.arange(1, len(values) + 1) + (measure == "dtssd")
             axis.plot(frames, values, marker=marker, markersize=4, label=method)
-        axis.set(xlabel="frame", ylabel=labels[measure], ylim=(0, None))
+        top = max(float(np.max(values)) for values in by_method.values())
+        axis.set(xlabel="frame", ylabel=labels[measure], ylim=(0, 1.1 * top))
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
