@@ -21,12 +21,8 @@ from lib.data.scenes import HEIGHT, WIDTH, Grid, draw_background
 from lib.data.shapes import draw_alpha
 from lib.data.trimap import UNKNOWN, from_distance, signed_distance
 
-CROP, SCENE, PLATE, MOVING = (
-    11,
-    12,
-    13,
-    14,
-)  # streams of random numbers, apart from each other and from those of lib.base.Stream
+# Streams of random numbers, apart from each other and from those of lib.base.Stream.
+CROP, SCENE, PLATE, MOVING = 11, 12, 13, 14
 TEXTURE_SIDE = 720  # px of a photograph's shorter side, at most
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 

@@ -25,7 +25,7 @@ from lib.training.composed import people_held_out
 from lib.training.video import clips_held_out
 
 LARGE = (800, 600)  # height and width in px of what is compared, beside SMALL
-THRESHOLD = 0.08  # of the control that differs picture and plate, chosen on people to train on (`best_threshold`)
+THRESHOLD = 0.08  # of the control that differs picture and plate; set by hand, not searched for
 LONGEST = 512  # px of the longer side that the published network's inner part sees at most
 
 
