@@ -10,6 +10,7 @@ CORES ?= 0
 PYTHON ?= python3
 UV = 0.13.8
 BIN = .venv/bin
+PYTEST = $(BIN)/python -m pytest
 # What the shell is to take as it stands: in single quotes, so that a folder may be called anything.
 quoted = '$(subst ','\'',$(1))'
 # SET is left to the shell, which splits it into settings. What needs a run gets all options and finds its name itself.
@@ -37,13 +38,17 @@ compare: .venv/ready
 	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/quick-mine)) \
 		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
 
-# Style and the contracts between the rooms first, then one pytest over the tests and over copies of all notebooks, so that its last lines speak of everything.
+# Style and the contracts between the rooms first. Then the tests on one core and copies of all notebooks on the other, and at the
+# end, since both have run the notebooks, whether they made the same tables.
 test: .venv/ready
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet || { echo "error: expected formatted code, found other; run .venv/bin/ruff format" >&2; exit 1; }
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env tests build/nbval
+	@export OMP_NUM_THREADS=1; $(PYTEST) --nbval-lax --nbval-current-env build/nbval > build/nbval.log 2>&1 & notebooks=$$!; \
+	export OMP_NUM_THREADS=1; $(PYTEST) tests; tests=$$?; \
+	wait $$notebooks; ran=$$?; grep -v '^$$' build/nbval.log | tail -n $$((ran ? 80 : 40)); \
+	test $$tests -eq 0 && test $$ran -eq 0 && $(PYTEST) -m last --nbval-lax tests/workflow/test_workflow.py
 
 env: .venv/ready
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import touching_notebook
+from helpers import COPIED, touching_notebook
 from lib.base import ROOT
 from workflow import steps
 
@@ -20,10 +20,13 @@ def template(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
-    for file in {file for step in steps.STEPS.values() for file in step.reads}:
+    others = [name for name in steps.NOTEBOOKS if name not in COPIED]
+    with open(root / "workflow/steps.py", "a") as table:
+        table.write(f"\nfor name in {others}:\n    del STEPS[name]\nNOTEBOOKS = tuple(STEPS)\n")
+    for file in {file for name in COPIED for file in steps.STEPS[name].reads}:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, root / file)
-    for name in steps.NOTEBOOKS:
+    for name in COPIED:
         (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name, steps.shown(name, "RUN")))
     small_article(root)
     return root

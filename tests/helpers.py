@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow.steps import NOTEBOOKS
+
+# Of the small copies in which the workflow is tried: every kind of need among them, and no longer to wait than it takes.
+COPIED = tuple(name for name in NOTEBOOKS if name < "08")
 PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
 
 

@@ -128,6 +128,14 @@ STEPS = {
         all_threads=True,
         gpu=True,
     ),
+    "13_what_is_hard": Step(
+        needs=("03_vgg16", "04_augmentation"),
+        figures=("fig_dials", "fig_hard", "fig_hard_effects", "fig_hard_effects_large", "fig_hard_pictures"),
+        tables=("tab_dials", "tab_hard", "tab_hard_large"),
+        reads=_weights("background", "portrait", "trimap"),
+        all_threads=True,
+        gpu=True,
+    ),
 }
 NOTEBOOKS = tuple(STEPS)
 

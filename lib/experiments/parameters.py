@@ -88,6 +88,7 @@ class Own(Group):
 
     photo: str = _word("", "file of a photograph to cut out; empty takes a rendered person")
     people: int = _number(12, 2, 30, "held-out rendered people to judge the shipped networks on")
+    scenes: int = _number(40, 2, 10_000, "places at which the two dials of what is hard are turned")
     clips: int = _number(6, 1, 6, "held-out rendered clips to judge networks for video on")
     masks_dir: str = _word("", "directory of photographs with masks; empty skips them")
 

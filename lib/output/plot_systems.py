@@ -22,10 +22,20 @@ def dots(summaries: Mapping[str, pd.DataFrame], measure: str, label: str, method
     summaries: condition -> summary (lib.evaluation.scores.summarise). methods: from top to bottom; the name's last
     bracket is set in a line of its own.
     """
+    rows = {condition: part[part.measure == measure].set_index("method") for condition, part in summaries.items()}
+    return dots_of(rows, label, methods)
+
+
+def dots_of(
+    conditions: Mapping[str, pd.DataFrame], label: str, methods: Sequence[str], about_zero: bool = False
+) -> Figure:
+    """`dots` of tables that have a row a method (its index) and the columns value, low and high.
+
+    about_zero: differences, on a linear axis with a line at zero.
+    """
     figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(methods) + 0.9))
-    shift = np.linspace(-0.18, 0.18, len(summaries)) if len(summaries) > 1 else [0.0]
-    for (condition, summary), by, marker, colour in zip(summaries.items(), shift, MARKERS, COLOURS, strict=False):
-        rows = summary[summary.measure == measure].set_index("method")
+    shift = np.linspace(-0.18, 0.18, len(conditions)) if len(conditions) > 1 else [0.0]
+    for (condition, rows), by, marker, colour in zip(conditions.items(), shift, MARKERS, COLOURS, strict=False):
         for line, method in enumerate(methods):
             if method not in rows.index or np.isnan(rows.value[method]):
                 continue
@@ -33,14 +43,18 @@ def dots(summaries: Mapping[str, pd.DataFrame], measure: str, label: str, method
             ends = [[value - low], [high - value]] if np.isfinite(low) else None
             name = condition if line == 0 else None
             axis.errorbar(value, line + by, xerr=ends, fmt=marker, color=colour, markersize=5, capsize=3, label=name)
-    axis.set(xscale="log", ylim=(len(methods) - 0.5, -0.5), yticks=range(len(methods)), yticklabels=methods)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set(ylim=(len(methods) - 0.5, -0.5), yticks=range(len(methods)), yticklabels=methods)
+    if about_zero:
+        axis.axvline(0, color="black", linewidth=0.8)
+    else:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(label)
     axis.grid(axis="x", color=FAINT, linewidth=0.6)
-    if len(summaries) > 1:
-        figure.legend(loc="outside upper right", ncols=len(summaries))
+    if len(conditions) > 1:
+        figure.legend(loc="outside upper right", ncols=len(conditions))
     return figure
 
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from helpers import small_notebook
+from helpers import COPIED, small_notebook
 from lib.base import ROOT, reports_dir
 from workflow import steps, values as kept, verify
 from workflow.plan import make_plan
@@ -35,7 +35,7 @@ def test_a_first_run_makes_everything(built):
     assert "[03_vgg16] cell 3/4 cell-2" in done.stdout and "[03_vgg16] done in" in done.stdout
     assert "rule" not in done.stdout + done.stderr  # nothing of Snakemake's own report
     text = (root / "reports/smoke/run.json").read_text()
-    assert set(json.loads(text)["steps"]) == set(NOTEBOOKS)
+    assert set(json.loads(text)["steps"]) == set(COPIED)
     assert str(root) not in text
     article = (root / "reports/smoke/paper.html").read_text()
     assert "Trained for 1 epochs" in article and "<strong>holds</strong>" in article and str(root) not in article
@@ -47,7 +47,7 @@ def test_stale_steps_run_and_others_do_not(built_paper):
     before, start = records(root), time.monotonic()
     again = make_paper()
     assert again.returncode == 0 and ran(root, before) == set()
-    assert time.monotonic() - start <= 5
+    assert time.monotonic() - start <= 10  # a second, where nothing else runs
 
     path = root / "notebooks/02_unsupervised.ipynb"
     path.write_text(path.read_text().replace("# Title", "# Corrected title"))  # prose
@@ -82,7 +82,7 @@ def test_a_value_that_is_gone_fails_the_article_and_is_named(built_paper):
     assert done.returncode == 1
     said = done.stderr.splitlines()
     assert said[0].startswith("article failed: ") and "05_results.epochs" in said[0] and len(said) == 2
-    assert len(records(root)) == len(NOTEBOOKS) and not (root / "reports/smoke/paper.html").exists()
+    assert len(records(root)) == len(COPIED) and not (root / "reports/smoke/paper.html").exists()
 
     before = records(root)
     article.write_text(article.read_text().replace("05_results.epochs", "05_results.other"))
@@ -169,16 +169,16 @@ def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_p
     done = make_paper()
     assert done.returncode == 1
     stopped = {"03_vgg16"}  # and what needs it, directly or not
-    for name in NOTEBOOKS:
+    for name in COPIED:
         stopped |= {name} if stopped & set(STEPS[name].needs) else set()
-    waiting = {name: " and ".join(need for need in STEPS[name].needs if need in stopped) for name in NOTEBOOKS}
+    waiting = {name: " and ".join(need for need in STEPS[name].needs if need in stopped) for name in COPIED}
     assert waiting["05_results"] == "03_vgg16 and 04_augmentation"
     assert done.stderr.splitlines() == [
         "03_vgg16 failed: lr: too high.",
         *(f"{name} did not run, it needs {needs}." for name, needs in waiting.items() if needs),
         "error: run smoke is not complete; the whole story is in runs/smoke/snakemake.log.",
     ]
-    assert set(records(root)) == set(NOTEBOOKS) - stopped
+    assert set(records(root)) == set(COPIED) - stopped
     assert not (root / "reports/smoke/run.json").exists()
 
     before = records(root)
@@ -300,7 +300,7 @@ def test_smoke_values_are_the_published_ones_within_tolerance():
 def test_workflow_and_nbval_made_the_same_tables(request):
     """The same code, parameters and seed, executed by two programs: the same bytes."""
     if not request.config.getoption("nbval_lax", False):
-        pytest.skip("needs the notebooks under nbval, as in `make test`")
+        pytest.skip("compares with the notebooks under nbval, once they have run")
     tables = sorted(path.name for path in (reports_dir("smoke-nbval") / "tables").glob("*.csv"))
     assert set(tables) == {
         file.split("/")[-1]
