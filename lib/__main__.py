@@ -150,8 +150,16 @@ def arms(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def sweeps(arguments: Sequence[str]) -> None:
+    """Train the sweeps of notebooks/sweeps.toml: the study's future work."""
+    from lib.experiments.sweeps import main
+
+    main(arguments)
+
+
 COMMANDS = {
-    function.__name__: function for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms)
+    function.__name__: function
+    for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms, sweeps)
 }
 
 

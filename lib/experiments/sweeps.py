@@ -1,0 +1,134 @@
+"""The study's future work as sweeps: `python -m lib sweeps [NAME ...]` trains what notebooks/sweeps.toml lists.
+
+A sweep is a table there: a question, the settings that all of its trainings share, and `vary`, a list of values for one or
+two names, of which every combination is trained with every seed. Names are those of lib.training.variants.VariantRecipe, and
+`images`, `size`, `split` and `trimap_rule` of the data. Trainings lie in runs/sweeps/, each in a folder of its own, and are
+found done when they are asked for again; results are written to reports/sweeps/.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import hashlib
+import itertools
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lib import provenance
+from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from lib.data.portraits import Portraits
+from lib.data.prepare import prepare
+from lib.data.splits import group_split, random_split
+from lib.device import Machine
+from lib.training import variants
+from lib.training.variants import VariantRecipe
+
+FILE = ROOT / "notebooks" / "sweeps.toml"
+SHARED = "shared"  # the table of settings that all sweeps begin with
+DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant"}
+FIELDS = {field.name: field.default for field in dataclasses.fields(VariantRecipe)}
+TOLD = ("train_all", "train_unknown", "test_all", "test_unknown", "test_pasted")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """name, title, question: of the notebook. vary: name -> values, one or two of them. fixed: name -> value, for all
+    trainings; seeds: how many of each."""
+
+    name: str
+    title: str
+    question: str
+    vary: dict[str, list]
+    fixed: dict[str, object]
+    seeds: int
+
+    def settings(self) -> list[dict[str, object]]:
+        """The varied names' values of each kind of training."""
+        return [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
+
+
+def read(path: Path = FILE) -> dict[str, Sweep]:
+    """The sweeps by name. UserError that names the sweep and what is wrong with it."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path.name}: expected a TOML file of sweeps, found {error}; correct it.") from error
+    shared = tables.pop(SHARED, {})
+    return {name: _sweep(name, shared, table) for name, table in tables.items()}
+
+
+def _sweep(name: str, shared: dict, table: dict) -> Sweep:
+    given = shared | table
+    missing = [key for key in ("title", "question", "vary") if not given.get(key)]
+    if missing:
+        raise UserError(f"sweep {name}: expected {', '.join(missing)}, found none; add it.")
+    vary = given.pop("vary")
+    if (
+        not isinstance(vary, dict)
+        or not 1 <= len(vary) <= 2
+        or not all(isinstance(v, list) and v for v in vary.values())
+    ):
+        raise UserError(f"sweep {name}: expected vary to name one or two lists of values, found {vary!r}; correct it.")
+    title, question, seeds = given.pop("title"), given.pop("question"), given.pop("seeds", 1)
+    for key in (*given, *vary):
+        if key not in FIELDS and key not in DATA:
+            close = difflib.get_close_matches(key, [*FIELDS, *DATA], 1)
+            raise UserError(
+                f"sweep {name}: expected names of the recipe or of the data, found {key}"
+                + (f"; did you mean {close[0]}?" if close else "; leave it out.")
+            )
+    made = Sweep(name, title, question, vary, {key: given[key] for key in given if key not in vary}, seeds)
+    for setting in made.settings():
+        recipe(made, setting, 0)  # a value out of range is told before anything is trained
+    return made
+
+
+def recipe(sweep: Sweep, setting: dict, seed: int) -> VariantRecipe:
+    """How one training learns; tested at its end alone. UserError, with the sweep's name, for a value out of range."""
+    given = sweep.fixed | setting
+    own = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if key in FIELDS}
+    try:
+        return VariantRecipe(**{**own, "seed": seed})
+    except UserError as error:
+        raise UserError(f"sweep {sweep.name}: {error}") from error
+
+
+def run(sweep: Sweep, folder: Path, machine: Machine = Machine()) -> pd.DataFrame:
+    """Train all of it, or find it done: one row a training and test, with the varied names, seed, steps, images and TOLD."""
+    rows = []
+    for setting, seed in itertools.product(sweep.settings(), range(sweep.seeds)):
+        data = {name: (sweep.fixed | setting).get(name, default) for name, default in DATA.items()}
+        prepared = prepare(Portraits(data["images"]), data["size"], data["trimap_rule"])
+        split = (
+            group_split(prepared.groups, 0, 0.2) if data["split"] == "group" else random_split(len(prepared), 0, 0.2)
+        )
+        chosen = recipe(sweep, setting, seed)
+        key = hashlib.sha256(json.dumps([data, dataclasses.asdict(chosen)], sort_keys=True).encode()).hexdigest()[:12]
+        history = variants.train(prepared, split, folder / key, chosen, machine)
+        told = history[["step", *TOLD]].rename(columns={"step": "steps"})
+        rows.append(told.assign(**setting, seed=seed, training_images=len(split[0]), test_images=len(split[1])))
+    found = pd.concat(rows, ignore_index=True)
+    return found[[*sweep.vary, "seed", "training_images", "test_images", "steps", *TOLD]]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the sweeps of notebooks/sweeps.toml, and write reports/sweeps/."""
+    parser = argparse.ArgumentParser(prog="python -m lib sweeps", description=main.__doc__)
+    parser.add_argument("names", nargs="*", help="of notebooks/sweeps.toml; all by default")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    given = parser.parse_args(arguments)
+    listed = read()
+    for name in given.names or listed:
+        if name not in listed:
+            raise UserError(f"names: expected some of {', '.join(listed)}, found {name!r}; correct it.")
+        found = run(listed[name], runs_dir("sweeps"), Machine(given.device, threads=given.threads))
+        folder = reports_dir("sweeps")
+        write_atomically(folder / f"{name}.csv", found.to_csv(index=False, lineterminator="\n").encode())
+        record = {"sweep": dataclasses.asdict(listed[name]), **provenance.environment()}
+        write_atomically(folder / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
+        print(found.round(4).to_string(index=False), flush=True)

@@ -1,0 +1,174 @@
+"""Trainings of the study's network with one thing changed: what its future work asks for (lib.experiments.sweeps).
+
+They are those of lib.training.thumbnail but for what VariantRecipe adds. Kept apart from them, so that a sweep more makes no
+training of the study's own start over.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from lib.base import Stream, UserError
+from lib.data.augment import draw
+from lib.data.batches import batches, trimap_levels
+from lib.data.prepare import Prepared
+from lib.data.trimap import default_radius, from_distance
+from lib.device import Machine
+from lib.losses import alpha_prediction_loss
+from lib.models import variants
+from lib.models.layers import initialise
+from lib.training import loop
+from lib.training.folder import index_digest
+from lib.training.place import Place, place
+from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, sums
+
+BORDERS = ("reflection", "border", "zeros")
+
+
+@dataclass(frozen=True)
+class VariantRecipe(ThumbnailRecipe):
+    """width, unpooling, skips, four_channels, normalisation, decoder_kernel: of the network (lib.models.variants). eps: of
+    the loss. Of the augmentation, where there is one: probability that an image is chosen; flip: whether the chosen are
+    flipped; degrees: by how much they are turned at most; border: what comes in from outside. radius: largest radius of a
+    training trimap in units of the test trimaps' (the smallest is 1); blind: whether the network gets no trimap at all.
+    """
+
+    width: int = 16
+    unpooling: str = "places"
+    skips: bool = False
+    four_channels: bool = False
+    normalisation: str = "imagenet"
+    decoder_kernel: int = 5
+    eps: float = 1e-6
+    probability: float = 0.5
+    flip: bool = True
+    degrees: float = 30.0
+    border: str = "reflection"
+    radius: float = 2.0
+    blind: bool = False
+
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        **ThumbnailRecipe.CHOICES,
+        "unpooling": variants.UNPOOLING,
+        "normalisation": variants.NORMALISATION,
+        "border": BORDERS,
+    }
+    LEAST: ClassVar[dict[str, float]] = {
+        **ThumbnailRecipe.LEAST,
+        "width": 1,
+        "decoder_kernel": 1,
+        "eps": 0,
+        "probability": 0,
+        "degrees": 0,
+        "radius": 1,
+    }
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.encoder_weights:
+            raise UserError(f"encoder_weights: expected none, found {self.encoder_weights!r}; leave it out.")
+
+
+def train(
+    prepared: Prepared, split: Split, run_dir: Path | str, recipe: VariantRecipe, machine: Machine = Machine()
+) -> pd.DataFrame:
+    """Train it, or find it done; history, folder and repeatability as in lib.training.thumbnail.train.
+
+    UserError for fewer than two training images.
+    """
+    if min(recipe.batch_size, len(split[0])) < 2:
+        raise UserError(f"train_index: expected at least 2 images, found {len(split[0])}; use more images.")
+    with place(machine) as here:
+        inputs = {
+            "data": prepared.fingerprint,
+            "train_index": index_digest(split[0]),
+            "test_index": index_digest(split[1]),
+        }
+        return loop.train(lambda: Variant(prepared, split, recipe, here), run_dir, recipe, here, inputs)
+
+
+class Variant(Thumbnail):
+    """The network of the study with parts exchanged, on batches of whole images."""
+
+    distributed = False
+    recipe: VariantRecipe
+
+    def __init__(self, prepared: Prepared, split: Split, recipe: VariantRecipe, here: Place):
+        super().__init__(prepared, split, recipe, here)
+        names = ("width", "unpooling", "skips", "four_channels", "normalisation", "decoder_kernel", "batch_norm")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)  # of transposed convolutions, which `initialise` leaves alone
+            self.model = variants.network(**{name: getattr(recipe, name) for name in names})
+        initialise(self.model, recipe.seed)
+
+    def batches(self, epoch: int, first: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """(image, alpha, trimap) of each batch, in an order of the epoch's own, augmented as the recipe says."""
+        recipe, device = self.recipe, self.arrays.device
+        flips, angles, radii = (value.to(device) for value in self._draws(epoch))
+        order = np.random.default_rng([recipe.seed, epoch, Stream.ORDER]).permutation(self.images)
+        for rows, (image, alpha, distance) in self.arrays.stream(batches(order, recipe.batch_size, 1)[first:]):
+            trimap = trimap_levels(from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
+            if recipe.augment:
+                stack = torch.cat([image, alpha, trimap], dim=1)
+                stack = turned(stack, flips[rows], angles[rows], recipe.border)
+                image, alpha, trimap = stack[:, :3], stack[:, 3:4], stack[:, 4:]
+            yield image, alpha, trimap
+
+    def _draws(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Flip, angle and trimap radius of each training image: functions of (seed, epoch, index) alone."""
+        recipe, index = self.recipe, self.arrays.index
+        images = int(index.max()) + 1
+        flip, angle = draw(images, recipe.seed, epoch, recipe.probability, recipe.degrees)
+        spread = np.random.default_rng([recipe.seed, epoch, Stream.RADIUS]).random(images, dtype=np.float32)
+        radii = default_radius(self.prepared.alpha.shape[-2:]) * (1 + (recipe.radius - 1) * spread)
+        return (flip & recipe.flip)[index], angle[index], torch.from_numpy(radii.astype(np.float32))[index]
+
+    def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The alpha-prediction loss over the recipe's region; told are sums over the batch."""
+        image, alpha, trimap = batch
+        unknown = trimap == 0.5
+        with self.place.autocast():
+            predicted = self.model(image, torch.full_like(trimap, 0.5) if self.recipe.blind else trimap)
+        region = unknown if self.recipe.loss_region == "unknown" else None
+        loss = alpha_prediction_loss(predicted, alpha, region, self.recipe.eps)
+        return loss, sums(predicted.detach(), alpha, unknown)
+
+    def test(self, model: torch.nn.Module) -> dict[str, float]:
+        """As Thumbnail.test; a network that has learnt without a trimap is tested without one."""
+        return super().test(Blind(model) if self.recipe.blind else model)
+
+
+class Blind(torch.nn.Module):
+    """A network that gets 0.5 everywhere for a trimap."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        return self.model(image, torch.full_like(trimap, 0.5))
+
+
+def turned(stack: torch.Tensor, flip: torch.Tensor, angle: torch.Tensor, border: str) -> torch.Tensor:
+    """Mirror, then turn counter-clockwise about the centre: (N,C,H,W), the last channel a trimap; flip (N,), angle (N,).
+
+    Bilinear, for the trimap nearest. border: what comes in from outside: the mirrored picture ("reflection"), its outermost
+    pixels ("border"), or black background ("zeros"). What is neither flipped nor turned comes back bit for bit.
+    """
+    height, width = stack.shape[-2:]
+    stack = torch.where(flip.view(-1, 1, 1, 1), stack.flip(-1), stack)
+    radians = angle.float() * (math.pi / 180)
+    cos, sin, none = radians.cos(), radians.sin(), torch.zeros_like(radians)
+    rows = [cos, -sin * height / width, none, sin * width / height, cos, none]
+    grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(stack.shape), align_corners=False)
+    outside = {"padding_mode": border, "align_corners": False}
+    smooth = F.grid_sample(stack[:, :-1], grid, mode="bilinear", **outside)
+    labels = F.grid_sample(stack[:, -1:], grid, mode="nearest", **outside)
+    return torch.where((angle == 0).view(-1, 1, 1, 1), stack, torch.cat([smooth, labels], dim=1))
