@@ -13,17 +13,20 @@ import hashlib
 import itertools
 import json
 import tomllib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from lib import provenance
+from lib import baselines, provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
 from lib.data.portraits import Portraits
-from lib.data.prepare import prepare
+from lib.data.prepare import Prepared, prepare
 from lib.data.splits import group_split, random_split
 from lib.device import Machine
+from lib.evaluation.errors import alpha_errors
 from lib.training import variants
 from lib.training.variants import VariantRecipe
 
@@ -31,15 +34,17 @@ FILE = ROOT / "notebooks" / "sweeps.toml"
 SHARED = "shared"  # the table of settings that all sweeps begin with
 DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant"}
 FIELDS = {field.name: field.default for field in dataclasses.fields(VariantRecipe)}
+CONTROL = ("control_all", "control_unknown")
 TOLD = ("train_all", "train_unknown", "test_all", "test_unknown", "test_pasted")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """name, title, question: of the notebook. vary: name -> values, one or two of them. fixed: name -> value, for all
+    """name, family, title, question: of the notebook. vary: name -> values, one or two of them. fixed: name -> value, for all
     trainings; seeds: how many of each."""
 
     name: str
+    family: str
     title: str
     question: str
     vary: dict[str, list]
@@ -62,8 +67,8 @@ def read(path: Path = FILE) -> dict[str, Sweep]:
 
 
 def _sweep(name: str, shared: dict, table: dict) -> Sweep:
-    given = shared | table
-    missing = [key for key in ("title", "question", "vary") if not given.get(key)]
+    given = {"seeds": 1} | shared | table
+    missing = [key for key in ("family", "title", "question", "vary") if not given.get(key)]
     if missing:
         raise UserError(f"sweep {name}: expected {', '.join(missing)}, found none; add it.")
     vary = given.pop("vary")
@@ -73,7 +78,7 @@ def _sweep(name: str, shared: dict, table: dict) -> Sweep:
         or not all(isinstance(v, list) and v for v in vary.values())
     ):
         raise UserError(f"sweep {name}: expected vary to name one or two lists of values, found {vary!r}; correct it.")
-    title, question, seeds = given.pop("title"), given.pop("question"), given.pop("seeds", 1)
+    family, title, question, seeds = (given.pop(key) for key in ("family", "title", "question", "seeds"))
     for key in (*given, *vary):
         if key not in FIELDS and key not in DATA:
             close = difflib.get_close_matches(key, [*FIELDS, *DATA], 1)
@@ -81,7 +86,7 @@ def _sweep(name: str, shared: dict, table: dict) -> Sweep:
                 f"sweep {name}: expected names of the recipe or of the data, found {key}"
                 + (f"; did you mean {close[0]}?" if close else "; leave it out.")
             )
-    made = Sweep(name, title, question, vary, {key: given[key] for key in given if key not in vary}, seeds)
+    made = Sweep(name, family, title, question, vary, {key: given[key] for key in given if key not in vary}, seeds)
     for setting in made.settings():
         recipe(made, setting, 0)  # a value out of range is told before anything is trained
     return made
@@ -98,7 +103,11 @@ def recipe(sweep: Sweep, setting: dict, seed: int) -> VariantRecipe:
 
 
 def run(sweep: Sweep, folder: Path, machine: Machine = Machine()) -> pd.DataFrame:
-    """Train all of it, or find it done: one row a training and test, with the varied names, seed, steps, images and TOLD."""
+    """Train all of it, or find it done: one row a training and test.
+
+    Columns: the varied names, seed, training_images, test_images, steps, TOLD; then what the trimap, returned as alpha,
+    scores on the same test images: control_all, control_unknown.
+    """
     rows = []
     for setting, seed in itertools.product(sweep.settings(), range(sweep.seeds)):
         data = {name: (sweep.fixed | setting).get(name, default) for name, default in DATA.items()}
@@ -110,9 +119,40 @@ def run(sweep: Sweep, folder: Path, machine: Machine = Machine()) -> pd.DataFram
         key = hashlib.sha256(json.dumps([data, dataclasses.asdict(chosen)], sort_keys=True).encode()).hexdigest()[:12]
         history = variants.train(prepared, split, folder / key, chosen, machine)
         told = history[["step", *TOLD]].rename(columns={"step": "steps"})
-        rows.append(told.assign(**setting, seed=seed, training_images=len(split[0]), test_images=len(split[1])))
+        sizes = {"training_images": len(split[0]), "test_images": len(split[1])}
+        rows.append(told.assign(**setting, seed=seed, **sizes, **_control(prepared, split[1])))
     found = pd.concat(rows, ignore_index=True)
-    return found[[*sweep.vary, "seed", "training_images", "test_images", "steps", *TOLD]]
+    return found[[*sweep.vary, "seed", "training_images", "test_images", "steps", *TOLD, *CONTROL]]
+
+
+def _control(prepared: Prepared, index: np.ndarray) -> dict[str, float]:
+    alpha, trimap = np.asarray(prepared.alpha[index]), np.asarray(prepared.trimap[index])
+    errors = alpha_errors(baselines.trimap_as_alpha(trimap), alpha, trimap).mean()
+    return {name: float(errors[name.removeprefix("control_")]) for name in CONTROL}
+
+
+def results(name: str) -> pd.DataFrame | None:
+    """What reports/sweeps/ holds of a sweep, or None."""
+    file = reports_dir("sweeps") / f"{name}.csv"
+    return pd.read_csv(file) if file.is_file() else None
+
+
+def last(found: pd.DataFrame, vary: Iterable[str]) -> pd.DataFrame:
+    """The last test of every training: a row each."""
+    return found.loc[found.groupby([*vary, "seed"], sort=False).steps.idxmax()].reset_index(drop=True)
+
+
+def summary(found: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
+    """One row a setting, after its last step: its varied names, steps, and of test_all and test_unknown the mean over seeds
+    with the least and the largest ("test_all", "test_all least", ...)."""
+    ends = last(found, vary)
+    rows = []
+    for values, part in ends.groupby(list(vary), sort=False):
+        row = dict(zip(vary, values, strict=True)) | {"steps": part.steps.iloc[0], "seeds": len(part)}
+        for name in ("test_all", "test_unknown"):
+            row |= {name: part[name].mean(), f"{name} least": part[name].min(), f"{name} largest": part[name].max()}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

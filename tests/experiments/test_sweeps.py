@@ -1,0 +1,88 @@
+"""Sweeps: what the file lists is sound, mistakes in it are named, and a training that is done is found."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from lib.base import UserError
+from lib.device import Machine
+from lib.experiments import sweeps
+from lib.output import plot_sweeps
+
+SWEEP = 'family = "f"\ntitle = "T"\nquestion = "Q?"\n'
+
+
+def test_the_papers_sweeps_are_sound():
+    listed = sweeps.read()
+    assert {one.family for one in listed.values()} == {"hyper-parameters", "pre-processing", "structure", "scale"}
+    for one in listed.values():
+        assert one.question.endswith("?") or "?" in one.question
+        assert one.settings() and len({str(setting) for setting in one.settings()}) == len(one.settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[a]\nvary = {lr = [0.1]}", "sweep a: expected family, title, question, found none"),
+        (f"[a]\n{SWEEP}vary = {{rate = [0.1]}}", "expected names of the recipe or of the data, found rate"),
+        (f"[a]\n{SWEEP}vary = {{optimiser = ['sgd']}}", "found optimiser; did you mean optimizer?"),
+        (f"[a]\n{SWEEP}vary = {{lr = 0.1}}", "expected vary to name one or two lists of values"),
+        (f"[a]\n{SWEEP}vary = {{lr = []}}", "expected vary to name one or two lists of values"),
+        (f"[a]\n{SWEEP}vary = {{lr = [-1.0]}}", "sweep a: lr: expected a positive number, found -1.0"),
+        ("[a\n", "expected a TOML file of sweeps"),
+    ],
+)
+def test_mistakes_in_the_file_are_named(tmp_path, text, said):
+    path = tmp_path / "sweeps.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        sweeps.read(path)
+    assert said in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory):
+    """A sweep of two names and two seeds, two steps each: the sweep, its folder and what it found."""
+    fixed = {"images": 40, "batch_size": 8, "steps": 2, "width": 4, "test_at": [2]}
+    one = sweeps.Sweep("s", "f", "T", "Q?", {"lr": [0.01, 0.1], "skips": [False, True]}, fixed, 2)
+    folder = tmp_path_factory.mktemp("sweep")
+    return one, folder, sweeps.run(one, folder, Machine("cpu", "fp32", 1))
+
+
+def test_every_combination_is_trained_with_every_seed(tried):
+    _, folder, found = tried
+    assert len(found) == len(list(folder.iterdir())) == 2 * 2 * 2
+    assert set(zip(found.lr, found.skips, found.seed, strict=True)) == {
+        (lr, skips, seed) for lr in (0.01, 0.1) for skips in (False, True) for seed in (0, 1)
+    }
+    assert found.training_images.unique().tolist() == [32] and found.control_all.nunique() == 1
+
+
+def test_what_is_done_is_found_and_one_value_more_trains_that_alone(tried):
+    one, folder, found = tried
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.safetensors")}
+    more = replace(one, vary={"lr": [0.01, 0.1, 0.2], "skips": [False, True]})
+    again = sweeps.run(more, folder, Machine("cpu", "fp32", 1))
+    assert all(path.stat().st_mtime_ns == before for path, before in times.items())
+    assert len(list(folder.glob("*/model.safetensors"))) == len(times) + 4
+    pd.testing.assert_frame_equal(again[again.lr < 0.2].reset_index(drop=True), found)
+
+
+def test_a_summary_has_a_row_a_setting(tried):
+    one, _, found = tried
+    table = sweeps.summary(found, list(one.vary))
+    assert len(table) == 4 and (table.seeds == 2).all() and (table.steps == 2).all()
+    part = found[(found.lr == 0.1) & found.skips].test_all
+    row = table[(table.lr == 0.1) & table.skips].iloc[0]
+    assert row.test_all == pytest.approx(part.mean()) and row["test_all least"] == part.min()
+
+
+def test_figures_of_one_and_of_two_names(tried):
+    one, _, found = tried
+    two = plot_sweeps.sweep(found, list(one.vary))
+    assert [axis.get_ylabel() for axis in two.axes] == ["lr", "lr"] and len(two.axes[0].texts) == 4
+    alone = plot_sweeps.sweep(found[~found.skips], ["lr"])
+    assert [label.get_text() for label in alone.axes[0].get_xticklabels()] == ["0.01", "0.1"]
+    lines = plot_sweeps.against_steps(found, "skips", {False: "without", True: "with"})
+    assert len(lines.legends[0].get_texts()) == 5

@@ -1,0 +1,86 @@
+"""Trainings with one thing changed: those with nothing changed are the study's own."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import prepared_from
+from lib.base import UserError
+from lib.data.augment import flip_rotate
+from lib.device import Machine
+from lib.training import thumbnail, variants
+from lib.training.variants import BORDERS, VariantRecipe, turned
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    random = np.random.default_rng(0)
+    alpha = np.zeros((12, 1, 28, 28), np.uint8)
+    alpha[:, :, 8:, 6:20] = 255
+    alpha[:, :, 8:, 5] = 120
+    return prepared_from(random.integers(0, 256, (12, 3, 28, 28), dtype=np.uint8), alpha)
+
+
+SPLIT = np.arange(8), np.arange(8, 12)
+SMALL = {"epochs": 1, "batch_size": 4, "seed": 3, "lr": 0.01}
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_with_nothing_changed_it_is_the_training_of_the_study(prepared, tmp_path, augment):
+    machine = Machine("cpu", "fp32", 1)
+    own = variants.train(prepared, SPLIT, tmp_path / "a", VariantRecipe(width=64, augment=augment, **SMALL), machine)
+    recipe = thumbnail.ThumbnailRecipe(augment=augment, **SMALL)
+    theirs = thumbnail.train(prepared, SPLIT, tmp_path / "b", recipe, machine)
+    columns = [name for name in theirs if name.startswith(("train_", "test_"))]
+    np.testing.assert_allclose(
+        own[columns], theirs[columns], atol=1e-3 if augment else 2e-6
+    )  # turned, a pixel may round otherwise
+
+
+def test_a_training_without_a_trimap_looks_at_none(prepared, tmp_path):
+    machine, blind = Machine("cpu", "fp32", 1), VariantRecipe(width=8, blind=True, **SMALL)
+    variants.train(prepared, SPLIT, tmp_path / "a", blind, machine)
+    network = variants.Blind(variants.variants.network(8)).eval()
+    image = torch.rand(1, 3, 28, 28)
+    known, unknown = (network(image, torch.full((1, 1, 28, 28), level)) for level in (1.0, 0.5))
+    torch.testing.assert_close(known, unknown, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (40, 30)])
+def test_turning_is_the_studys_where_the_picture_is_mirrored_outside(shape):
+    stack = torch.rand(6, 5, *shape, generator=torch.Generator().manual_seed(0))
+    stack[:, -1] = (stack[:, -1] * 3).floor() / 2
+    flip = torch.tensor([0, 1, 0, 1, 0, 1], dtype=torch.bool)
+    angle = torch.tensor([0.0, 0, 13, -25, 30, 5])
+    theirs = torch.cat(flip_rotate(stack[:, :3], stack[:, 3:4], stack[:, 4:], flip, angle), dim=1)
+    own = turned(stack, flip, angle, "reflection")
+    torch.testing.assert_close(own, theirs, atol=1e-5, rtol=0)
+    assert torch.equal(own[0], stack[0])
+
+
+def test_what_comes_in_from_outside():
+    white = torch.ones(1, 5, 28, 28)
+    corners = {
+        border: turned(white, torch.tensor([False]), torch.tensor([30.0]), border)[0, :, 0, 0] for border in BORDERS
+    }
+    assert (corners["reflection"] > 0.999).all() and (corners["border"] > 0.999).all() and (corners["zeros"] == 0).all()
+
+
+def test_the_draws_follow_the_recipe(prepared):
+    def drawn(**changes):
+        here = variants.Place(torch.device("cpu"), "fp32")
+        return variants.Variant(prepared, SPLIT, VariantRecipe(width=8, augment=True, **SMALL, **changes), here)._draws(
+            1
+        )
+
+    flips, angles, radii = drawn(probability=1.0)
+    assert flips.all() and angles.abs().max() <= 30 and (radii >= 1.5).all() and (radii <= 3.0).all()
+    assert not drawn(probability=0.0)[0].any() and not drawn(flip=False, probability=1.0)[0].any()
+    assert (drawn(degrees=0.0, probability=1.0)[1] == 0).all() and (drawn(radius=1.0)[2] == 1.5).all()
+
+
+def test_a_recipe_out_of_range_is_refused():
+    with pytest.raises(UserError, match="border: expected one of reflection, border, zeros, found 'white'"):
+        VariantRecipe(border="white")
+    with pytest.raises(UserError, match="encoder_weights: expected none, found 'imagenet'"):
+        VariantRecipe(encoder_weights="imagenet")
