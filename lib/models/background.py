@@ -97,7 +97,7 @@ class Refiner(nn.Module):
     mode; in training the batch norms see other means).
     """
 
-    def __init__(self, hidden: int = 32, mode: str = "sampling", pixels: int = 80_000, threshold: float = 0.1):
+    def __init__(self, hidden: int = 32, mode: str = "sampling", pixels: float = 80_000, threshold: float = 0.1):
         super().__init__()
         self.mode, self.pixels, self.threshold = mode, pixels, threshold
         self.at_half = nn.Sequential(Convolution(hidden + 4 + 6, 24, padding=0), Convolution(24, 16, padding=0))
@@ -128,14 +128,15 @@ class Refiner(nn.Module):
         """Error of each cell (N,h,w) -> the cells to refine, (N,h,w) boolean.
 
         sampling: the `pixels` // 16 cells of the largest error in each picture, or all if it has fewer, but none whose
-        error is 0. thresholding: those whose error exceeds `threshold`. full: all.
+        error is 0; `pixels` below 1 is a share of the picture's. thresholding: those whose error exceeds `threshold`. full: all.
         """
         if self.mode == "full":
             return torch.ones_like(error, dtype=torch.bool)
         if self.mode == "thresholding":
             return error > self.threshold
         flat = error.flatten(1)
-        largest = flat.topk(min(self.pixels // 16, flat.shape[1]), dim=1).indices
+        cells = round(self.pixels * flat.shape[1]) if self.pixels < 1 else int(self.pixels // 16)
+        largest = flat.topk(min(cells, flat.shape[1]), dim=1).indices
         chosen = torch.zeros_like(flat, dtype=torch.bool).scatter(1, largest, True)
         return (chosen & (flat > 0)).view_as(error)
 
@@ -164,7 +165,7 @@ class BackgroundMatting(nn.Module):
         hidden: int = 32,
         scale: float = 0.25,
         mode: str = "sampling",
-        pixels: int = 80_000,
+        pixels: float = 80_000,
         threshold: float = 0.1,
     ):
         super().__init__()
@@ -205,10 +206,13 @@ class BackgroundMatting(nn.Module):
         return matte
 
 
-def small(mode: str = "full") -> BackgroundMatting:
-    """A size for two cores and pictures of some 320 px: EfficientNet-Lite0 instead of MobileNetV2, half the channels."""
+def small(mode: str = "sampling") -> BackgroundMatting:
+    """A size for two cores and pictures of some 320 px: EfficientNet-Lite0 instead of MobileNetV2, half the channels.
+
+    It refines a tenth of the picture. Its training refines all of it, so that the refiner learns from every pixel.
+    """
     return BackgroundMatting(
-        lite0(6), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode=mode, pixels=7_680
+        lite0(6), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode=mode, pixels=0.1
     )
 
 

@@ -56,7 +56,7 @@ class Background(Composed):
 
     def __init__(self, recipe: BackgroundRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
-        self.model = seeded(small, recipe.seed)
+        self.model = seeded(lambda: small("full"), recipe.seed)
         begin(self.model, self.model.base.encoder, recipe)
         self.layers = Layers(recipe.textures, people)
 
