@@ -6,6 +6,8 @@ root of the repository.
 
 from dataclasses import dataclass
 
+from lib.base import reports_dir
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,6 +32,10 @@ def _weights(*names: str) -> tuple[str, ...]:
         for file in ("config.json", "manifest.json", "model.safetensors")
     )
 
+
+# Sweeps with results, by their names: a figure and a table each. All but the one that has a figure of its own.
+SWEPT = tuple(file.stem for file in sorted(reports_dir("sweeps").glob("*.csv")))
+OF_SWEEPS = tuple(f"sweep_{name}" for name in SWEPT if name != "scale")
 
 STEPS = {
     "01_data": Step(
@@ -133,6 +139,19 @@ STEPS = {
         figures=("fig_dials", "fig_hard", "fig_hard_effects", "fig_hard_effects_large", "fig_hard_pictures"),
         tables=("tab_dials", "tab_hard", "tab_hard_large"),
         reads=_weights("background", "portrait", "trimap"),
+        all_threads=True,
+        gpu=True,
+    ),
+    "14_sweeps": Step(
+        figures=("fig_scale", *(f"fig_{name}" for name in OF_SWEEPS)),
+        tables=(
+            "tab_sweeps",
+            "tab_sweep_tried",
+            "tab_scale",
+            "tab_sweeps_best",
+            *(f"tab_{name}" for name in OF_SWEEPS),
+        ),
+        reads=("notebooks/sweeps.toml", *(f"reports/sweeps/{name}.csv" for name in SWEPT)),
         all_threads=True,
         gpu=True,
     ),
