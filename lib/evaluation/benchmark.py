@@ -106,6 +106,17 @@ def judge(pictures: Iterable[Picture], methods: dict[str, Method]) -> pd.DataFra
     return pd.concat(found, ignore_index=True)
 
 
+def floor(pictures: Iterable[Picture], size: int) -> pd.DataFrame:
+    """Scores of the truth itself, shrunk to size x size and enlarged again: what no network of small pictures can beat."""
+    found = []
+    for name, _, trimap, alpha in pictures:
+        small = cv2.resize(alpha.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_AREA)
+        large = paste(cv2.resize(small, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), trimap)
+        measured = scores.image_metrics(*(layer[None, None] for layer in (large, alpha, trimap)))
+        found.append(scores.frame(f"control: truth at {size} px, enlarged", 0, [name], measured))
+    return pd.concat(found, ignore_index=True)
+
+
 def ranks(judged: pd.DataFrame) -> pd.DataFrame:
     """Each method's mean rank over the pictures, by measure and over all four; 1 is best, ties share their mean.
 

@@ -17,7 +17,15 @@ from lib.base import UserError
 if TYPE_CHECKING:
     from lib.device import Machine
 
-NOT_RUNS = ("ablation", "article", "bench", "reference", "sweeps", "transfer", "weights")  # folders of reports/ that are no runs
+NOT_RUNS = (
+    "ablation",
+    "article",
+    "bench",
+    "reference",
+    "sweeps",
+    "transfer",
+    "weights",
+)  # folders of reports/ that are no runs
 _JUPYTERS_OWN = {"In", "Out", "exit", "quit", "get_ipython", "open"}
 
 

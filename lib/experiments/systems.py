@@ -66,7 +66,7 @@ def stills(nets: Mapping[str, nn.Module], solvers: bool = True) -> dict[str, Sti
     """Every method that can do a single picture, with what it is given in its name's brackets."""
     methods: dict[str, Still] = {
         "control: mean alpha (nothing)": lambda sample, _: (mean_alpha(sample.alpha.shape), None),
-        "control: trimap, 0.5 where unknown (trimap)": lambda _, trimap: (_levels(trimap), None),
+        "control: trimap, 0.5 where unknown (trimap)": lambda _, trimap: (baselines.trimap_as_alpha(trimap), None),
         "control: |picture - plate| > threshold (plate)": lambda sample, _: (differs(sample), None),
         "portrait network (nothing)": lambda sample, _: (found_in(nets["portrait"], sample.image), None),
         "Background Matting V2, small (plate)": lambda sample, trimap: with_plate(nets["background"])(sample, trimap),
@@ -184,8 +184,3 @@ def published_rvm(frames: Sequence[Sample]) -> Found:
 
 def _floats(image: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) / 255
-
-
-def _levels(trimap: np.ndarray) -> np.ndarray:
-    """A trimap 0, 128, 255 as alpha 0, 0.5, 1."""
-    return np.where(trimap == 128, np.float32(0.5), trimap / np.float32(255))

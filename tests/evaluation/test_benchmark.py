@@ -86,3 +86,14 @@ def test_folder_pictures_are_read_at_their_own_size(tmp_path):
     assert name == "one" and image.shape == (13, 17, 3) and image.dtype == np.float32
     assert (trimap == 128).all() and (alpha == 200).all()
     assert benchmark.folder_pictures("", "tolerant") == []
+
+
+def test_the_floor_is_what_shrinking_costs_the_truth():
+    """A truth that the small size can hold costs nothing; stripes of a pixel, all unknown, become an even half."""
+    trimap = np.full((64, 64), 128, np.uint8)
+    even, stripes = np.full((64, 64), 102, np.uint8), np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 255
+    image = np.zeros((64, 64, 3), np.float32)
+    found = benchmark.floor([("even", image, trimap, even), ("stripes", image, trimap, stripes)], 8)
+    mse = found[found.measure == "mse"].set_index("image").value
+    assert mse["even"] == pytest.approx(0, abs=1e-9) and mse["stripes"] == pytest.approx(0.25)
