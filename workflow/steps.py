@@ -149,6 +149,7 @@ STEPS = {
             "tab_sweep_tried",
             "tab_scale",
             "tab_sweeps_best",
+            "tab_sweeps_nearest",
             *(f"tab_{name}" for name in OF_SWEEPS),
         ),
         reads=("notebooks/sweeps.toml", *(f"reports/sweeps/{name}.csv" for name in SWEPT)),

@@ -155,6 +155,34 @@ def summary(found: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:
+    """Where any training comes nearest to a pair of losses, for every region that each of the two may have been taken over.
+
+    done: sweep -> results; vary: sweep -> its varied names. One row a pair of regions: training over, test over, the sweep,
+    its setting in words, steps, the two losses there, and their distance from (train, test), Euclidean.
+    """
+    rows = []
+    for over, tested in itertools.product(("all", "unknown"), ("all", "unknown")):
+        closest = None
+        for name, found in done.items():
+            distance = np.hypot(found[f"train_{over}"] - train, found[f"test_{tested}"] - test)
+            row = found.loc[distance.idxmin()]
+            if closest is None or distance.min() < closest["distance"]:
+                words = ", ".join(f"{key.replace('_', ' ')} {row[key]}" for key in vary[name])
+                closest = {
+                    "training loss over": over,
+                    "test loss over": tested,
+                    "sweep": name,
+                    "setting": words,
+                    "steps": int(row.steps),
+                    "training": row[f"train_{over}"],
+                    "test": row[f"test_{tested}"],
+                    "distance": distance.min(),
+                }
+        rows.append(closest)
+    return pd.DataFrame(rows)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train the sweeps of notebooks/sweeps.toml, and write reports/sweeps/."""
     parser = argparse.ArgumentParser(prog="python -m lib sweeps", description=main.__doc__)

@@ -86,3 +86,17 @@ def test_figures_of_one_and_of_two_names(tried):
     assert [label.get_text() for label in alone.axes[0].get_xticklabels()] == ["0.01", "0.1"]
     lines = plot_sweeps.against_steps(found, "skips", {False: "without", True: "with"})
     assert len(lines.legends[0].get_texts()) == 5
+
+
+def test_the_nearest_to_a_pair_is_found_over_every_reading():
+    found = pd.DataFrame(
+        {"lr": [0.1, 0.2], "seed": 0, "steps": [10, 20], "train_all": [0.5, 0.1], "train_unknown": [0.6, 0.2]}
+    )
+    found = found.assign(test_all=[0.4, 0.15], test_unknown=[0.7, 0.3])
+    table = sweeps.nearest({"a": found, "b": found + 1}, {"a": ["lr"], "b": ["lr"]}, 0.1, 0.3)
+    table = table.set_index(["training loss over", "test loss over"])
+    assert (
+        table.loc[("all", "unknown"), "distance"] == pytest.approx(0)
+        and table.loc[("all", "unknown"), "setting"] == "lr 0.2"
+    )
+    assert table.loc[("all", "all"), "distance"] == pytest.approx(0.15) and (table.sweep == "a").all()
