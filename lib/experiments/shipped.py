@@ -41,9 +41,9 @@ SMALL = (320, 240)  # height and width in px at which the networks with a plate 
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
-    # The first two begin with the encoder that the portrait network has already taught to see people. They shipped after two
-    # trainings, one going on from the other; these are as long as both together.
-    "background": BackgroundRecipe(epochs=14, images=1000, side=256, late_side=288, encoder=str(FOLDER / "portrait")),
+    # The first two begin with the encoder that the portrait network has already taught to see people. They shipped after
+    # trainings that went on one from the other; these are as long as all of them together.
+    "background": BackgroundRecipe(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
     "video": VideoRecipe(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
     "alphagan": AlphaGANRecipe(epochs=5, images=800, side=160, late_side=160),
 }
