@@ -13,10 +13,11 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
 # What the shell is to take as it stands: in single quotes, so that a folder may be called anything.
 quoted = '$(subst ','\'',$(1))'
-# SET is left to the shell, which splits it into settings. What needs a run gets all options and finds its name itself.
-OPTIONS = $(PROFILE) --cores $(CORES) $(if $(DATA),--data $(DATA)) \
+# SET is split into settings as a shell would, but by no shell: what stands in backticks there is not run. What needs a run
+# gets all options and finds its name itself.
+OPTIONS = $(call quoted,$(PROFILE)) --cores $(call quoted,$(CORES)) $(if $(DATA),--data $(call quoted,$(DATA))) \
 	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
-	$(if $(SET),--set $(SET))
+	$(if $(SET),--settings $(call quoted,$(SET)))
 
 .PHONY: paper status verify publish compare test env try demo lab bench readme lock render render-check clean
 

@@ -18,10 +18,12 @@ def train(arguments: Sequence[str]) -> None:
     from lib.data.prepare import prepare
     from lib.data.splits import group_split, random_split
     from lib.device import Machine
+    from lib.experiments.parameters import check_one
     from lib.training.place import place, wait
     from lib.training.thumbnail import ThumbnailRecipe, train as train_network
 
     given = train_parser().parse_args(arguments)
+    check_one("size", given.size)
     recipe, machine = _made(ThumbnailRecipe, given), _made(Machine, given)
     with place(machine) as here:
         if here.rank:

@@ -109,6 +109,8 @@ def test_a_mistake_is_one_sentence(tmp_path, capsys):
         capsys, "train", "--out", str(tmp_path / "out"), "--data", "folder", "--data-dir", str(tmp_path / "nowhere")
     )
     assert error.count("\n") == 1 and error.startswith("Error: ") and "nowhere" in error
+    error = refused(capsys, "train", "--out", str(tmp_path / "out"), "--size", "100000")
+    assert error.startswith("Error: size: expected 16 to 1024") and "found 100000" in error and error.count("\n") == 1
     error = refused(capsys, "train", "--out", str(tmp_path / "out"), "--epochs", "0")
     assert error == "Error: epochs: expected at least 1, found 0; raise it.\n"
     assert not (tmp_path / "out").exists()

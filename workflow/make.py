@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import json
 import os
+import platform
 import shlex
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
-from workflow import failures, plan, record
+from workflow import failures, home, plan, record
 from workflow.options import settings
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -109,7 +110,7 @@ def _tell_failure(run: str, steps: dict, log: str) -> int:
 def alone(run: str):
     """Hold runs/<run>/.lock, which the kernel frees even after kill -9; UserError while another holds it."""
     runs_dir(run).mkdir(parents=True, exist_ok=True)
-    with open(runs_dir(run) / ".lock", "w") as lock:
+    with open(runs_dir(run) / ".lock", "a+") as lock:
         last = time.monotonic() + PATIENCE
         while True:
             try:
@@ -117,10 +118,15 @@ def alone(run: str):
                 break
             except OSError as error:
                 if time.monotonic() > last:
+                    lock.seek(0)
                     raise UserError(
-                        f"run {run}: expected no other `make paper` of this run, found one at work; wait for it to end."
+                        f"run {run}: expected no other `make paper` of this run, found one at work "
+                        f"({lock.read() or 'process unknown'}); wait for it to end, or end it: kill -INT that process."
                     ) from error
                 time.sleep(0.2)
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        lock.flush()
         yield
 
 
@@ -155,7 +161,7 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
     ]
     with open(runs_dir(run) / "snakemake.log", "ab+") as log:
         begin = log.seek(0, os.SEEK_END)
-        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent)
+        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent, env=home.environment())
         try:
             status = process.wait()
         except KeyboardInterrupt:

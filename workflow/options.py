@@ -3,7 +3,9 @@ read it alike, so that both speak of the same run."""
 
 import argparse
 import os
+import shlex
 
+from lib.base import UserError
 from workflow.plan import PATHS, parse_setting
 
 
@@ -14,6 +16,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--data", default="", help="portraits, aisegment or folder")
     made.add_argument("--data-dir", default="", help="directory of the images")
     made.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any parameter of the notebooks")
+    made.add_argument("--settings", default="", help="the same in one text, quoted as in a shell (make's SET)")
     made.add_argument("--cores", type=int, default=0, help="0 = all")
     made.add_argument("--snakemake", default="", metavar="OPTIONS", help='e.g. "--executor slurm --jobs 8"')
     return made
@@ -24,7 +27,7 @@ def settings(arguments: argparse.Namespace) -> dict:
 
     What the options --data and --data-dir say goes before --set. UserError for a setting without "=".
     """
-    given = dict(parse_setting(text) for text in arguments.set)
+    given = dict(parse_setting(text) for text in arguments.set + _split(arguments.settings))
     given |= {"data": arguments.data} if arguments.data else {}
     given |= {"data_dir": arguments.data_dir} if arguments.data_dir else {}
     for name in PATHS:
@@ -32,6 +35,15 @@ def settings(arguments: argparse.Namespace) -> dict:
         if isinstance(value, str) and value not in ("", "imagenet"):
             given[name] = os.path.abspath(os.path.expanduser(value))
     return {"run": usual_name(arguments.profile, given)} | given
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UserError(
+            f"SET: expected name=value with closed quotes, found {text!r} ({error}); close them."
+        ) from error
 
 
 def usual_name(profile: str, given: dict) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError
+from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import steps, values
@@ -15,6 +16,7 @@ from workflow.record import read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
 PROFILES = ROOT / "notebooks" / "profiles"
+RUNNERS = ("workflow/execute.py", "workflow/pages.py")  # what executes a notebook and makes its page
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
 
@@ -62,6 +64,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     }
     weights = weights_fingerprint(shared["encoder_weights"])
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+    runners = {file: provenance.meaning((ROOT / file).read_text()) for file in RUNNERS}
     plan = {}
     for notebook in NOTEBOOKS:
         path = ROOT / "notebooks" / f"{notebook}.ipynb"
@@ -69,12 +72,12 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         given = {name: known[name] for name in sorted(provenance.declared_parameters(path)) if name in known}
         opened = [data[name] for name in COUNTS if name in given]
         if given.get("benchmark_dir"):
-            opened.append(open_source("folder", given["benchmark_dir"]).fingerprint)
+            opened.append(Folder(given["benchmark_dir"], parameter="benchmark_dir").fingerprint)
         opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
         step = {
             "needs": list(STEPS[notebook].needs),
             "parameters": given,
-            "code": provenance.code_parts(path),
+            "code": provenance.code_parts(path) | runners,
             "data": " ".join(opened),
             "weights": weights if "encoder_weights" in given else "",
             "lock": lock,

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
             f"{folder}: expected a readable folder, found: {error.strerror}; check its permissions."
         ) from error
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
-    return pictures, [path for path in files if path not in pictures]
+    return pictures, [path for path in files if path.suffix.lower() not in SUFFIXES]
 
 
 def targets(sources: Iterable[Path], folder: Path | None) -> list[tuple[Path, Path]]:
@@ -35,8 +36,9 @@ def targets(sources: Iterable[Path], folder: Path | None) -> list[tuple[Path, Pa
     """
     sources = list(sources)
     plain = [_plain(source, folder) for source in sources]
+    times = Counter(plain)  # a watched folder of thousands is looked through every second
     return [
-        (source, target if plain.count(target) == 1 else target.with_name(source.name + target.suffix))
+        (source, target if times[target] == 1 else target.with_name(source.name + target.suffix))
         for source, target in zip(sources, plain, strict=True)
     ]
 

@@ -7,6 +7,7 @@ or two directories deeper (image/<group>/name.jpg); the first of these directori
 its own. The folder names of alphamatting.com's downloads are understood too.
 """
 
+import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,6 +18,7 @@ from lib.data.source import BROKEN, Sample, count_reasons, existing_directory, f
 from lib.data.trimap import three_levels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+DEPTH = 2  # directories below a layer's own
 LAYERS = {  # role: folder names, the first that exists is used
     "image": ("image", "images", "input_training_lowres", "input_lowres"),
     "alpha": ("alpha", "alphas", "gt_training_lowres", "gt_lowres"),
@@ -29,18 +31,25 @@ LAYERS = {  # role: folder names, the first that exists is used
 class Folder:
     """A directory of images and alphas on disk, as a source (see lib.data.source.Source).
 
-    data_dir: holds image/ and alpha/. images: how many to use, drawn with `seed`; 0 = all. Where trimap/,
-    foreground/ or background/ exist, every used image must have its file there; images that lack one are left
-    out. Raises UserError when the directory is missing or wrong, or holds no pair.
+    data_dir: holds image/ and alpha/. images: how many to use, drawn with `seed`; 0 = all. parameter: what errors call
+    data_dir. Where trimap/, foreground/ or background/ exist, every used image must have its file there; images that lack
+    one are left out. Raises UserError when the directory is missing or wrong, or holds no pair.
     """
 
     name = "folder"
 
-    def __init__(self, data_dir: str | Path, images: int = 0, seed: int = 0):
-        self.root = existing_directory(data_dir, "folder")
-        self._folders = _find_layers(self.root)
-        files = {role: list_files(self.root / folder, depth=2) for role, folder in self._folders.items()}
+    def __init__(self, data_dir: str | Path, images: int = 0, seed: int = 0, parameter: str = "data_dir"):
+        try:
+            self.root = existing_directory(data_dir, "folder")
+        except UserError as error:
+            raise UserError(str(error).replace("data_dir", parameter, 1)) from error
+        self._folders = _find_layers(self.root, parameter)
+        files = {role: list_files(self.root / folder, DEPTH) for role, folder in self._folders.items()}
         self._paths, self.left_out = _pair(self._folders, files)
+        deeper = [
+            (path, "too deep a folder") for folder in self._folders.values() for path in _deeper(self.root, folder)
+        ]
+        self.left_out = sorted(self.left_out + deeper)
         if not self._paths:
             held = ", ".join(f"{len(files[role])} files in {name}/" for role, name in self._folders.items())
             raise UserError(
@@ -51,7 +60,7 @@ class Folder:
         self.keys = [found[i] for i in subset(len(found), images, seed)]
         self.groups = [key.split("/")[0] for key in self.keys]
         self.counts = {
-            "files": sum(map(len, files.values())),
+            "files": sum(map(len, files.values())) + len(deeper),
             "images": len(files["image"]),
             **count_reasons(self.left_out),
             "pairs": len(found),
@@ -81,7 +90,17 @@ def _thin(trimap: np.ndarray, scale: int) -> np.ndarray:
     return three_levels(trimap[scale // 2 :: scale, scale // 2 :: scale])
 
 
-def _find_layers(root: Path) -> dict[str, str]:
+def _deeper(root: Path, folder: str) -> list[str]:
+    """Files further down than pictures are looked for. Links are not followed: they may lead in a circle."""
+    found = []
+    for place, _, names in os.walk(root / folder):
+        inside = Path(place).relative_to(root / folder)
+        if len(inside.parts) > DEPTH:
+            found += [os.fsencode(Path(folder) / inside / name).decode(errors="backslashreplace") for name in names]
+    return found
+
+
+def _find_layers(root: Path, parameter: str) -> dict[str, str]:
     """Role -> folder, for the folders that exist. Raises UserError without image/ or alpha/."""
     folders = {}
     for role, names in LAYERS.items():
@@ -90,7 +109,7 @@ def _find_layers(root: Path) -> dict[str, str]:
             folders[role] = folder
         elif role in ("image", "alpha"):
             raise UserError(
-                f"data_dir: expected a directory named {role}/ in {root}, found none; "
+                f"{parameter}: expected a directory named {role}/ in {root}, found none; "
                 f"put the {role} files there, or give another directory."
             )
     return folders

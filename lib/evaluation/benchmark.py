@@ -74,7 +74,7 @@ def folder_pictures(folder: str | Path, rule: str) -> list[Picture]:
     """All pictures of a directory at their own size, an alphamatting.com download for example; [] for ""."""
     if not folder:
         return []
-    source, pictures = Folder(folder), []
+    source, pictures = Folder(folder, parameter="benchmark_dir"), []
     for index, key in enumerate(source.keys):
         sample = source.read(index)
         trimap = sample.trimap

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -180,6 +181,16 @@ def test_a_full_disk_ends_it_in_one_sentence_and_leaves_no_half_file(tmp_path, m
     assert os.listdir("people-cutout") == []
 
 
+def test_thousands_of_results_are_named_in_little_time(tmp_path):
+    """A watched folder is looked through every second; comparing each name with all others took minutes."""
+    sources = [tmp_path / f"{number}.png" for number in range(20_000)] + [tmp_path / "1.jpg"]
+    start = time.process_time()
+    named = dict(batch.targets(sources, tmp_path / "out"))
+    assert time.process_time() - start < 5
+    assert named[sources[-1]].name == "1.jpg.png" and named[sources[1]].name == "1.png.png"
+    assert named[sources[2]].name == "2.png"
+
+
 def test_a_watched_folder_is_done_as_it_fills_and_not_while_a_file_grows(tmp_path, capsys):
     folder, rounds = tmp_path / "in", []
     folder.mkdir()
@@ -264,6 +275,7 @@ def test_a_colour_profile_on_reading_is_srgb_on_writing(tmp_path):
 
 
 PIPE = """import sys
+import time
 sys.path.insert(0, "tests")
 from cutout.stub import cutter
 from lib.__main__ import main

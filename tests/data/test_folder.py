@@ -12,6 +12,7 @@ from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.data.source import Source
 from lib.data.trimap import three_levels
+from lib.evaluation import benchmark
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "alphamatting15"
 
@@ -109,6 +110,18 @@ def test_everything_unpaired_is_reported(root):
     assert ("image/GT3.bmp", "image without trimap") in Folder(root).left_out
 
 
+def test_what_lies_too_deep_is_counted_and_named(root):
+    write(root / "image/a/b/GT9.png", picture(9))  # the deepest place that is looked at
+    write(root / "alpha/a/b/GT9.png", soft())
+    for layer in ("image", "alpha"):
+        write(root / layer / "a/b/c/GT8.png", soft())
+    (root / "image/a/b/c/again").symlink_to(root / "image")  # followed, this would never end
+    source = Folder(root)
+    assert "a/b/GT9" in source.keys and source.counts["too deep a folder"] == 2
+    assert ("image/a/b/c/GT8.png", "too deep a folder") in source.left_out
+    assert source.counts["files"] == 14 == len(source.left_out) + 2 * source.counts["used"]
+
+
 def test_a_name_that_is_not_utf8_is_named(root):
     os.rename(root / "image" / "GT0.jpg", os.fsencode(root / "image") + b"/caf\xe9.jpg")
     with pytest.raises(
@@ -153,6 +166,10 @@ def test_defects(root):
 def test_wrong_directories(tmp_path):
     with pytest.raises(UserError, match="data_dir: expected the directory of the folder set, found nothing"):
         Folder(tmp_path / "absent")
+    for folder, found in ((tmp_path / "absent", "the directory"), (tmp_path, "a directory named image/")):
+        with pytest.raises(UserError, match=f"benchmark_dir: expected {found}") as told:
+            benchmark.folder_pictures(folder, "tolerant")
+        assert "data_dir" not in str(told.value)
     with pytest.raises(UserError, match="data_dir: expected a directory named image/"):
         Folder(tmp_path)
     (tmp_path / "image").mkdir()

@@ -1,7 +1,6 @@
 """Two runs side by side, and the verdict on published claims: drift in units of the spread between seeds."""
 
 import json
-import shlex
 import subprocess
 import sys
 
@@ -237,7 +236,7 @@ def test_a_reference_without_a_value_asks_to_be_published(runs):
 
 
 @pytest.mark.parametrize("target", ["paper", "status", "verify", "publish"])
-def test_make_hands_every_option_on(target):
+def test_make_hands_every_option_on(target, tmp_path):
     folder = "/a b/it's `x`"
     done = subprocess.run(
         [
@@ -249,7 +248,7 @@ def test_make_hands_every_option_on(target):
             "PROFILE=smoke",
             "DATA=folder",
             f"DATA_DIR={folder}",
-            "SET=run=mine lr=0.5",
+            "SET=run=mine lr=0.5 photo='/a b/`touch x`.png'",
             "SNAKEMAKE=--executor slurm",
             "CLAIM=ours-it's",
         ],
@@ -258,7 +257,15 @@ def test_make_hands_every_option_on(target):
         text=True,
         check=True,
     )
-    given = shlex.split(done.stdout.splitlines()[-1])
+    given = subprocess.run(  # a shell's own words: in double quotes it would run what stands in backticks
+        f"printf '%s\\0' {done.stdout.splitlines()[-1].removeprefix('@')}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout.split("\0")[:-1]
+    assert not any(tmp_path.iterdir())
     module, parser = given[2], options.parser("")
     for flag in ("--status", "--publish"):
         parser.add_argument(flag, action="store_true")
@@ -271,6 +278,12 @@ def test_make_hands_every_option_on(target):
         folder,
         "--executor slurm",
     )
-    assert options.settings(found) == {"run": "mine", "lr": 0.5, "data": "folder", "data_dir": folder}
+    assert options.settings(found) == {
+        "run": "mine",
+        "lr": 0.5,
+        "photo": "/a b/`touch x`.png",
+        "data": "folder",
+        "data_dir": folder,
+    }
     assert (found.status, found.publish) == (target == "status", target == "publish")
     assert found.claim == ("ours-it's" if target == "verify" else "")

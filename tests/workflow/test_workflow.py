@@ -14,8 +14,8 @@ import time
 import pytest
 
 from helpers import COPIED, small_notebook
-from lib.base import ROOT, reports_dir
-from workflow import steps, values as kept, verify
+from lib.base import ROOT, UserError, reports_dir
+from workflow import make, steps, values as kept, verify
 from workflow.plan import make_plan
 from workflow.steps import NOTEBOOKS, STEPS
 
@@ -161,6 +161,38 @@ def test_what_the_article_lost_is_named_and_made_again(built_paper):
     assert ran(root, before) == set() and "stale" not in built_paper("--status").stdout
 
 
+def test_an_edit_of_what_runs_a_notebook_or_makes_its_page_makes_it_stale(built_paper):
+    for name in ("execute", "pages"):
+        path = built_paper.root / f"workflow/{name}.py"
+        path.write_text(path.read_text() + "\nMORE = 1\n")
+    status = built_paper("--status").stdout
+    assert "01_data: stale (workflow/execute.py changed, workflow/pages.py changed)" in status
+
+
+def test_a_home_that_cannot_be_written_stops_nothing(built_paper):
+    """As of a service's account: Snakemake's and Jupyter's own caches find no place there."""
+    root, before = built_paper.root, records(built_paper.root)
+    (root / "reports/smoke/02_unsupervised.html").unlink()
+    home = root / "home"
+    home.write_text("a file: nothing can be made below it, not even by root")
+    given = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | {"HOME": str(home)}
+    done = built_paper("--cores", "1", env=given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran(root, before) == {"02_unsupervised", "05_results"}
+
+
+def test_who_is_at_work_is_named_to_a_second_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "runs_dir", lambda run: tmp_path / run)
+    monkeypatch.setattr(make, "PATIENCE", 0)
+    for _ in range(2):  # of the first, only the name stays
+        with (
+            make.alone("mine"),
+            pytest.raises(UserError, match=rf"run mine: expected no other .*process {os.getpid()} on .*, since 2"),
+            make.alone("mine"),
+        ):
+            pass
+
+
 def test_a_failure_stops_what_needs_it_and_a_kill_loses_no_finished_step(built_paper):
     root, make_paper = built_paper.root, built_paper
     path = root / "notebooks/03_vgg16.ipynb"
@@ -232,6 +264,8 @@ def test_an_output_that_is_not_written_is_a_failure(make_paper):
         (["--set", "epoch=3"], "epoch: expected a known parameter, found an unknown one; did you mean epochs?"),
         (["--set", "epochs=0"], "epochs: expected 1 to"),
         (["--set", "epochs"], "SET: expected name=value"),
+        (["--settings", "photo='a"], "SET: expected name=value with closed quotes"),
+        (["--set", "benchmark_dir=/nowhere"], "benchmark_dir: expected the directory"),
         (["--set", "run=../x"], "run: expected letters"),
         (["--set", "encoder_weights=/nowhere.safetensors"], "encoder_weights: expected a safetensors file"),
         (["--data", "aisegment"], "data_dir: expected"),
