@@ -33,9 +33,15 @@ POINTS = {HOLDS: "the same way", REFUTED: "the other way", NOT_SHOWN: "neither w
 def read(path: Path = CLAIMS) -> list[dict]:
     """The claims, checked; UserError that names the claim and what is wrong with it."""
     try:
-        listed = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path.name}: expected a YAML list of claims, found: {error}; correct it.") from error
+        listed = yaml.safe_load(path.read_bytes().decode())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        cause = " ".join(str(error).split())
+        raise UserError(f"{path.name}: expected a YAML list of claims, found: {cause}; correct it.") from error
+    if not isinstance(listed, list) or not all(isinstance(claim, dict) for claim in listed):
+        found = f"a list with {listed[0]!r}" if isinstance(listed, list) and listed else repr(listed)
+        raise UserError(
+            f"{path.name}: expected a YAML list of claims, each with its fields, found {found}; correct it."
+        )
     for claim in listed:
         _check(claim, f"{path.name}, claim {claim.get('id', '?')}")
     return listed

@@ -30,8 +30,8 @@ def read_profile(name: str) -> dict:
         advice = f"did you mean {close[0]}?" if close else "choose one of them."
         raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
     try:
-        return tomllib.loads((PROFILES / f"{name}.toml").read_text())
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
 
 

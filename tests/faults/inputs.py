@@ -1,0 +1,221 @@
+"""Bad inputs, made by code, and what becomes of each: a clear sentence, a traceback, or, worst, an answer."""
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+
+from lib.base import UserError
+from lib.data import decode
+from lib.data.folder import Folder
+from lib.experiments.parameters import check_one
+from workflow import claims, plan
+
+CLEAR, TRACEBACK, WRONG = "clear sentence", "traceback", "silently wrong"
+Case = tuple[str, str, Callable[[Path], object]]  # kind, name, what is tried in a folder of its own
+
+
+def outcome(attempt: Callable[[Path], object], folder: Path) -> tuple[str, str]:
+    """What a bad input came to, and the words. Clear is one line of a UserError that says what was expected and found."""
+    try:
+        found = attempt(folder)
+    except UserError as error:
+        words = str(error)
+        return (CLEAR if "found" in words and "\n" not in words else TRACEBACK), words
+    except Exception as error:
+        return TRACEBACK, f"{type(error).__name__}: {error}"
+    return WRONG, repr(found)[:80]
+
+
+def cases() -> Iterator[Case]:
+    """All bad inputs."""
+    yield from _pictures()
+    yield from _mattes()
+    yield from _folders()
+    yield from _parameters()
+    yield from _texts()
+    yield from _weights()
+
+
+def _encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> bytes:
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(), mode).save(file, kind)
+    return file.getvalue()
+
+
+def _bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is that large and holds next to nothing."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+def _flipped(content: bytes, share: float) -> bytes:
+    changed = bytearray(content)
+    changed[int(len(changed) * share)] ^= 0x40
+    return bytes(changed)
+
+
+def _pictures() -> Iterator[Case]:
+    png, jpeg, webp, tiff, bmp = (_encoded(kind) for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP"))
+    content = {
+        "an empty file": b"",
+        "one byte": b"\x89",
+        "text": b"not a picture",
+        "zeros": bytes(1000),
+        "PostScript named .png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
+        "a PDF": b"%PDF-1.4\n%%EOF\n",
+        "an SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "a GIF where none is read": _encoded("GIF", "L"),
+        "30,000 x 30,000 pixels": _bomb(30_000, 30_000),
+        "a PNG of 2^31 pixels a side": _bomb(2**31 - 1, 2**31 - 1),
+        "a PNG of no pixels": _bomb(0, 0),
+        "a PNG with a flipped byte": _flipped(png, 0.5),
+        "half a PNG": png[: len(png) // 2],
+        "half a JPEG": jpeg[: len(jpeg) // 2],
+        "a JPEG without its end": jpeg[:-2],
+        "a JPEG header alone": jpeg[:20],
+        "half a WebP": webp[: len(webp) // 2],
+        "half a TIFF": tiff[: len(tiff) // 2],
+        "half a BMP": bmp[: len(bmp) // 2],
+        "a TIFF header alone": tiff[:8],
+    }
+    for name, data in content.items():
+        yield "picture", name, lambda folder, data=data: decode.read_rgb(_put(folder / "x.png", data))
+    yield "picture", "no file", lambda folder: decode.read_rgb(folder / "x.png")
+    yield "picture", "a folder", lambda folder: decode.read_rgb(folder)
+    yield "picture", "a device", lambda folder: decode.read_rgb(Path("/dev/zero"))
+    yield "picture", "a pipe", lambda folder: decode.read_rgb(_pipe(folder / "x.png"))
+    yield "picture", "a link to itself", lambda folder: decode.read_rgb(_linked(folder / "x.png"))
+
+
+def _mattes() -> Iterator[Case]:
+    colours = _encoded("PNG")
+    classes = {f"classes 0 to {most}": np.arange(1200).reshape(30, 40) % (most + 1) for most in (1, 2, 3)}
+    deep = np.arange(1200, dtype=np.uint16).reshape(30, 40) % 256
+    yield "alpha", "no alpha channel", lambda folder: decode.read_alpha(_put(folder / "x.png", colours))
+    yield "alpha", "in colours", lambda folder: decode.read_grey(_put(folder / "x.png", colours))
+    for name, values in classes.items():
+        yield "trimap", name, lambda folder, values=values: decode.read_grey(_saved(folder, values.astype(np.uint8)))
+    yield "alpha", "16 bits of 0 to 255", lambda folder: decode.read_grey(_saved(folder, deep))
+    yield "mask", "floating point", lambda folder: decode.read_grey(_saved(folder, np.zeros((9, 9), np.float32), "tif"))
+
+
+def _folders() -> Iterator[Case]:
+    def one(folder: Path, image: bytes, alpha: bytes, name: str = "a.png") -> object:
+        _put(folder / "image/a.png", image)
+        _put(folder / "alpha" / name, alpha)
+        return Folder(folder).read(0)
+
+    photo, grey = _encoded("PNG"), _encoded("PNG", "L")
+    yield "folder", "not there", lambda folder: Folder(folder / "nowhere")
+    yield "folder", "a file", lambda folder: Folder(_put(folder / "x", b"x"))
+    yield "folder", "empty", lambda folder: Folder(folder)
+    yield "folder", "no alpha/", lambda folder: Folder(_put(folder / "image/a.png", photo).parent.parent)
+    yield "folder", "no two names alike", lambda folder: one(folder, photo, grey, "b.png")
+    yield "folder", "sizes that differ", lambda folder: one(folder, photo, _encoded("PNG", "L", (30, 40)))
+    yield "folder", "an alpha in colours", lambda folder: one(folder, photo, photo)
+    yield "folder", "a broken alpha", lambda folder: one(folder, photo, grey[:60])
+    yield "folder", "pictures too deep", lambda folder: one(folder, photo, grey, "1/2/3/a.png")
+    yield "folder", "a name that is not UTF-8", _not_utf8
+
+
+def _not_utf8(folder: Path) -> object:
+    (folder / "image").mkdir()
+    (folder / "alpha").mkdir()
+    with open(os.fsencode(folder / "image") + b"/caf\xe9.png", "wb"):
+        return Folder(folder)
+
+
+def _parameters() -> Iterator[Case]:
+    for name, value in (
+        ("epochs", 0), ("epochs", -1), ("epochs", 1.5), ("epochs", "3"), ("epochs", True), ("epochs", 10**400),
+        ("lr", float("nan")), ("lr", float("inf")), ("lr", -1.0), ("epoch", 3), ("", 3), ("images", -1),
+        ("run", "../x"), ("run", ""), ("run", "a/b"), ("run", "x\n"), ("size", 10**6), ("data", "photos"),
+        ("device", "tpu"), ("bad_limit", 2.0), ("epochs", None), ("epochs", [3]), ("seed", 2**80),
+    ):  # fmt: skip
+        yield "parameter", f"{name}={str(value)[:20]!r}", lambda folder, name=name, value=value: check_one(name, value)
+    for text in ("epochs", "", "epochs 3"):
+        yield "parameter", f"SET {text!r}", lambda folder, text=text: plan.parse_setting(text)
+
+
+def _texts() -> Iterator[Case]:
+    yield "profile", "unknown", lambda folder: plan.read_profile("quikc")
+    for name, text in (
+        ("no TOML", b"[parameters"),
+        ("not UTF-8", b"run = 'caf\xe9'"),
+        ("twice a name", b"a = 1\na = 2"),
+    ):
+        yield "profile", name, lambda folder, text=text: _profile(_put(folder / "quick.toml", text))
+    yield "profile", "a path", lambda folder: plan.read_profile("../profiles/quick")
+    for name, text in {
+        "no YAML": b"- {id: a",
+        "a word": b"word",
+        "empty": b"",
+        "a tag that runs code": b"- !!python/object/apply:os.system ['true']",
+        "a claim of nothing": b"- {}",
+        "a list of words": b"- a\n- b",
+        "not UTF-8": b"- {id: caf\xe9}",
+        "an unknown kind": b"- {id: a, kind: wish, section: '1', claim: It is., rests_on: [01_data.x]}",
+    }.items():
+        yield "claims", name, lambda folder, text=text: claims.read(_put(folder / "claims.yaml", text))
+
+
+def _profile(path: Path) -> object:
+    with mock.patch.object(plan, "PROFILES", path.parent):
+        return plan.read_profile(path.stem)
+
+
+def _weights() -> Iterator[Case]:
+    from lib.models.store import load  # brings PyTorch
+
+    config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "windows"}'
+    for name, files in {
+        "none": {},
+        "no config": {"model.safetensors": b"x"},
+        "empty": {"model.safetensors": b"", "config.json": config},
+        "garbage": {"model.safetensors": bytes(range(256)) * 9, "config.json": config},
+        "a pickle": {"model.safetensors": b"\x80\x04cos\nsystem\n(S'true'\ntR.", "config.json": config},
+        "a header of 2^62 bytes": {"model.safetensors": struct.pack("<Q", 2**62) + b"{}", "config.json": config},
+        "another system's": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b'{"system": "none"}'},
+        "a list for a config": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b"[]"},
+    }.items():
+        yield "weights", name, lambda folder, files=files: load(_folder_of(folder, files), "cpu")
+
+
+def _put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def _folder_of(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        _put(folder / name, content)
+    return folder
+
+
+def _saved(folder: Path, pixels: np.ndarray, suffix: str = "png") -> Path:
+    Image.fromarray(pixels).save(folder / f"x.{suffix}")
+    return folder / f"x.{suffix}"
+
+
+def _pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def _linked(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
