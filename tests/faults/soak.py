@@ -77,7 +77,10 @@ def soak(pictures: int, minutes: float, folder: Path, threads: int = 1) -> tuple
             curve.append({"seconds": round(spent, 1), "done": done, "rss_mb": round(resident_mb(process.pid), 1)})
         time.sleep(1)
     process.send_signal(signal.SIGINT)
-    status = process.wait(timeout=60)
+    try:
+        status = process.wait(timeout=600)  # the picture in hand is finished first, on a busy machine slowly
+    finally:
+        process.kill()  # nothing stays behind, whatever went wrong
     return curve, verdict(curve, times_done(log), {path.stem for path in results.glob("*.png")}, status)
 
 
