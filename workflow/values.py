@@ -34,6 +34,19 @@ def load(folder: Path) -> dict[str, Leaf]:
     return flat
 
 
+def samples(folder: Path) -> dict[str, str]:
+    """Name -> the errors behind a mean (lib.evaluation.samples), of those values of a run that are means of such."""
+    found: dict[str, str] = {}
+    for path in sorted((folder / "values").glob("*.json")):
+        found |= _content(path).get("samples", {})
+    return found
+
+
+def commits(folder: Path) -> dict[str, str]:
+    """Notebook -> the commit that its values were made at; "" where nobody knows."""
+    return {path.stem: _content(path).get("commit", "") for path in sorted((folder / "values").glob("*.json"))}
+
+
 def parameters(folder: Path) -> dict:
     """The parameters of all notebooks of a run, in one dict."""
     merged: dict = {}

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lib.evaluation import samples
+
 
 def bootstrap_interval(
     values: np.ndarray, seed: int = 0, n: int = 2000, level: float = 0.95
@@ -96,7 +98,7 @@ def verdict(low: float | None, high: float | None, better: str = "lower", worse:
 def estimate(errors: np.ndarray, seed: int) -> dict:
     """Mean of (seeds, n) values with `sd` over seeds (None for one) and the 95 % interval `low` to `high`.
 
-    A single number has no interval: low and high are None.
+    sample: the values themselves, as `samples.packed` writes them. A single number has neither interval nor sample: None.
     """
     errors = np.atleast_2d(errors)
     mean, low, high = bootstrap_interval(errors, seed)
@@ -109,6 +111,7 @@ def estimate(errors: np.ndarray, seed: int) -> dict:
         "high": high,
         "seeds": errors.shape[0],
         "n": errors.shape[1],
+        "sample": samples.packed(errors) if errors.size > 1 else None,
     }
 
 
@@ -138,7 +141,8 @@ def interval(mean: float, low: float, high: float) -> dict:
 
 def spread(row: dict) -> dict:
     """Of a table's row, the number with its spread: what `estimate` gave, None where the table has NaN."""
-    return {
+    numbers = {
         name: None if row[name] is None or np.isnan(row[name]) else row[name]
         for name in ("value", "sd", "low", "high", "seeds", "n")
     }
+    return numbers | ({"sample": row["sample"]} if isinstance(row.get("sample"), str) else {})

@@ -34,8 +34,13 @@ def write(p: dict, notebook: str, answer: str, values: dict) -> None:
     """Write reports/<run>/values/<notebook>.json: the answer, and the values by name with how they were made.
 
     p: the notebook's parameters; values: name -> number, text, number with spread (`estimate`), or a dict of
-    such. What is not finite is written as null.
+    such. What is not finite is written as null. The errors behind a mean (`sample` of an estimate) stand apart, under
+    "samples", by the same name.
     """
+    flat = flatten(values, notebook)
+    samples = {
+        name: leaf["sample"] for name, leaf in flat.items() if isinstance(leaf, dict) and leaf.get("sample") is not None
+    }
     source = ROOT / "notebooks" / f"{notebook}.ipynb"
     content = {
         "notebook": notebook,
@@ -43,11 +48,20 @@ def write(p: dict, notebook: str, answer: str, values: dict) -> None:
         "parameters": p,
         **provenance.commit(),
         "code": provenance.code_fingerprint(source) if source.is_file() else "",
-        "values": _plain(flatten(values, notebook)),
+        "values": {name: _plain(_without_sample(leaf)) for name, leaf in flat.items()},
     }
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    text = provenance.anonymous(text, p)
+    # Errors as text may look like a path; so they come in only after paths have been taken out.
+    content = json.loads(provenance.anonymous(_text(content), p)) | ({"samples": samples} if samples else {})
+    text = _text(content)
     write_atomically(reports_dir(p["run"]) / "values" / f"{notebook}.json", (text + "\n").encode())
+
+
+def _text(content: dict) -> str:
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _without_sample(leaf: Leaf) -> Leaf:
+    return {part: value for part, value in leaf.items() if part != "sample"} if isinstance(leaf, dict) else leaf
 
 
 def _plain(value):

@@ -98,6 +98,7 @@ def test_a_single_number_has_no_interval():
         "high": None,
         "seeds": 1,
         "n": 1,
+        "sample": None,
     }
 
 
