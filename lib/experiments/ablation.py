@@ -88,7 +88,8 @@ def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, peop
             row |= {f"{each['measure']} high": each["high"]}
         table.append(row)
     arms = list(recipe_of)
-    return pd.DataFrame(table), scores.compare(found, list(zip(arms[1:], arms, strict=False)), 0)
+    compared = scores.compare(found, list(zip(arms[1:], arms, strict=False)), 0)
+    return pd.DataFrame(table), compared.drop(columns="sample")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,11 +11,15 @@ from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from lib.base import figures_dir, reports_dir, write_atomically
+from lib.output import described
 from lib.output.style import DPI
 
 
 def save_figure(fig: Figure, run: str, name: str) -> None:
-    """Write figures/<run>/<name>.png (200 dpi) and .pdf; the same figure gives the same bytes."""
+    """Write figures/<run>/<name>.png (200 dpi) and .pdf; the same figure gives the same bytes.
+
+    The PNG says what it shows (lib.output.described).
+    """
     folder = figures_dir(run)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, metadata in (
@@ -24,7 +28,10 @@ def save_figure(fig: Figure, run: str, name: str) -> None:
     ):
         buffer = io.BytesIO()
         fig.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
-        write_atomically(folder / f"{name}.{kind}", buffer.getvalue())
+        content = buffer.getvalue()
+        if kind == "png":
+            content = described.with_panels(content, described.describe(fig))
+        write_atomically(folder / f"{name}.{kind}", content)
 
 
 def show(fig: Figure) -> None:
