@@ -14,7 +14,9 @@ from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
 from lib.output import notebook, style
 from workflow import claim_tables, drawing, failures, record, values
-from workflow.text.render import render
+from workflow.page.build import answering, landmark
+from workflow.text.render import fill
+from workflow.text.source import Source
 
 FOLDER = ROOT / "reports" / "article"
 SOURCE = FOLDER / "paper.md"
@@ -52,10 +54,11 @@ def build(run: str) -> None:
         )
     claim_tables.write(run)
     _workflow(run)
-    pages = {kind: render(SOURCE, run, kind) for kind in ("html", "pdf")}
-    write_atomically(reports_dir(run) / "abstract.md", (_abstract(pages["html"]) + "\n").encode())
-    write_atomically(reports_dir(run) / "paper.html", html(pages["html"], run).encode())
-    write_atomically(reports_dir(run) / "paper.pdf", pdf(pages["pdf"]))
+    page, plain = (Source(text, SOURCE.relative_to(ROOT).as_posix(), run, kind) for kind in ("page", "pdf"))
+    markdown = fill(plain)
+    write_atomically(reports_dir(run) / "abstract.md", (_abstract(markdown) + "\n").encode())
+    write_atomically(reports_dir(run) / "paper.html", answering(html(fill(page), run), page).encode())
+    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown))
 
 
 def html(markdown: str, run: str) -> str:
@@ -73,7 +76,7 @@ def html(markdown: str, run: str) -> str:
         "--metadata=document-css:false",
         f"--resource-path={reports_dir(run)}",
     )
-    return provenance.anonymous(page, {})
+    return landmark(provenance.anonymous(page, {}))
 
 
 def pdf(markdown: str) -> bytes:

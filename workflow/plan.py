@@ -12,6 +12,7 @@ from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import steps, values
+from workflow.page.build import files as page_files
 from workflow.record import read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
@@ -146,7 +147,7 @@ def article_sources() -> list[Path]:
     folder = ROOT / "reports" / "article"
     modules = {*provenance.closure("workflow.article"), *provenance.closure("workflow.record")}
     texts = [ROOT / "reports" / "claims.yaml", *sorted(folder.glob("paper.*")), folder / "references.bib"]
-    return texts + sorted(modules)
+    return texts + page_files() + sorted(modules)
 
 
 def _differences(old: dict, new: dict) -> list[str]:

@@ -59,5 +59,5 @@ def pipe_table(frame: pd.DataFrame, name: str, caption: str) -> str:
     buffer.write("|" + "|".join("---:" if right else ":---" for right in numeric) + "|\n")
     for row in text.itertuples(index=False):
         buffer.write("| " + " | ".join(row) + " |\n")
-    # The div scrolls by itself on a narrow screen; the anchor stands on it.
-    return f"::: {{.table #{name}}}\n{buffer.getvalue()}\n: {caption}\n:::\n"
+    # The div scrolls by itself on a narrow screen, and by the keyboard; the anchor stands on it.
+    return f'::: {{.table #{name} tabindex="0" role="region" aria-label="Table {name}"}}\n{buffer.getvalue()}\n: {caption}\n:::\n'

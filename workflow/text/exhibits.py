@@ -3,6 +3,7 @@
 import re
 
 from lib.base import UserError
+from workflow.text.alternative import alternative
 from workflow.text.cells import compact, pipe_table
 from workflow.text.source import Source
 
@@ -20,9 +21,10 @@ def ref(source: Source, name: str) -> str:
 def figure(source: Source, name: str, caption: str) -> str:
     """`figure`: a figure with its number, its caption, and a link to the cell that made it."""
     path = source.existing(source.figures / f"{name}.{'pdf' if source.kind == 'pdf' else 'png'}", name)
-    caption = f"**Figure {source.numbers['figure'][name]}.** {' '.join(caption.split())} {made_here(source, name)}"
-    where = path.as_posix() if source.kind == "html" else "/" + path.relative_to(source.root).as_posix()
-    return f"![{caption}]({where}){{#{name}}}\n"
+    said = " ".join(caption.split())
+    caption = f"**Figure {source.numbers['figure'][name]}.** {said} {made_here(source, name)}"
+    where = path.as_posix() if source.kind != "pdf" else "/" + path.relative_to(source.root).as_posix()
+    return f'![{caption}]({where}){{#{name} alt="{alternative(path.with_suffix(".png"), said)}"}}\n'
 
 
 def table(

@@ -38,7 +38,7 @@ def provided(source: Source, name: str, what: str, caller: Callable[[], str], **
         return _plain(source, name, what, side, limit) + "\n"
     if side != kind:
         raise UserError(
-            f"{where}: expected {name} {kind} {limit:g}, found {quoted.interval(source, name, sign=True)}, so "
+            f"{where}: expected {name} {kind} {limit:g}, found {quoted.plain_interval(source, name, sign=True)}, so "
             f"this sentence is not true: “{' '.join(caller().split())}” Write it anew for this run."
         )
     return caller()

@@ -22,13 +22,19 @@ def leaf(source: Source, name: str) -> values.Leaf:
 
 def number(source: Source, name: str, spec: str = ".3f") -> str:
     """`n`: a number, formatted; the words "not measured" where it is null."""
+    return _marked(source, name, plain_number(source, name, spec))
+
+
+def plain_number(source: Source, name: str, spec: str) -> str:
+    """What `number` says, without the mark."""
     value = values.number(leaf(source, name))
     return MISSING if value is None else _signed(value, spec)
 
 
 def per_cent(source: Source, name: str, digits: int = 0) -> str:
     """`pct`: a share in per cent."""
-    return number(source, name, f".{digits}%").replace("%", "\N{NO-BREAK SPACE}%")
+    said = plain_number(source, name, f".{digits}%").replace("%", "\N{NO-BREAK SPACE}%")
+    return _marked(source, name, said)
 
 
 def fact(source: Source, name: str) -> float:
@@ -50,11 +56,16 @@ def word(source: Source, name: str) -> str:
 
 def interval(source: Source, name: str, digits: int = 3, sign: bool = False) -> str:
     """`ci`: a number with its 95 % interval: "0.172 (0.157 to 0.185)"; sign: with a plus, too."""
+    return _marked(source, name, plain_interval(source, name, digits, sign))
+
+
+def plain_interval(source: Source, name: str, digits: int = 3, sign: bool = False) -> str:
+    """What `interval` says, without the mark."""
     found = leaf(source, name)
     low, high = (found.get(part) if isinstance(found, dict) else None for part in ("low", "high"))
     spec = f"{'+' if sign else ''}.{digits}f"
     if low is None or high is None:
-        return number(source, name, spec)
+        return plain_number(source, name, spec)
     return "{} ({} to {})".format(*(_signed(x, spec) for x in (found["value"], low, high)))
 
 
@@ -65,6 +76,11 @@ def says(source: Source, name: str, below: str, above: str, neither: str = "no d
         return neither
     said = stats.verdict(found["low"], found["high"], "below", "above")
     return {"below": below, "above": above}.get(said, neither)
+
+
+def _marked(source: Source, name: str, said: str) -> str:
+    """On a page a number carries the name of its value (Pandoc's span), by which the page finds what it rests on."""
+    return f"[{said}]{{.number data-value={name}}}" if source.kind == "page" and said != MISSING else said
 
 
 def _signed(value: float, spec: str) -> str:

@@ -54,7 +54,7 @@ ENVIRONMENT = jinja2.Environment(
 def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
     """The Markdown of a text of this repository, filled from a run.
 
-    kind: "html" or "pdf", which want figures in other formats; root: where reports/ and figures/ lie. In the text `run`
+    kind: "html", "page" or "pdf" (workflow.text.source.Source); root: where reports/ and figures/ lie. In the text `run`
     is the run's name, `p` its parameters by name, and the rest are PLACEHOLDERS.
     """
     return fill(Source(file.read_text(), file.relative_to(root).as_posix(), run, kind, root))

@@ -20,7 +20,7 @@ class Source:
     """One text and one run. Everything of the run is read when the text first asks for it."""
 
     def __init__(self, text: str, file: str, run: str, kind: str = "html", root: Path = ROOT):
-        """file: the text's path, for messages; kind: "html" or "pdf"; root: where reports/ and figures/ lie."""
+        """file: the text's path, for messages; kind: "html", "page" (HTML whose numbers carry the names of their values) or "pdf"; root: where reports/ and figures/ lie."""
         self.text, self.file, self.run, self.kind, self.root = text, file, run, kind, root
         self.report, self.figures = root / "reports" / run, root / "figures" / run
         self.numbers = {"figure": in_order(text, "figure"), "table": in_order(text, "table")}

@@ -1,0 +1,51 @@
+"""Which pictures of a figure can be set over each other, and which lines can be followed, by what its PNG says of itself."""
+
+from lib.output import described
+from workflow.text.source import Source
+
+MOST = 40  # pictures of one figure that a reader may choose among
+ALIKE = 0.01  # of a picture's side: so much may boxes differ that count as equal
+
+
+def collect(source: Source) -> dict[str, dict]:
+    """Figure -> {"pictures": [{"name", "box"}]} or {"charts": panels}, for those of the text that have any."""
+    found = {}
+    for name in source.numbers["figure"]:
+        path = source.figures / f"{name}.png"
+        panels = described.panels(path.read_bytes()) if path.is_file() else []
+        if pictures := comparable(panels):
+            found[name] = {"pictures": pictures}
+        elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel)]:
+            found[name] = {"charts": charts}
+    return found
+
+
+def comparable(panels: list[dict]) -> list[dict]:
+    """The pictures of a figure, named, if there are at least two and all are of one size; else none."""
+    pictures = [panel for panel in panels if panel["kind"] == "picture"]
+    if not 2 <= len(pictures) <= MOST or any(_differ(panel["box"], pictures[0]["box"]) for panel in pictures):
+        return []
+    names = [_name(panel, pictures) for panel in pictures]
+    return [
+        {"name": name if names.count(name) == 1 else f"{name} ({number})", "box": panel["box"]}
+        for number, (name, panel) in enumerate(zip(names, pictures, strict=True), 1)
+    ]
+
+
+def followed(panel: dict) -> bool:
+    """Whether a chart goes along steps, with lines of more than one point."""
+    return "step" in panel["labels"][0] and any(len(line["x"]) > 1 for line in panel["lines"])
+
+
+def _differ(box: list[float], other: list[float]) -> bool:
+    return any(abs(a - b) > ALIKE * b for a, b in zip(box[2:], other[2:], strict=True))
+
+
+def _name(panel: dict, pictures: list[dict]) -> str:
+    """Its title, or that of the picture above it in its column; its row's name before it."""
+    left, top = panel["box"][:2]
+    column = [other for other in pictures if abs(other["box"][0] - left) < ALIKE and other["box"][1] < top]
+    row = [other for other in pictures if abs(other["box"][1] - top) < ALIKE]
+    title = panel["title"] or next((other["title"] for other in column if other["title"]), "picture")
+    side = next((other["side"] for other in row if other["side"]), "")
+    return " ".join(f"{side}: {title}".removeprefix(": ").split())

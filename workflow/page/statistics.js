@@ -1,0 +1,117 @@
+// Means and bootstrap intervals, by the rule of lib/evaluation/stats.py, and the sum that tells altered errors.
+
+const RESAMPLES = 4000, PUBLISHED_RESAMPLES = 2000, LEVEL = 0.95;
+const ROUNDING = 1e-6; // of the largest error: what float32 may lose, with room
+const SURE = 5; // standard errors of a quantile: farther away is no chance
+
+// base64 of little-endian float32 -> Uint8Array, Float32Array
+function bytesOf(text) {
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let at = 0; at < raw.length; at++) bytes[at] = raw.charCodeAt(at);
+  return bytes;
+}
+
+function floatsOf(bytes) {
+  const view = new DataView(bytes.buffer), floats = new Float32Array(bytes.length >> 2);
+  for (let at = 0; at < floats.length; at++) floats[at] = view.getFloat32(4 * at, true);
+  return floats;
+}
+
+const CRC = Uint32Array.from({length: 256}, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ (byte >>> 1) : byte >>> 1;
+  return byte >>> 0;
+});
+
+function crc32(bytes) {
+  let sum = 0xffffffff;
+  for (const byte of bytes) sum = CRC[(sum ^ byte) & 255] ^ (sum >>> 8);
+  return (sum ^ 0xffffffff) >>> 0;
+}
+
+// Numbers in [0, 1) from a seed (mulberry32): the same seed gives the same draw.
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+// {seeds, images, at}: rows of errors without the images that have none by any seed.
+function present(floats, seeds) {
+  const count = floats.length / seeds, kept = [];
+  for (let image = 0; image < count; image++)
+    for (let seed = 0; seed < seeds; seed++)
+      if (!Number.isNaN(floats[seed * count + image])) { kept.push(image); break; }
+  const rows = Array.from({length: seeds}, (_, seed) => kept.map(image => floats[seed * count + image]));
+  return {seeds, images: kept.length, rows};
+}
+
+function meanOf(floats) {
+  let sum = 0, count = 0;
+  for (const value of floats) if (!Number.isNaN(value)) { sum += value; count++; }
+  return sum / count;
+}
+
+// Sorted means of resamples: seeds with replacement, then images with replacement, the same for all drawn seeds.
+function resampledMeans(floats, seeds, seed, resamples = RESAMPLES) {
+  const {images, rows} = present(floats, seeds), random = randomFrom(seed), means = new Float64Array(resamples);
+  const sums = new Float64Array(images), counts = new Float64Array(images);
+  for (let resample = 0; resample < resamples; resample++) {
+    sums.fill(0);
+    counts.fill(0);
+    for (let draw = 0; draw < seeds; draw++) {
+      const row = rows[Math.floor(random() * seeds)];
+      for (let image = 0; image < images; image++)
+        if (!Number.isNaN(row[image])) { sums[image] += row[image]; counts[image]++; }
+    }
+    let sum = 0, count = 0;
+    for (let draw = 0; draw < images; draw++) {
+      const image = Math.floor(random() * images);
+      sum += sums[image];
+      count += counts[image];
+    }
+    means[resample] = sum / count;
+  }
+  return means.sort();
+}
+
+// Between the two nearest, as numpy.quantile.
+function quantile(sorted, share) {
+  const place = Math.min(Math.max(share, 0), 1) * (sorted.length - 1), below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+}
+
+function bootstrapInterval(floats, seeds, seed, level = LEVEL, resamples = RESAMPLES) {
+  const means = resampledMeans(floats, seeds, seed, resamples);
+  return {mean: meanOf(floats), low: quantile(means, (1 - level) / 2), high: quantile(means, (1 + level) / 2), means};
+}
+
+// Whether a published end of an interval may be this quantile of the means, for what chance does to both.
+function agrees(means, share, published, slack) {
+  const error = SURE * Math.sqrt(share * (1 - share) * (1 / means.length + 1 / PUBLISHED_RESAMPLES));
+  return published >= quantile(means, share - error) - slack && published <= quantile(means, share + error) + slack;
+}
+
+// {state: "right" | "wrong" | "none", why, again}: a number taken again from the errors that the page carries.
+function audited(number, samples, seed = 1) {
+  if (number.sample === undefined) return {state: "none", why: "It is no mean over images: the page carries no errors to take it from."};
+  let bytes;
+  try {
+    bytes = bytesOf(samples[number.sample]);
+  } catch {
+    return {state: "wrong", why: "The errors behind it cannot be read."};
+  }
+  const floats = floatsOf(bytes);
+  if (crc32(bytes) !== number.sum) return {state: "wrong", why: "The errors behind it are not those of the run: their sum differs.", floats};
+  const again = bootstrapInterval(floats, number.seeds, seed);
+  const slack = ROUNDING * Math.max(...Array.from(floats, value => Number.isNaN(value) ? 0 : Math.abs(value)));
+  if (Math.abs(again.mean - number.value) > slack) return {state: "wrong", why: "The mean of the errors is another.", floats, again};
+  const ends = number.low === null || number.low === undefined
+    || (agrees(again.means, (1 - LEVEL) / 2, number.low, slack) && agrees(again.means, (1 + LEVEL) / 2, number.high, slack));
+  if (!ends) return {state: "wrong", why: "A fresh bootstrap gives another interval than chance allows.", floats, again};
+  return {state: "right", why: "Mean and interval come out again from the errors in this page.", floats, again};
+}
