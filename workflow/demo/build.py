@@ -6,12 +6,9 @@ Runtime's web build and the weights of data/weights go into the file as text: gz
 
 import base64
 import gzip
-import hashlib
 import io
 import json
 import re
-import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -24,6 +21,7 @@ from lib.base import ROOT, UserError, write_atomically
 from lib.cutout import cutter, foreground, trimaps
 from lib.cutout.example import example
 from lib.cutout.network import MANIFEST, SUMS
+from workflow import npm
 
 HERE = Path(__file__).parent
 PAGE = ROOT / "build/demo.html"
@@ -78,28 +76,7 @@ def split(content: bytes) -> bytes:
 
 def fetch_runtime() -> bytes:
     """The package onnxruntime-web as npm has it; fetched once into build/, its sum checked each time. UserError as `build`."""
-    if not RUNTIME.is_file():
-        _download()
-    content = RUNTIME.read_bytes()
-    found = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
-    if found != INTEGRITY:
-        raise UserError(f"{RUNTIME}: expected the package of sum {INTEGRITY}, found {found}; remove the file.")
-    return content
-
-
-def _download() -> None:
-    name = f"onnxruntime-web@{VERSION}"
-    if not shutil.which("npm"):
-        raise UserError(f"npm: expected it, to fetch {name} once, found none; install it (Debian: apt install npm).")
-    RUNTIME.parent.mkdir(exist_ok=True)
-    command = ["npm", "pack", name, "--pack-destination", str(RUNTIME.parent), "--fetch-retries=0", "--loglevel=error"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if "npm" in line), "nothing")
-        raise UserError(
-            f"npm: expected {name}, found no way to it ({said}); connect to the network once, or put "
-            f"{RUNTIME.name} into {RUNTIME.parent}."
-        )
+    return npm.fetch(RUNTIME, f"onnxruntime-web@{VERSION}", INTEGRITY)
 
 
 def _runtime() -> list[dict]:

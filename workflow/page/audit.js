@@ -1,6 +1,6 @@
 // Every number says where it comes from, and takes itself again from the errors of single images.
 
-const NAMES = {right: "comes out again", wrong: "does not come out again", none: "nothing to take again"};
+const NAMES = {right: "comes out again", wrong: "does not come out again", none: "no errors to take it from"};
 
 function numberElements(name) {
   return [...document.querySelectorAll("span.number")].filter(span => !name || span.dataset.value === name);

@@ -50,7 +50,9 @@ function comparison(image, pictures) {
   const options = pictures.map((picture, number) => [String(number), picture.name]);
   const pick = (side, at) => choice(side, options, String(chosen[at]), value => { chosen[at] = Number(value); show(); });
   show();
-  return make("div", {class: "comparison"}, make("div", {class: "controls"}, pick("left", 0), pick("right", 1)), stage, range);
+  const [, , width, height] = pictures[0].box, aspect = width * image.naturalWidth / (height * image.naturalHeight);
+  const style = `max-width:min(32rem, ${Math.round(70 * aspect)}vh)`;
+  return make("div", {class: "comparison", style}, make("div", {class: "controls"}, pick("left", 0), pick("right", 1)), stage, range);
 }
 
 // Where a value lies between an axis' limits, as a share.

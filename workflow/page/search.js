@@ -22,7 +22,7 @@ function startSearch(data, place) {
   const list = make("ol", {class: "found"}), count = make("p", {"aria-live": "polite"});
   const show = () => {
     const found = search(data.cells, field.value);
-    count.textContent = field.value.trim() ? `${found.length} cells` + (found.length > MOST_FOUND ? `, the first ${MOST_FOUND}:` : "") : "";
+    count.textContent = field.value.trim() ? `${found.length} cell${found.length === 1 ? "" : "s"}` + (found.length > MOST_FOUND ? `, the first ${MOST_FOUND}:` : "") : "";
     list.replaceChildren(...found.slice(0, MOST_FOUND).map(result));
   };
   const field = make("input", {type: "search", oninput: show, autocomplete: "off"});

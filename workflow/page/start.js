@@ -16,7 +16,7 @@ function tools(data) {
   const check = () => {
     const {right, wrong, none} = checkAll(data);
     said.className = wrong ? "wrong" : right ? "right" : "none";
-    said.textContent = `${right} numbers come out again from the errors in this page; ${wrong} do not; ${none} are no means over images.`;
+    said.textContent = `${right} numbers come out again from the errors in this page; ${wrong} do not; ${none} are no means over images, or the run left no errors behind them.`;
   };
   const found = make("div", {class: "search"});
   startSearch(data, found);

@@ -98,7 +98,7 @@ function agrees(means, share, published, slack) {
 
 // {state: "right" | "wrong" | "none", why, again}: a number taken again from the errors that the page carries.
 function audited(number, samples, seed = 1) {
-  if (number.sample === undefined) return {state: "none", why: "It is no mean over images: the page carries no errors to take it from."};
+  if (number.sample === undefined) return {state: "none", why: "The page carries no errors to take it from: it is no mean over images, or the run left none."};
   let bytes;
   try {
     bytes = bytesOf(samples[number.sample]);
