@@ -63,7 +63,9 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
         for name in COUNTS
     }
-    weights = weights_fingerprint(shared["encoder_weights"])
+    weights, further = weights_fingerprint(shared["encoder_weights"]), ""
+    if shared["benchmark_dir"]:
+        further = Folder(shared["benchmark_dir"], parameter="benchmark_dir").fingerprint
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     runners = {file: provenance.meaning((ROOT / file).read_text()) for file in RUNNERS}
     plan = {}
@@ -72,8 +74,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         known = common | profile.get(notebook, {}) | overrides
         given = {name: known[name] for name in sorted(provenance.declared_parameters(path)) if name in known}
         opened = [data[name] for name in COUNTS if name in given]
-        if given.get("benchmark_dir"):
-            opened.append(Folder(given["benchmark_dir"], parameter="benchmark_dir").fingerprint)
+        opened += [further] if given.get("benchmark_dir") else []
         opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
         step = {
             "needs": list(STEPS[notebook].needs),
