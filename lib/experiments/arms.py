@@ -1,9 +1,9 @@
 """Two ablations at equal steps: `python -m lib arms adversary` and `python -m lib arms disturbances`.
 
-What does AlphaGAN's adversary buy? One generator is trained without; from it, arms go on with the adversary at several
-weights. What does each of the four disturbances of Background Matting V2's plates buy? The shipped network, which was
-trained with all four, is trained on with none, with one, and with all, and judged with a plate that is exact and with one
-photographed again. One seed: the intervals are over people.
+What does AlphaGAN's adversary buy? From one generator, the shipped one or with `--first` one trained anew without an
+adversary, arms go on with the adversary at several weights. What does each of the four disturbances of Background Matting
+V2's plates buy? The shipped network, which was trained with all four, is trained on with none, with one, and with all, and
+judged with a plate that is exact and with one photographed again. One seed: the intervals are over people.
 """
 
 import argparse
@@ -33,12 +33,14 @@ def adversary(folder: Path, given: argparse.Namespace, machine: Machine) -> pd.D
     """Scores of every arm on held-out people at 600x800 (lib.evaluation.benchmark.judge)."""
     own = {"steps": given.steps, "test_at": (given.steps,), "textures": given.textures, "tests": 0, "seed": given.seed}
     recipe = replace(RECIPES["alphagan"], **own, side=given.side, late_side=given.side)
-    first = replace(recipe, adversary=0.0, steps=given.first, test_at=(given.first,))
-    alphagan.train(folder / "first", first, machine)
+    start = FOLDER / "alphagan"
+    if given.first:
+        start = folder / "first"
+        alphagan.train(start, replace(recipe, adversary=0.0, steps=given.first, test_at=(given.first,)), machine)
     models = {}
     for number, (arm, weight) in enumerate(ADVERSARY.items()):
         place = folder / f"arm{number}"
-        arm_recipe = replace(recipe, adversary=weight, adversary_from=0.2, start=str(folder / "first"))
+        arm_recipe = replace(recipe, adversary=weight, adversary_from=0.2, start=str(start))
         alphagan.train(place, arm_recipe, machine)
         models[arm] = with_trimap(store.load(place, machine.device))
     return benchmark.judge(pictures_of_people(given.people), models)
@@ -90,7 +92,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("kind", help=" or ".join(KINDS))
     parser.add_argument("--steps", type=int, default=300, help="of each arm")
     parser.add_argument(
-        "--first", type=int, default=500, help="adversary: steps of the generator that all arms start from"
+        "--first",
+        type=int,
+        default=0,
+        help="adversary: steps of a generator from which all arms start; 0: the shipped one",
     )
     parser.add_argument("--side", type=int, default=160, help="px of the crops, or the height of the pictures")
     parser.add_argument("--people", type=int, default=30, help="held-out people to judge on")
