@@ -19,7 +19,7 @@ OPTIONS = $(call quoted,$(PROFILE)) --cores $(call quoted,$(CORES)) $(if $(DATA)
 	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
 	$(if $(SET),--settings $(call quoted,$(SET)))
 
-.PHONY: paper status verify publish compare test env try demo lab bench readme lock render render-check clean
+.PHONY: paper status verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS)
@@ -50,6 +50,10 @@ test: .venv/ready
 	export OMP_NUM_THREADS=1; $(PYTEST) tests; tests=$$?; \
 	wait $$notebooks; ran=$$?; grep -v '^$$' build/nbval.log | tail -n $$((ran ? 80 : 40)); \
 	test $$tests -eq 0 && test $$ran -eq 0 && $(PYTEST) -m last --nbval-lax tests/workflow/test_workflow.py
+
+# Whether this machine can train a profile, and how long it would take, from a few steps of each kind: of gpu, or of PROFILE=...
+gpu-check: .venv/ready
+	@$(BIN)/python -m lib rehearse $(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(PROFILE)))
 
 env: .venv/ready
 

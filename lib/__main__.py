@@ -159,9 +159,16 @@ def sweeps(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def rehearse(arguments: Sequence[str]) -> None:
+    """Say whether this machine can train what a profile asks for, and how long that takes."""
+    from lib.experiments.rehearsal import main
+
+    sys.exit(main(list(arguments)))
+
+
 COMMANDS = {
     function.__name__: function
-    for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms, sweeps)
+    for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms, sweeps, rehearse)
 }
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from lib.base import UserError
 from lib.provenance import code_fingerprint
+from lib.training import memory
 from lib.training.folder import RunFolder
 from lib.training.optimize import make_optimizer, make_scheduler
 from lib.training.place import Place
@@ -44,6 +45,7 @@ class System:
     def __init__(self, recipe: Recipe, place: Place):
         self.recipe, self.place = recipe, place
         self.optimizers: list[torch.optim.Optimizer] = []
+        self.parts = 1  # into which a batch is cut where memory is short (lib.training.memory)
 
     def epoch_steps(self) -> int:
         """Steps of one pass over the training images."""
@@ -77,14 +79,16 @@ class System:
         return dict(zip(self.records, records.mean(dim=0).tolist(), strict=True))
 
     def step(self, batches: list) -> torch.Tensor:
-        """One step of the optimiser from one or several batches; what is told of them (batches, k)."""
+        """One step of the optimiser from one or several batches; what is told of them and of their parts (rows, k)."""
         [optimizer] = self.optimizers
         optimizer.zero_grad(set_to_none=True)
         told = []
         for batch in batches:
-            loss, record = self.loss(batch)
-            (loss / len(batches)).backward()
-            told.append(record)
+            for part in memory.pieces(batch, self.parts):
+                loss, record = self.loss(part)
+                share = memory.size(part) / memory.size(batch) if self.parts > 1 else 1
+                (loss * share / len(batches)).backward()
+                told.append(record)
         if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(self.learning().parameters(), self.recipe.clip)
         optimizer.step()
@@ -146,7 +150,33 @@ class Training:
         system.network = self._network()
 
     def fit(self) -> None:
-        """Go on to the end, test where the recipe says so, and keep the result."""
+        """Go on to the end, test where the recipe says so, and keep the result. UserError where memory runs out."""
+        try:
+            self._plan_memory()
+            self._fit()
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"batch_size: expected batches that fit into the GPU's memory, found that {self.recipe.batch_size} images of a "
+                f"{type(self.system).__name__} training do not ({str(error).split('. ')[0]}); lower it, or the size of the "
+                "pictures, or end what else runs on this GPU."
+            ) from error
+
+    def _plan_memory(self) -> None:
+        """On a GPU: say what the training will take, and cut its batches into parts where that is too much.
+
+        Not where several processes share it, which would have to agree, nor where two networks step by turns.
+        """
+        turns = type(self.system).step is not System.step
+        if self.place.device.type != "cuda" or self.place.world > 1 or turns or self.step >= self.total:
+            return
+        self._modes()
+        batch = next(iter(self.system.batches(self.step // self.epoch_steps + 1, 0)))
+        found = memory.plan(self.system, batch, torch.cuda.mem_get_info(self.place.device)[0])
+        self.system.parts = found.parts
+        if self.place.rank == 0:
+            print(f"{self.run.folder.name}: {found.told()}", flush=True)
+
+    def _fit(self) -> None:
         with tqdm(
             total=self.total,
             initial=self.step,

@@ -1,0 +1,96 @@
+"""The rehearsal: planned steps are those of the notebooks' own trainings, hours are steps times seconds, and a no is told."""
+
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from helpers import prepared_from
+from lib.base import ROOT, UserError
+from lib.experiments import fullsize, rehearsal, thumbnail
+from lib.training.dim import DimRecipe, DimTraining
+from lib.training.place import place
+from lib.training.thumbnail import Thumbnail
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(rehearsal, "SECONDS", 1e-9)
+    monkeypatch.setattr(rehearsal, "STEPS", 1)
+
+
+def test_planned_steps_are_those_of_the_trainings(tmp_path):
+    p = rehearsal.read("smoke", ["images=20", "seeds=3", "epochs=2"])
+    study, recipe, full = rehearsal.kinds(p, str(tmp_path))
+    image = np.zeros((15, 3, 28, 28), np.uint8)
+    alpha = np.zeros((15, 1, 28, 28), np.uint8)
+    prepared = prepared_from(image, alpha)
+    with place(p.machine) as here:
+        for kind, names in ((study, ("sgd", "sgd-da", "adam")), (recipe, ("recipe", "recipe-da", "recipe"))):
+            steps = 0
+            for name in names:
+                own = thumbnail.recipe(name, p, 15)
+                steps += own.epochs * Thumbnail(prepared, (range(15), []), own, here).epoch_steps()
+            assert kind.steps == 3 * steps
+        pictures = prepared_from(np.zeros((12, 3, 64, 48), np.uint8), np.full((12, 1, 64, 48), 128, np.uint8))
+        steps = 0
+        for _, step in fullsize.trainings():
+            epochs = rehearsal.fullsize_epochs(p, step)
+            own = DimRecipe(
+                epochs=epochs, batch_size=p.full.batch, crops=p.full.crops, side=p.full.side, width=p.full.width
+            )
+            steps += epochs * DimTraining(pictures, (np.arange(12), np.arange(0)), own, here).epoch_steps()
+    assert full.steps == pytest.approx(steps, rel=0.5)  # a rest of two crops is a step of its own there
+
+
+def test_hours_are_steps_times_seconds(capsys):
+    assert rehearsal.main(["smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "yes: make paper PROFILE=smoke can run here." in said and "study" in said and "two stages" in said
+    table, wrong = rehearsal.rehearse(rehearsal.read("smoke", []))
+    assert not wrong and np.allclose(table.hours, table.steps * table.seconds / 3600) and (table.seconds > 0).all()
+
+
+def test_no_gpu_and_a_full_disk_are_told(monkeypatch, capsys):
+    monkeypatch.setattr(rehearsal, "measure", lambda kind, here: {"seconds": 1.0})
+    monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
+    monkeypatch.setattr(rehearsal.torch.cuda, "is_available", lambda: False)
+    assert rehearsal.main(["gpu"]) == 1
+    said = capsys.readouterr().out
+    assert "no: device: expected a GPU" in said and "no: disk: the prepared images take" in said and "yes" not in said
+
+
+def test_out_of_memory_names_the_training(monkeypatch, capsys):
+    def measure(kind, here):
+        raise rehearsal.torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(rehearsal, "measure", measure)
+    assert rehearsal.main(["smoke"]) == 1
+    assert "no: 28x28 px, study: batches of 8 do not fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quikc"], "profile: expected one of gpu, .*found 'quikc'"),
+        (["smoke", "images"], "images: expected name=value"),
+        (["smoke", "imagse=3"], "did you mean images?"),
+    ],
+)
+def test_mistakes_end_in_a_sentence(arguments, said):
+    with pytest.raises(UserError, match=said):
+        rehearsal.main(arguments)
+
+
+def test_the_script_for_a_gpu_box_is_sound():
+    """By the shell's own reading of it, and by shellcheck's where that is installed; its targets exist."""
+    script = ROOT / "workflow" / "gpu_box.sh"
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
+    if shutil.which("shellcheck"):
+        assert subprocess.run(["shellcheck", script], capture_output=True).returncode == 0
+    for target in ("env", "gpu-check", "paper", "verify"):
+        assert f"make {target}" in script.read_text()
+        made = ["make", "--dry-run", "--assume-old=.venv/ready", target, "PROFILE=smoke"]
+        assert subprocess.run(made, cwd=ROOT, capture_output=True).returncode == 0
