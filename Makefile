@@ -71,8 +71,10 @@ lab: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks
 
+# The README's results; codemeta.json and data/croissant.json, which say the same to tools.
 readme: .venv/ready
 	$(BIN)/python -m workflow.readme
+	$(BIN)/python -m workflow.standards
 
 # The exact versions, for every platform, with hashes and without the name of an index; those of `make try` are the same.
 # roc-validator stands alone: its command line, which we don't use, wants an older rich than import-linter. What else it needs is
