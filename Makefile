@@ -75,16 +75,21 @@ lab: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks
 
+# The README's results; codemeta.json and data/croissant.json, which say the same to tools.
 readme: .venv/ready
 	$(BIN)/python -m workflow.readme
+	$(BIN)/python -m workflow.standards
 
 # The exact versions, for every platform, with hashes and without the name of an index; those of `make try` are the same.
+# roc-validator stands alone: its command line, which we don't use, wants an older rich than import-linter. What else it needs is
+# the extra `standards`.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet
 lock: .venv/ready
-	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra encoder --extra peers \
+	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra encoder --extra peers --extra standards \
 		--output-file requirements.lock
 	$(LOCK) --extra cutout --constraint requirements.lock --output-file requirements-cutout.lock
+	echo 'roc-validator>=0.13' | $(subst pyproject.toml,-,$(LOCK)) --no-deps --output-file requirements-validator.lock
 
 # data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older
 # NumPy than the paper, so it has an environment of its own; the paper runs without it.
@@ -113,12 +118,13 @@ define check_python
 		"incomplete; install it (Debian: apt install python3-venv)" >&2; exit 2; }
 endef
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock requirements-validator.lock pyproject.toml
 	$(check_python)
 	@echo "set-up: the packages of requirements.lock into .venv (once; about two minutes, 6 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-validator.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import pymatting'  # compiles its solvers, once; else the first notebook that needs them would
 	@touch .venv/ready

@@ -132,10 +132,11 @@ def transfer(arguments: Sequence[str]) -> None:
 
 def weights(arguments: Sequence[str]) -> None:
     """Train the networks that ship, and put them into data/weights with what they are worth."""
-    from lib.experiments import card, shipped
+    from lib.experiments import card, model_cards, shipped
 
     shipped.main(arguments)
     card.write()
+    model_cards.write()
 
 
 def ablation(arguments: Sequence[str]) -> None:

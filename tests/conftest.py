@@ -18,7 +18,7 @@ def template(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("template")
     for name in ("lib", "workflow", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "pyproject.toml", "CITATION.cff"):
         shutil.copy(ROOT / name, root / name)
     others = [name for name in steps.NOTEBOOKS if name not in COPIED]
     with open(root / "workflow/steps.py", "a") as table:
@@ -39,6 +39,7 @@ def small_article(root: Path) -> None:
         "---\ntitle: Small\nsubtitle: one\n---\n\n# Abstract\n\nTrained for {{ n('05_results.epochs', '.0f') }} epochs "
         "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n"
     )
+    (root / "reports/article/checklist.md").write_text("Trained for {{ n('05_results.epochs', '.0f') }} epochs.\n")
     (root / "reports/claims.yaml").write_text(
         "- {id: short, kind: study, section: '1', claim: It is short., rests_on: [05_results.epochs],\n"
         "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n"

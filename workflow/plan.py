@@ -123,7 +123,7 @@ def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:
     """
     if waits := [f"needs {notebook}" for notebook, reasons in stale.items() if reasons]:
         return waits
-    files = [ROOT / file for file in (*steps.record_outputs(run), *steps.article_outputs(run))]
+    files = [ROOT / file for file in steps.ending_outputs(run)]
     if lost := [reason for file in files if (reason := _flaw(file))]:
         return lost
     newest = max(map(_time, (*article_sources(), *(step_path(run, notebook) for notebook in stale))))
@@ -136,7 +136,7 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
     stale = stale_reasons(run, plan)
     for notebook in (notebook for notebook, reasons in stale.items() if reasons):
         step_path(run, notebook).unlink(missing_ok=True)
-    broken = [file for file in (*steps.record_outputs(run), *steps.article_outputs(run)) if _flaw(ROOT / file)]
+    broken = [file for file in steps.ending_outputs(run) if _flaw(ROOT / file)]
     if ending_reasons(run, stale) and not any(stale.values()):
         broken.append(steps.record_outputs(run)[0])
     for file in broken:
@@ -144,10 +144,12 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
 
 
 def article_sources() -> list[Path]:
-    """The files that the article and the index are made from, but for the run's own."""
+    """The files that the article, the index and the crate are made from, but for the run's own."""
     folder = ROOT / "reports" / "article"
-    modules = {*provenance.closure("workflow.article"), *provenance.closure("workflow.record")}
-    texts = [ROOT / "reports" / "claims.yaml", *sorted(folder.glob("paper.*")), folder / "references.bib"]
+    endings = ("workflow.article", "workflow.record", "workflow.standards.of_run")
+    modules = {file for module in endings for file in provenance.closure(module)}
+    texts = [ROOT / "CITATION.cff", ROOT / "reports" / "claims.yaml", folder / "checklist.md"]
+    texts += [*sorted(folder.glob("paper.*")), folder / "references.bib"]
     return texts + page_files() + sorted(modules)
 
 

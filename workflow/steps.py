@@ -210,6 +210,16 @@ def article_outputs(run: str) -> list[str]:
     ]
 
 
+def standards_outputs(run: str) -> list[str]:
+    """What `python -m workflow.standards.of_run` writes when all else is made."""
+    return [f"reports/{run}/{name}" for name in ("checklist.md", "Snakefile", "ro-crate-metadata.json")]
+
+
+def ending_outputs(run: str) -> list[str]:
+    """What is made when all notebooks are done, in this order."""
+    return [*record_outputs(run), *article_outputs(run), *standards_outputs(run)]
+
+
 def waiting(notebook: str) -> int:
     """How many steps the longest chain has that hangs on a notebook: what more waits for is begun first."""
     return max((1 + waiting(name) for name, step in STEPS.items() if notebook in step.needs), default=0)

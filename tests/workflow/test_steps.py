@@ -19,7 +19,7 @@ def test_every_notebook_has_an_entry_and_needs_earlier_ones():
 
 def test_no_file_is_written_twice():
     everything = [file for notebook in NOTEBOOKS for file in steps.outputs(notebook, "r", {})]
-    everything += steps.record_outputs("r") + steps.article_outputs("r")
+    everything += steps.ending_outputs("r")
     assert len(everything) == len(set(everything))
 
 
