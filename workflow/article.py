@@ -5,7 +5,9 @@ quotes and the run does not have ends the build with the name of what is missing
 """
 
 import argparse
+import json
 import re
+from collections.abc import Sequence
 
 import pypandoc
 import typst
@@ -13,7 +15,7 @@ import typst
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
 from lib.output import notebook, style
-from workflow import claim_tables, drawing, failures, record, values
+from workflow import claim_tables, claims, drawing, failures, record, values
 from workflow.page.build import answering, landmark
 from workflow.text.render import fill
 from workflow.text.source import Source
@@ -22,6 +24,7 @@ FOLDER = ROOT / "reports" / "article"
 SOURCE = FOLDER / "paper.md"
 # A number with decimals or a per cent sign in the text is a result; results come from the run.
 TYPED = re.compile(r"(?<![\w.@/])\d+(?:\.\d+|\s?%)(?![\w/])")
+ALTERNATIVE = re.compile(r'\]\((/[^)]+)\)\{#[\w-]+ alt="([^"]*)"\}')
 NOT_PROSE = re.compile(r"{[{%#].*?[}%#]}|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|^---\n.*?^---$|@[\w:.-]+", re.S | re.M)
 
 
@@ -58,7 +61,7 @@ def build(run: str) -> None:
     markdown = fill(plain)
     write_atomically(reports_dir(run) / "abstract.md", (_abstract(markdown) + "\n").encode())
     write_atomically(reports_dir(run) / "paper.html", answering(html(fill(page), run), page).encode())
-    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown))
+    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown, attached(run)))
 
 
 def html(markdown: str, run: str) -> str:
@@ -79,10 +82,20 @@ def html(markdown: str, run: str) -> str:
     return landmark(provenance.anonymous(page, {}))
 
 
-def pdf(markdown: str) -> bytes:
-    """The PDF by Typst; the same text and pictures give the same bytes."""
+def attached(run: str) -> list[str]:
+    """What the PDF carries of its sources, as paths from the root: text, looks, references, claims, record and values."""
+    files = [SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS, reports_dir(run) / "run.json"]
+    values_of_run = sorted((reports_dir(run) / "values").glob("*.json"))
+    return ["/" + path.relative_to(ROOT).as_posix() for path in (*files, *values_of_run)]
+
+
+def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
+    """The PDF by Typst, tagged, with `sources` attached; the same text and pictures give the same bytes."""
     template = FOLDER / "paper.typ"
-    source = _pandoc(markdown, "typst", "--standalone", f"--template={template}")
+    options = [f"--variable=attached:{path}" for path in sources]
+    source = _with_alternatives(
+        _pandoc(markdown, "typst", "--standalone", f"--template={template}", *options), markdown
+    )
     try:
         return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -90,6 +103,13 @@ def pdf(markdown: str) -> bytes:
             f"reports/article/paper.md: expected Typst to set it, found: {error}; look at paper.typ and "
             "at what the text brought."
         ) from error
+
+
+def _with_alternatives(source: str, markdown: str) -> str:
+    """Typst's source with the alternative texts of the Markdown's pictures, which pandoc leaves out."""
+    for path, words in ALTERNATIVE.findall(markdown):
+        source = source.replace(f'image("{path}"', f'image("{path}", alt: {json.dumps(words, ensure_ascii=False)}')
+    return source
 
 
 def _pandoc(markdown: str, to: str, *options: str) -> str:

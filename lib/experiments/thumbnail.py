@@ -26,7 +26,7 @@ from lib.experiments import published
 from lib.experiments.parameters import Data, Parameters
 from lib.inference import predict
 from lib.models import store
-from lib.training import thumbnail
+from lib.training import thumbnail, watched
 from lib.training.thumbnail import ThumbnailRecipe
 
 Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
@@ -38,6 +38,8 @@ TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, published.STEPS)
 PHOTOGRAPHS = ThumbnailRecipe(
     epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
 )
+# Of these the first seed's training is watched: what it makes of two test images, test by test.
+WATCHED = ("sgd", "adam", "recipe")
 TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
 MEAN_CONTROL, CONSTANT_CONTROL = "control: mean training alpha", "control: best constant"
 PASTED_MEAN, PASTED_CONSTANT = f"{MEAN_CONTROL}, known pixels pasted", f"{CONSTANT_CONTROL}, known pixels pasted"
@@ -165,17 +167,41 @@ def folder(run: str, variant: str, seed: int) -> Path:
 
 
 def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
-    """Train all variants with all seeds on one split, or find them done; their histories below each other."""
+    """Train all variants with all seeds on one split, or find them done; their histories below each other.
+
+    Of WATCHED the first seed leaves the alphas of `watched_images` at each of its tests (`seen`).
+    """
     histories = []
     for variant in variants:
         for seed in seeds_of(p):
-            history = thumbnail.train(
-                prepared, split, folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed), p.machine
-            )
+            place, how = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
+            if variant in WATCHED and seed == p.data.seed:
+                images = watched_images(prepared, split[1])
+                history = watched.train(prepared, split, place, how, p.machine, images)
+            else:
+                history = thumbnail.train(prepared, split, place, how, p.machine)
             history.insert(0, "seed", seed)
             history.insert(0, "variant", variant)
             histories.append(history)
     return pd.concat(histories, ignore_index=True)
+
+
+def watched_images(prepared: Prepared, index: np.ndarray) -> np.ndarray:
+    """Two of the images `index`, at a third and at two thirds of them ordered by how much the foreground covers; one of one."""
+    order = np.argsort([np.asarray(prepared.alpha[image]).mean() for image in index], kind="stable")
+    return np.unique(index[order[[len(order) // 3, 2 * len(order) // 3]]])
+
+
+def seen(history: pd.DataFrame, variants: Iterable[str], p: Parameters) -> dict[str, tuple[list[int], np.ndarray]]:
+    """Of each variant of WATCHED, by its label: the steps of its tests, and the alphas (tests, images, H, W) uint8 then.
+
+    history: of `run_variants`, which trained them.
+    """
+    found = {}
+    for variant in variants:
+        rows = history[(history.variant == variant) & (history.seed == p.data.seed)]
+        found[label(variant)] = rows.step.tolist(), watched.seen(folder(p.run, variant, p.data.seed), rows)
+    return found
 
 
 def by_epoch(history: pd.DataFrame) -> pd.DataFrame:

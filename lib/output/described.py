@@ -10,19 +10,35 @@ from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 KEYWORD = "Panels"  # of the PNG's text chunk
 SIGNATURE, HEADER = 8, 25  # bytes of a PNG's signature and of its first chunk
+PICTURE, KEY = "picture of a gallery", "key of colours"  # what tells such artists from others
 MOST_POINTS = 400  # of a line; longer ones are pictures of noise that nobody reads off
 
 
 def describe(figure: Figure) -> list[dict]:
-    """One entry for each axes of a figure that was drawn, in the order in which they were added.
+    """One entry for each axes of a figure that was drawn, in the order in which they were added; of a gallery's axes, which
+    holds many pictures, one for each.
 
-    kind: "picture" or "chart"; title; box: left, top, width, height as shares of the figure. Of a chart also: labels (of x and
-    y), limits and scales (each of x and y), and lines: label, x, y.
+    kind: "picture", "chart", or "key" (of colours); title; box: left, top, width, height as shares of the figure. Of a picture
+    also: side, the name of its row. Of a chart also: labels (of x and y), limits and scales (each of x and y), and lines: label,
+    x, y.
     """
-    return [_panel(axis) for axis in figure.axes if axis.get_visible() and (axis.axison or axis.images)]
+    found = []
+    for axis in figure.axes:
+        if not axis.get_visible() or not (axis.axison or axis.images):
+            continue
+        named = [image for image in axis.images if image.get_gid() == PICTURE]
+        found += [_picture(axis, image) for image in named] or [_panel(axis)]
+    return found
+
+
+def name_picture(image: AxesImage, title: str, side: str) -> None:
+    """Make one of several pictures in one axes an entry of its own."""
+    image.set_gid(PICTURE)
+    image.set_label(f"{title}\0{side}")
 
 
 def with_panels(png: bytes, panels: list[dict]) -> bytes:
@@ -45,6 +61,16 @@ def panels(png: bytes) -> list[dict]:
     return []
 
 
+def _picture(axis: Axes, image: AxesImage) -> dict:
+    """A picture by where it lies in its axes."""
+    left, right, bottom, top = image.get_extent()
+    corners = axis.transData.transform([(left, top), (right, bottom)])
+    (left, top), (right, bottom) = axis.figure.transFigure.inverted().transform(corners)
+    title, side = image.get_label().split("\0")
+    box = [round(float(part), 5) for part in (left, 1 - top, right - left, top - bottom)]
+    return {"kind": "picture", "side": side, "title": title, "box": box}
+
+
 def _panel(axis: Axes) -> dict:
     left, bottom, width, height = (round(float(part), 5) for part in axis.get_position().bounds)
     found = {
@@ -54,7 +80,7 @@ def _panel(axis: Axes) -> dict:
     if axis.images:
         return {"kind": "picture", "side": axis.get_ylabel(), **found}
     return {
-        "kind": "chart",
+        "kind": "key" if axis.get_label() == KEY else "chart",
         **found,
         "labels": [axis.get_xlabel(), axis.get_ylabel()],
         "limits": [[float(end) for end in ends] for ends in (axis.get_xlim(), axis.get_ylim())],

@@ -9,8 +9,10 @@ from matplotlib import colormaps, pyplot as plt
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from lib.output import described
 from lib.output.style import AS_PLACED, DPI, ERROR_MAP, FRAME, SMALL, WIDTH
 
 # All in pixels of the saved figure: the frame, from frame to frame, before and behind text, a line of text.
@@ -49,7 +51,8 @@ def gallery(rows: Mapping, notes: Mapping | None = None, scale: float | None = N
         _write(axis, label, (left - EDGE - NEAR, y + high / 2), ("right", "center"), rotation=90)
         for title, x in places.items():
             if title in row:
-                _draw(axis, row[title], x + (wide - row[title].shape[1]) // 2, y)
+                image = _draw(axis, row[title], x + (wide - row[title].shape[1]) // 2, y)
+                described.name_picture(image, _said(title, below.get(title)), _said(label))
                 _write(axis, below.get(title), (x + wide / 2, y + row[title].shape[0] + EDGE + NEAR), ("center", "top"))
             else:
                 _write(axis, below.get(title), (x, y), ("left", "top"))
@@ -76,7 +79,7 @@ def colour_bar(figure: Figure, label: str, top: float = 1.0) -> Figure:
     bar = BAR / (height + BAR)
     _resize(figure, width, height + BAR)
     figure.axes[0].set_position((0, bar, 1, 1 - bar))
-    axis = figure.add_axes((0.2, 0.7 * bar, 0.6, 0.14 * bar))
+    axis = figure.add_axes((0.2, 0.7 * bar, 0.6, 0.14 * bar), label=described.KEY)
     figure.colorbar(ScalarMappable(Normalize(0, top), ERROR_MAP), cax=axis, orientation="horizontal")
     axis.set_xlabel(label, fontsize=SMALL)
     axis.tick_params(labelsize=SMALL)
@@ -110,11 +113,16 @@ def _panel(picture: np.ndarray, scale: float) -> np.ndarray:
     return levels if levels.ndim == 3 else np.stack([levels] * 3, axis=-1)
 
 
-def _draw(axis: plt.Axes, panel: np.ndarray, x: int, y: int) -> None:
+def _said(name, note: str | None = None) -> str:
+    """A row's or a picture's name on one line: its own where that is text, else the first line of the note below it."""
+    return " ".join((name if isinstance(name, str) else (note or "").split("\n")[0]).split())
+
+
+def _draw(axis: plt.Axes, panel: np.ndarray, x: int, y: int) -> AxesImage:
     """One panel with its upper left corner at (x, y), the frame outside of it."""
     height, width = panel.shape[:2]
     inside = (x + INSET, x + width - INSET, y + height - INSET, y + INSET)
-    axis.imshow(panel, extent=inside, aspect="auto", interpolation="nearest")
+    image = axis.imshow(panel, extent=inside, aspect="auto", interpolation="nearest")
     axis.add_patch(
         Rectangle(
             (x - EDGE / 2, y - EDGE / 2),
@@ -125,6 +133,7 @@ def _draw(axis: plt.Axes, panel: np.ndarray, x: int, y: int) -> None:
             linewidth=EDGE * 72 / DPI,
         )
     )
+    return image
 
 
 def _write(axis: plt.Axes, text, place: tuple[float, float], anchor: tuple[str, str], rotation: int = 0) -> None:

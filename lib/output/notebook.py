@@ -15,10 +15,10 @@ from lib.output import described
 from lib.output.style import DPI
 
 
-def save_figure(fig: Figure, run: str, name: str) -> None:
+def save_figure(fig: Figure, run: str, name: str, *more: dict) -> None:
     """Write figures/<run>/<name>.png (200 dpi) and .pdf; the same figure gives the same bytes.
 
-    The PNG says what it shows (lib.output.described).
+    The PNG says what it shows (lib.output.described), and carries what a page may show `more` (lib.output.frames).
     """
     folder = figures_dir(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def save_figure(fig: Figure, run: str, name: str) -> None:
         fig.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
         content = buffer.getvalue()
         if kind == "png":
-            content = described.with_panels(content, described.describe(fig))
+            content = described.with_panels(content, [*described.describe(fig), *more])
         write_atomically(folder / f"{name}.{kind}", content)
 
 

@@ -59,9 +59,9 @@ def comparison(
     alpha: (H, W) uint8. note: text for the empty corner below the pictures.
     """
     errors = {label: absolute_error(predicted, alpha) for label, predicted in predictions.items()}
-    rows = {1: pictures | predictions, 2: {label: error_colours(error) for label, error in errors.items()}}
+    rows = {1: pictures | predictions, "error": {label: error_colours(error) for label, error in errors.items()}}
     notes = {label: f"{error.mean():.3f}" for label, error in errors.items()}
-    figure = gallery(rows, {2: {next(iter(pictures)): note} | notes})
+    figure = gallery(rows, {"error": {next(iter(pictures)): note} | notes})
     return colour_bar(figure, "absolute error of alpha (number below a map: its mean over all pixels)")
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lib.output import described, notebook
+from lib.output.gallery import colour_bar, gallery
 
 
 @pytest.fixture
@@ -52,3 +53,34 @@ def test_the_png_stays_one_that_others_read(saved):
     plain = io.BytesIO()
     image.save(plain, "png")
     assert described.panels(plain.getvalue()) == []
+
+
+def test_each_picture_of_a_gallery_has_a_box_of_its_own(tmp_path, monkeypatch):
+    """A grey for each picture, found where the PNG says that the picture of that name lies."""
+    monkeypatch.setattr(notebook, "figures_dir", lambda run: tmp_path)
+    shades = {("best", "input"): 40, ("best", "alpha"): 90, ("worst", "alpha"): 140}
+    rows = {"best": {}, "worst": {}}
+    for (row, column), shade in shades.items():
+        rows[row][column] = np.full((9, 7), shade, np.uint8)
+    figure = colour_bar(gallery(rows, {"best": {"alpha": "error 0.1"}}), "error")
+    notebook.save_figure(figure, "r", "fig", {"kind": "frames"})
+    plt.close(figure)
+    png = (tmp_path / "fig.png").read_bytes()
+    *pictures, key, frames = described.panels(png)
+    assert (key["kind"], frames["kind"]) == ("key", "frames")
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+    found = {}
+    for one in pictures:
+        left, top, wide, high = (
+            round(part * side) for part, side in zip(one["box"], pixels.shape[::-1] * 2, strict=True)
+        )
+        inside = pixels[top : top + high, left : left + wide]
+        assert (inside == inside[0, 0]).all() and pixels[top - 2, left] != inside[0, 0]
+        found[one["side"], one["title"]] = int(inside[0, 0])
+    assert found == shades
+
+
+def test_pictures_without_a_title_are_named_by_their_notes():
+    figure = gallery({0: {0: np.zeros((3, 3), np.uint8)}}, {0: {0: "K-means\nmean 0.1"}})
+    assert [one["title"] for one in described.describe(figure)] == ["K-means"]
+    plt.close(figure)

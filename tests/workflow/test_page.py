@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from lib.base import ROOT, UserError
 from lib.evaluation import samples, stats
 from lib.output import notebook
+from lib.output.frames import frames
 from workflow import article, claims, values
 from workflow.page import arguments, build, numbers, pictures
 from workflow.text.render import fill
@@ -74,6 +76,18 @@ def with_errors(folder) -> None:
         path.write_text(json.dumps(content))
 
 
+def watched() -> dict:
+    """Two pictures of three by two pixels, and what a training made of them after 30 and 240 steps, by a fixed draw."""
+    random = np.random.default_rng(3)
+    pictures = [random.integers(0, 256, (2, channels, 3, 2)).astype(np.uint8) for channels in (3, 1)]
+    trimap = np.full((2, 1, 3, 2), 255, np.uint8)
+    trimap[0, 0, 1] = 128
+    alphas = random.integers(0, 256, (2, 2, 3, 2)).astype(np.uint8)
+    return frames(*pictures, trimap, {"SGD": ([30, 240], alphas)}) | {
+        "as_drawn": [pictures[1].tolist(), alphas.tolist()]
+    }
+
+
 def draw(root) -> dict:
     """Two figures, as a notebook saves them; where Matplotlib puts a point of the second, as shares from left and top."""
     figure, axes = plt.subplots(1, 2, figsize=(3, 2), layout="constrained")
@@ -85,7 +99,7 @@ def draw(root) -> dict:
     figure, axis = plt.subplots(figsize=(3, 2), layout="constrained")
     axis.plot([30, 60, 240], [0.4, 0.3, 0.1], "s-", label="SGD")
     axis.set(xscale="log", xlabel="steps", ylabel="error", ylim=(0, None))
-    notebook.save_figure(figure, "r", "fig_steps")
+    notebook.save_figure(figure, "r", "fig_steps", watched())
     x, y = figure.transFigure.inverted().transform(axis.transData.transform((60, 0.3)))
     plt.close(figure)
     return {"left": x, "top": 1 - y}
@@ -289,21 +303,25 @@ def test_a_number_is_opened_and_left_by_the_keyboard(opened):
 
 # ------------------------------------------------------------------------------------------ claims that one can argue with
 def test_the_page_judges_every_claim_as_python_does_whatever_is_chosen(opened, page, source):
-    """Every variant of every claim, at every level, with and without the scale that it needs."""
+    """Every variant of every claim, at every level, by all seeds and by chosen ones, with and without the scale it needs."""
     known = claims.of_run(source.report)
     judged = data_of(page)["arguments"]["known"]
     errors = {name: text for name, text in values.samples(source.report).items() if name in judged}
-    script = "data.arguments.claims.map(claim => claim.variants.map(one => judge(one, data.arguments.known, '{}', {})))"
-    seen = set()
-    for level in arguments.LEVELS:
-        at_level = dict(known)
+    script = "(known => data.arguments.claims.map(claim => claim.variants.map(one => judge(one, known, {}))))(knownAt(data.arguments, '{}', '{}'))"
+    seen, choices = set(), {"": [], "number 1 alone": [0], "number 2 alone": [1]}
+    for level, (words, chosen) in itertools.product(arguments.LEVELS, choices.items()):
+        at_level = known | ({name: min(known[name], len(chosen)) for name in arguments.COUNTED} if chosen else {})
         for name, text in errors.items():
             leaf = known[name]
-            if level != arguments.PUBLISHED:
-                _, low, high = stats.bootstrap_interval(samples.unpacked(text, leaf["seeds"]), 0, level=level)
+            rows = samples.unpacked(text, leaf["seeds"])
+            if chosen and leaf["seeds"] > 1:
+                mean, low, high = stats.bootstrap_interval(rows[chosen], 0, level=level)
+                at_level[name] = leaf | {"value": mean, "low": low, "high": high}
+            elif level != arguments.PUBLISHED:
+                _, low, high = stats.bootstrap_interval(rows, 0, level=level)
                 at_level[name] = leaf | {"low": low, "high": high}
         for scale in (True, False):
-            found = opened.run(script.format(level, str(scale).lower()))
+            found = opened.run(script.format(str(scale).lower(), level, words))
             listed = [claim for claim in claims.read() if "holds_if" in claim]
             assert len(found) == len(listed)
             for claim, outcomes in zip(listed, found, strict=True):
@@ -366,10 +384,13 @@ def test_pictures_of_one_size_can_be_compared_and_named():
 def test_the_slider_cuts_the_left_picture_where_it_stands(opened):
     opened.run("document.querySelector('#fig_pictures details').open = true")
     opened.run("new Promise(done => setTimeout(done, 100))")
-    opened.run("document.querySelector('#fig_pictures input').focus()")
+    opened.run("document.querySelector('#fig_pictures .comparison > input').focus()")
     key(opened, "ArrowRight")
     assert opened.run("document.querySelector('.front').style.clipPath") == "inset(0px 49% 0px 0px)"
-    assert opened.run("document.querySelector('#fig_pictures input').getAttribute('aria-valuetext')") == "51 % picture"
+    assert (
+        opened.run("document.querySelector('#fig_pictures .comparison > input').getAttribute('aria-valuetext')")
+        == "51 % picture"
+    )
     # Left of the edge the first picture's grey, right of it the second's.
     box = opened.run(
         "(({x, y, width, height}) => ({x, y, width, height}))(document.querySelector('.comparison .stage').getBoundingClientRect())"
@@ -409,6 +430,58 @@ def test_the_marker_stands_where_matplotlib_drew_the_point(opened, source):
     ]
     key(opened, "ArrowRight")
     assert "0.100" in opened.run("document.querySelector('#fig_steps .readings').innerText")
+
+
+def test_the_scrubber_moves_alpha_and_error_map_too(opened):
+    """At step 60 the last test was that after 30; at 240 another. Errors and pixels against numpy's."""
+    truth, alphas = (np.array(one) for one in watched()["as_drawn"])
+    set_to = "(range => {{ range.value = {}; range.dispatchEvent(new Event('input')); }})(document.querySelector('#fig_steps .scrubber input'))"
+    pixels = "[...document.querySelectorAll('#fig_steps .film canvas')].map(one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data].filter((_, at) => at % 4 === 0))"
+    for position, test in ((1, 0), (2, 1)):
+        opened.run(set_to.format(position))
+        canvases = np.array(opened.run(pixels)).reshape(2, 5, 3, 2)  # input, trimap, truth, alpha, error map
+        np.testing.assert_array_equal(canvases[:, 2], truth[:, 0])
+        np.testing.assert_array_equal(canvases[:, 3], alphas[test])
+        errors = abs(alphas[test] - truth[:, 0]) / 255
+        # Red of the error map rises with the error, as in the figures' own colours.
+        assert np.array_equal(np.argsort(canvases[0, 4].ravel(), kind="stable")[-1:], [errors[0].argmax()])
+        words = opened.run("[...document.querySelectorAll('#fig_steps .film span')].map(one => one.innerText)")
+        assert words[4] == f"error {errors[0].mean():.3f}, unknown {errors[0, 1].mean():.3f}"
+        assert words[9] == f"error {errors[1].mean():.3f}"
+    label = opened.run("document.querySelectorAll('#fig_steps .film canvas')[3].getAttribute('aria-label')")
+    assert label == "Alpha by SGD after step 240, test image 1"
+
+
+def test_colours_of_errors_are_magmas(opened):
+    found = np.array([opened.run(f"hot({share})") for share in (0, 0.25, 0.5, 0.75, 1)])
+    assert found == pytest.approx(255 * plt.get_cmap("magma")([0.0, 0.25, 0.5, 0.75, 1.0])[:, :3], abs=2)
+
+
+def test_what_is_enlarged_in_one_picture_is_enlarged_in_all(opened):
+    opened.run("document.querySelector('#fig_pictures details').open = true")
+    opened.run("new Promise(done => setTimeout(done, 100))")
+    shown = "[...document.querySelectorAll('#fig_pictures .zoom img')].map(one => parseFloat(one.style.width))"
+    whole = opened.run(shown)
+    opened.run("document.querySelector('#fig_pictures .panel').focus()")
+    key(opened, "ArrowRight")
+    assert opened.run(shown) == pytest.approx([4 * width for width in whole], rel=1e-4)
+    said = "document.querySelector('#fig_pictures .zoom .said').textContent"
+    assert opened.run(said) == "All enlarged 4.0 times, 65 % from the left, 50 % from the top."
+    key(opened, "Escape")
+    assert opened.run(shown) == whole and opened.run(said) == "Whole pictures."
+    box = opened.run(
+        "(({x, y, width, height}) => [x + 0.25 * width, y + 0.75 * height])(document.querySelectorAll('#fig_pictures .zoom .part')[1].getBoundingClientRect())"
+    )
+    opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+    assert opened.run(said) == "All enlarged 4.0 times, 25 % from the left, 75 % from the top."
+    opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    assert opened.run(shown) == whole
+
+
+def test_the_place_under_the_pointer_stays_there(opened):
+    """A quarter of a box, from its lower right corner on."""
+    found = opened.run("partOfBox([0.1, 0.2, 0.4, 0.4], {x: 1, y: 1, times: 4})")
+    assert found == pytest.approx([0.4, 0.5, 0.1, 0.1])
 
 
 # ----------------------------------------------------------------------------------------------------------------- search

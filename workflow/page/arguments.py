@@ -1,4 +1,4 @@
-"""The claims as a reader may argue with them: over which pixels, by which optimiser, at which level of the interval.
+"""The claims as a reader may argue with them: over which pixels, by which optimiser, which seeds, at which level.
 
 A claim whose value is there for other pixels or another optimiser has a variant for each; sentence and condition follow.
 """
@@ -18,6 +18,7 @@ REGIONS = {
 OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "recipe": "the recipe"}
 LEVELS = (0.8, 0.9, 0.95, 0.99)  # of intervals; 0.95 is that of the values
 PUBLISHED = 0.95
+COUNTED = ("p.seeds", "p.full_seeds")  # how many seeds a run has, by which claims ask for a scale
 SAYS_REGION = re.compile(r",? over (?:all pixels|the unknown pixels|the pixels that the trimap leaves unknown)")
 SAYS_OPTIMISER = {
     "sgd": [("the study's protocol (SGD)", "{0}"), ("(SGD", "({1}")],
@@ -28,9 +29,10 @@ IN_WORDS = {"sgd": "the study's protocol (SGD)", "adam": "the study's protocol (
 
 
 def collect(source: Source) -> dict:
-    """{"claims": each with its variants, "known": the values that they name, "levels", "regions", "optimisers"}.
+    """{"claims": each with its variants, "known": the values that they name, "levels", "regions", "optimisers", "seeds"}.
 
-    A leaf in known has `at`: level -> [low, high] where the errors behind it are there. The claims stand in the order of the tables.
+    A leaf in known has `at` where the errors behind it are there: level -> [low, high] of all seeds, and "level|choice" ->
+    [value, low, high] of chosen ones. The claims stand in the order of the tables.
     """
     known = source.values | claims.named(values.parameters(source.report))
     listed = [{**_shown(claim), "variants": variants(claim, known)} for claim in claims.read() if "holds_if" in claim]
@@ -39,8 +41,19 @@ def collect(source: Source) -> dict:
     wanted |= {
         bound for claim in listed for variant in claim["variants"] for bound in _bounds(variant) if bound in known
     }
-    leaves = {name: at_levels(known[name], samples.get(name), seed) for name in sorted(wanted)}
-    return {"claims": listed, "known": leaves, "levels": LEVELS, "regions": REGIONS, "optimisers": OPTIMISERS}
+    most = max((known[name]["seeds"] for name in wanted if name in samples), default=1)
+    choices = seed_choices(most)
+    leaves = {name: at_levels(known[name], samples.get(name), seed, choices) for name in sorted(wanted)}
+    controls = {"levels": LEVELS, "regions": REGIONS, "optimisers": OPTIMISERS}
+    return {"claims": listed, "known": leaves, **controls, "seeds": choices, "counted": COUNTED}
+
+
+def seed_choices(most: int) -> dict[str, list[int]]:
+    """Which of `most` seeds a reader may choose, in words, beside all: the first few, and each alone."""
+    if most < 2:
+        return {}
+    few = {f"the first {count}": list(range(count)) for count in range(2, most)}
+    return few | {f"number {number + 1} alone": [number] for number in range(most)}
 
 
 def variants(claim: dict, known: dict[str, values.Leaf]) -> list[dict]:
@@ -72,15 +85,21 @@ def variants(claim: dict, known: dict[str, values.Leaf]) -> list[dict]:
     return found
 
 
-def at_levels(leaf: values.Leaf, sample: str | None, seed: int) -> values.Leaf:
-    """A leaf with `at`, its interval at each level, where its errors are there. seed: of the bootstrap, as in the notebooks."""
+def at_levels(leaf: values.Leaf, sample: str | None, seed: int, choices: dict[str, list[int]]) -> values.Leaf:
+    """A leaf with `at`, its interval at each level and for each choice of seeds that it has, where its errors are there.
+
+    seed: of the bootstrap, as in the notebooks. A leaf with one seed, or none of the chosen ones, stays as it is.
+    """
     if sample is None or not isinstance(leaf, dict) or leaf.get("low") is None:
         return leaf
     errors = unpacked(sample, leaf["seeds"])
-    found = {level: list(stats.bootstrap_interval(errors, seed, level=level)[1:]) for level in LEVELS}
-    return leaf | {
-        "at": {str(level): ends for level, ends in found.items()} | {str(PUBLISHED): [leaf["low"], leaf["high"]]}
-    }
+    found = {str(level): list(stats.bootstrap_interval(errors, seed, level=level)[1:]) for level in LEVELS}
+    found[str(PUBLISHED)] = [leaf["low"], leaf["high"]]
+    for choice, chosen in choices.items():
+        if leaf["seeds"] > 1 and max(chosen) < leaf["seeds"]:
+            for level in LEVELS:
+                found[f"{level}|{choice}"] = list(stats.bootstrap_interval(errors[chosen], seed, level=level))
+    return leaf | {"at": found}
 
 
 def _shown(claim: dict) -> dict:

@@ -10,7 +10,17 @@ from workflow.text.source import Source
 
 HERE = Path(__file__).parent
 # In this order: each may use what those before it define.
-SCRIPTS = ("statistics.js", "elements.js", "audit.js", "claims.js", "pictures.js", "search.js", "start.js")
+SCRIPTS = (
+    "statistics.js",
+    "elements.js",
+    "audit.js",
+    "claims.js",
+    "frames.js",
+    "zoom.js",
+    "pictures.js",
+    "search.js",
+    "start.js",
+)
 STYLES = ("page.css",)
 # The page forbids itself every connection.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

@@ -26,9 +26,19 @@ function shortfalls(claim, known) {
     .filter(([, has, needs]) => has < needs);
 }
 
-// The ends of a leaf's interval at a level; those of 95 % where the page has no errors to take others from.
-function endsOf(leaf, level) {
-  return leaf.at?.[level] ?? [leaf.low, leaf.high];
+// A leaf with its interval at a level and its value by the chosen seeds ("": all); as it is where the page has no errors for that.
+function leafAt(leaf, level, seeds) {
+  if (leaf === null || typeof leaf !== "object") return leaf;
+  const chosen = seeds && leaf.at?.[`${level}|${seeds}`], ends = leaf.at?.[level];
+  if (chosen) return {...leaf, value: chosen[0], low: chosen[1], high: chosen[2]};
+  return ends ? {...leaf, low: ends[0], high: ends[1]} : leaf;
+}
+
+// All values as a reader chose them, and as many seeds as chosen where claims ask how many a run has.
+function knownAt({known, seeds: choices, counted}, level, seeds) {
+  const found = Object.fromEntries(Object.entries(known).map(([name, leaf]) => [name, leafAt(leaf, level, seeds)]));
+  if (seeds) for (const name of counted) if (name in found) found[name] = Math.min(numberOf(found[name]) ?? 0, choices[seeds].length);
+  return found;
 }
 
 function limitsOf(rule, known) {
@@ -45,20 +55,21 @@ function isClose(a, b) {
   return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
 }
 
-function meets(rule, known, level) {
+function meets(rule, known) {
   const leaf = known[rule.value], number = numberOf(leaf), spread = leaf !== null && typeof leaf === "object";
   if (number === null) return NOT_TESTED;
   if (spread && (leaf.low === null || leaf.low === undefined)) return NOT_SHOWN;
-  const [low, high] = spread ? endsOf(leaf, level) : [number, number];
+  const [low, high] = spread ? [leaf.low, leaf.high] : [number, number];
   if (rule.equal !== undefined) return isClose(number, boundOf(rule.equal, known)) ? HOLDS : REFUTED;
   const [floor, ceiling] = limitsOf(rule, known);
   if (floor < low && high < ceiling) return HOLDS;
   return high < floor || low > ceiling ? REFUTED : NOT_SHOWN;
 }
 
-function judge(claim, known, level = "0.95", atScale = true) {
+// known: of knownAt.
+function judge(claim, known, atScale = true) {
   if (atScale && shortfalls(claim, known).length) return NOT_AT_SCALE;
-  const outcome = meets(claim.holds_if, known, level);
+  const outcome = meets(claim.holds_if, known);
   return claim.kind === "slip" ? SLIP[outcome] ?? outcome : outcome;
 }
 
@@ -71,8 +82,8 @@ function variantOf(claim, region, optimiser) {
 }
 
 function startClaims(data) {
-  const {claims, known, levels, regions, optimisers} = data.arguments;
-  const chosen = {region: "", optimiser: "", level: "0.95", scale: true}, bars = [];
+  const {claims, known: published, levels, regions, optimisers, seeds} = data.arguments;
+  const chosen = {region: "", optimiser: "", level: "0.95", seeds: "", scale: true}, bars = [];
   const tables = [["study", "tab_claims"], ["ours", "tab_ours"]].map(([kind, id]) => [kind, document.getElementById(id)]).filter(([, table]) => table);
   const change = (what, value) => {
     chosen[what] = value;
@@ -84,16 +95,17 @@ function startClaims(data) {
     const written = rows.map(row => [...row.cells].map(cell => [...cell.childNodes].map(node => node.cloneNode(true))));
     const said = make("p", {class: "said", "aria-live": "polite"}), bar = make("div", {class: "controls", role: "group", "aria-label": "Argue with these claims"});
     bars.push(() => {
-      bar.replaceChildren(...controlsOf(chosen, change, {levels, regions, optimisers}));
-      const changed = own.map((claim, at) => showClaim(rows[at], claim, written[at], known, chosen));
-      said.textContent = summaryOf(own, known, chosen, changed.filter(Boolean).length);
+      bar.replaceChildren(...controlsOf(chosen, change, {levels, regions, optimisers, seeds}));
+      const known = knownAt(data.arguments, chosen.level, chosen.seeds);
+      const changed = own.map((claim, at) => showClaim(rows[at], claim, written[at], {published, known}, chosen));
+      said.textContent = summaryOf(own, chosen, changed.filter(Boolean).length);
     });
     table.before(make("div", {class: "argue"}, make("p", {}, make("strong", {}, "Argue with these claims."), " Choose, and sentences and outcomes follow."), bar, said));
   }
   for (const show of bars) show();
 }
 
-function controlsOf(chosen, change, {levels, regions, optimisers}) {
+function controlsOf(chosen, change, {levels, regions, optimisers, seeds}) {
   const written = [["", "as written"]], focused = document.activeElement?.closest(".controls label")?.textContent.split(" ")[0];
   const scale = make("input", {type: "checkbox", onchange: () => change("scale", scale.checked)});
   scale.checked = chosen.scale;
@@ -101,6 +113,7 @@ function controlsOf(chosen, change, {levels, regions, optimisers}) {
     choice("pixels", [...written, ...Object.entries(regions)], chosen.region, value => change("region", value)),
     choice("optimiser", [...written, ...Object.entries(optimisers)], chosen.optimiser, value => change("optimiser", value)),
     choice("interval", levels.map(level => [String(level), `${Math.round(100 * level)} %`]), chosen.level, value => change("level", value)),
+    ...Object.keys(seeds).length ? [choice("seeds", [["", "all"], ...Object.keys(seeds).map(words => [words, words])], chosen.seeds, value => change("seeds", value))] : [],
     make("label", {}, scale, " ask for the scale that a claim needs"),
   ];
   if (focused) setTimeout(() => [...document.querySelectorAll(".controls label")].find(one => one.textContent.startsWith(focused))?.firstElementChild.focus());
@@ -108,13 +121,13 @@ function controlsOf(chosen, change, {levels, regions, optimisers}) {
 }
 
 function isAsWritten(chosen) {
-  return !chosen.region && !chosen.optimiser && chosen.level === "0.95" && chosen.scale;
+  return !chosen.region && !chosen.optimiser && chosen.level === "0.95" && !chosen.seeds && chosen.scale;
 }
 
 // Fill a row; whether its outcome is another than that of the claim as written.
-function showClaim(row, claim, written, known, chosen) {
-  const variant = variantOf(claim, chosen.region, chosen.optimiser), outcome = judge(variant, known, chosen.level, chosen.scale);
-  const other = outcome !== judge(claim.variants[0], known);
+function showClaim(row, claim, written, {published, known}, chosen) {
+  const variant = variantOf(claim, chosen.region, chosen.optimiser), outcome = judge(variant, known, chosen.scale);
+  const other = outcome !== judge(claim.variants[0], published);
   row.classList.toggle("other", other);
   if (isAsWritten(chosen)) {
     [...row.cells].forEach((cell, at) => cell.replaceChildren(...written[at].map(node => node.cloneNode(true))));
@@ -123,20 +136,20 @@ function showClaim(row, claim, written, known, chosen) {
   const leaf = known[variant.holds_if.value];
   if (variant !== claim.variants[0]) row.cells[0].textContent = variant.claim;
   else row.cells[0].replaceChildren(...written[0].map(node => node.cloneNode(true)));
-  row.cells[1].textContent = measuredOf(leaf, chosen.level);
+  row.cells[1].textContent = measuredOf(leaf, chosen);
   row.cells[2].textContent = conditionOf(variant.holds_if, known);
   row.cells[3].replaceChildren(make("strong", {}, outcome));
   row.cells[4].textContent = "";
   return other;
 }
 
-function measuredOf(leaf, level) {
+function measuredOf(leaf, {level, seeds}) {
   const number = numberOf(leaf);
   if (number === null) return "";
   const text = Number.isInteger(number) && Math.abs(number) >= 1 ? number.toLocaleString("en") : shown(number);
   if (leaf === null || typeof leaf !== "object" || leaf.low === null || leaf.low === undefined) return text.replace("-", "−");
-  const [low, high] = endsOf(leaf, level), stays = !leaf.at && level !== "0.95";
-  return `${text} (${shown(low)} to ${shown(high)}${stays ? ", 95 %: no errors to take another from" : ""})`;
+  const stays = !leaf.at && (level !== "0.95" || seeds && leaf.seeds > 1);
+  return `${text} (${shown(leaf.low)} to ${shown(leaf.high)}${stays ? ", 95 %, all seeds: no errors to take another from" : ""})`;
 }
 
 function conditionOf(rule, known) {
@@ -147,7 +160,7 @@ function conditionOf(rule, known) {
   return ceiling === Infinity ? `above ${text(floor)}` : `between ${text(floor)} and ${text(ceiling)}`;
 }
 
-function summaryOf(own, known, chosen, changed) {
+function summaryOf(own, chosen, changed) {
   if (isAsWritten(chosen)) return "As the article states them.";
   const same = own.filter(claim => variantOf(claim, chosen.region, chosen.optimiser) === claim.variants[0]).length;
   const asked = chosen.region || chosen.optimiser;

@@ -4,20 +4,25 @@ function startPictures(data) {
   for (const [name, found] of Object.entries(data.figures)) {
     const figure = document.getElementById(name), image = figure?.querySelector("img");
     if (!image) continue;
-    const start = found.pictures ? () => comparison(image, found.pictures) : () => scrubber(image, found.charts);
+    const start = found.pictures ? () => [zoomed(image, found.pictures), comparison(image, found.pictures)] : () => scrubber(image, found.charts, found.frames);
     const caption = figure.querySelector("figcaption");
     if (found.pictures) {
-      const opened = make("details", {class: "compare"}, make("summary", {}, "Compare two of its pictures"));
-      opened.addEventListener("toggle", () => { if (opened.open && opened.children.length === 1) opened.append(start()); });
+      const opened = make("details", {class: "compare"}, make("summary", {}, "Enlarge its pictures together, or lay one over another"));
+      opened.addEventListener("toggle", () => { if (opened.open && opened.children.length === 1) opened.append(...start()); });
       caption.before(opened);
     } else caption.before(start());
   }
 }
 
+// How an image lies in a frame that shows one box of it.
+function placed([left, top, width, height]) {
+  return `width:${100 / width}%;left:${-100 * left / width}%;top:${-100 * top / height}%`;
+}
+
 // The part of a figure's image that lies in a box, as wide as what it stands in.
-function part(image, [left, top, width, height], words) {
-  const copy = make("img", {src: image.src, alt: words});
-  copy.style.cssText = `width:${100 / width}%;left:${-100 * left / width}%;top:${-100 * top / height}%`;
+function part(image, box, words) {
+  const copy = make("img", {src: image.src, alt: words}), [, , width, height] = box;
+  copy.style.cssText = placed(box);
   const frame = make("div", {class: "part"}, copy);
   frame.style.aspectRatio = `${width * image.naturalWidth} / ${height * image.naturalHeight}`;
   return frame;
@@ -61,9 +66,11 @@ function shareOf(value, [first, last], scale) {
   return (on(value) - on(first)) / (on(last) - on(first));
 }
 
-function scrubber(image, charts) {
+// frames: what the trainings of the lines made of some pictures at their tests, or nothing.
+function scrubber(image, charts, frames) {
   const steps = [...new Set(charts.flatMap(chart => chart.lines.flatMap(line => line.x)))].sort((a, b) => a - b);
   const stage = make("div", {class: "stage"}), output = make("div", {class: "readings", "aria-live": "polite"});
+  const film = frames && filmOf(frames);
   image.replaceWith(stage);
   stage.append(image);
   const move = () => {
@@ -72,10 +79,11 @@ function scrubber(image, charts) {
     for (const old of stage.querySelectorAll(".marker")) old.remove();
     for (const chart of charts) mark(stage, chart, step);
     output.replaceChildren(readings(charts, step));
+    film?.show(step);
   };
   const range = make("input", {type: "range", min: 0, max: steps.length - 1, value: steps.length - 1, "aria-label": "Step of the optimiser", oninput: move});
   move();
-  return make("div", {class: "scrubber"}, range, output);
+  return make("div", {class: "scrubber"}, range, output, ...(film ? [film.place] : []));
 }
 
 function mark(stage, {box: [left, top, width, height], limits, scales, lines}, step) {

@@ -8,7 +8,8 @@ ALIKE = 0.01  # of a picture's side: so much may boxes differ that count as equa
 
 
 def collect(source: Source) -> dict[str, dict]:
-    """Figure -> {"pictures": [{"name", "box"}]} or {"charts": panels}, for those of the text that have any."""
+    """Figure -> {"pictures": [{"name", "box"}]}, or {"charts": panels} with "frames" where its trainings were watched
+    (lib.output.frames), for those of the text that have any."""
     found = {}
     for name in source.numbers["figure"]:
         path = source.figures / f"{name}.png"
@@ -16,7 +17,8 @@ def collect(source: Source) -> dict[str, dict]:
         if pictures := comparable(panels):
             found[name] = {"pictures": pictures}
         elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel)]:
-            found[name] = {"charts": charts}
+            frames = [panel for panel in panels if panel["kind"] == "frames"]
+            found[name] = {"charts": charts} | ({"frames": frames[0]} if frames else {})
     return found
 
 

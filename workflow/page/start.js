@@ -3,7 +3,8 @@
 function start() {
   const data = JSON.parse(document.getElementById("run-data").textContent);
   const place = make("section", {id: "tools", "aria-label": "This page answers back"});
-  document.getElementById("title-block-header").after(place);
+  const questions = document.getElementById("four-questions"); // above the contents, which are long on a phone
+  document.getElementById("title-block-header").after(...(questions ? [questions] : []), place);
   place.append(...tools(data));
   startAudit(data);
   startClaims(data);

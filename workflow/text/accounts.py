@@ -1,12 +1,37 @@
 """Placeholders for what the article tells of its run: claims, steps, machine, parameters. Each makes its own table."""
 
 import json
+from datetime import UTC, datetime
 
 import pandas as pd
+import yaml
 
+from lib.base import ROOT
 from workflow import claim_tables
 from workflow.text.cells import pipe_table
 from workflow.text.source import Source
+
+
+def authors(source: Source) -> str:
+    """`authors`: who wrote this, as CITATION.cff has it."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    return ", ".join(
+        " ".join(filter(None, (one.get("given-names"), one.get("family-names"), one.get("name"))))
+        for one in cited["authors"]
+    )
+
+
+def made_when(source: Source) -> str:
+    """`made_when`: the day on which the last notebook of the run was done, the repository where CITATION.cff names one, and
+    the commit."""
+    finished = max(step["finished"] for step in source.record["steps"].values())
+    day = f"{datetime.fromtimestamp(finished, UTC):%d %B %Y}".lstrip("0")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    where = f"{cited['repository-code']}, " if cited.get("repository-code") else ""
+    commit = source.record["commit"]
+    return f"{day}; {where}" + (
+        f"commit {commit[:10]} of the repository that makes it" if commit else "outside of version control"
+    )
 
 
 def claims_table(source: Source) -> str:

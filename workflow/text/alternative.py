@@ -20,7 +20,9 @@ def alternative(png: Path, caption: str) -> str:
 def _pictures(panels: list[dict]) -> str:
     titles = list(dict.fromkeys(panel["title"] for panel in panels if panel["title"]))
     count = "One picture" if len(panels) == 1 else f"{len(panels)} pictures"
-    return f"{count}: {', '.join(titles[:MOST_TITLES])}." if titles else f"{count}."
+    rows = list(dict.fromkeys(panel["side"] for panel in panels if panel.get("side")))
+    said = f"{count}: {', '.join(titles[:MOST_TITLES])}" if titles else count
+    return f"{said}; in rows: {', '.join(rows[:MOST_TITLES])}." if rows else f"{said}."
 
 
 def _chart(panel: dict) -> str:

@@ -28,6 +28,8 @@ PLACEHOLDERS = {
     "figure": exhibits.figure,
     "table": exhibits.table,
     "appendix": exhibits.appendix,
+    "authors": accounts.authors,
+    "made_when": accounts.made_when,
     "claims_table": accounts.claims_table,
     "slips_table": accounts.slips_table,
     "ours_table": accounts.ours_table,
@@ -55,7 +57,7 @@ def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
     """The Markdown of a text of this repository, filled from a run.
 
     kind: "html", "page" or "pdf" (workflow.text.source.Source); root: where reports/ and figures/ lie. In the text `run`
-    is the run's name, `p` its parameters by name, and the rest are PLACEHOLDERS.
+    is the run's name, `kind` as here, `p` its parameters by name, and the rest are PLACEHOLDERS.
     """
     return fill(Source(file.read_text(), file.relative_to(root).as_posix(), run, kind, root))
 
@@ -64,7 +66,9 @@ def fill(source: Source) -> str:
     """The text of a source with its placeholders filled. UserError that names the line and what the run lacks."""
     names = {name: partial(function, source) for name, function in PLACEHOLDERS.items()}
     try:
-        return ENVIRONMENT.from_string(source.text).render(run=source.run, p=values.parameters(source.report), **names)
+        return ENVIRONMENT.from_string(source.text).render(
+            run=source.run, kind=source.kind, p=values.parameters(source.report), **names
+        )
     except jinja2.TemplateError as error:
         raise UserError(
             f"{source.file} line {_line(error)}: expected placeholders that workflow/text/render.py knows, "
