@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from lib import provenance
 from lib.base import UserError
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ FIELDS: dict[str, FieldInfo] = {
     **{field.alias or name: field for group in GROUPS.values() for name, field in group.model_fields.items()},
 }
 NAMES = tuple(FIELDS)
+# Parameters that may name something on this machine.
+PATHS = ("data_dir", "encoder_weights", "benchmark_dir", "photo", "masks_dir")
 
 
 def defaults() -> dict:
@@ -158,6 +161,15 @@ def check(namespace: Mapping) -> Parameters:
         group: kind(**{name: given[name] for name in _names(kind) if name in given}) for group, kind in GROUPS.items()
     }
     return Parameters(given=given, **groups, **{name: given[name] for name in ("run",) if name in given})
+
+
+def without_places(text: str, given: Mapping) -> str:
+    """JSON text or a web page without the directories of this machine (lib.provenance.anonymous), whichever of the
+    parameters `given` names them."""
+    text = provenance.anonymous(text, given)
+    for name in PATHS:  # what one path leaves of another that lies in it is no longer of this machine
+        text = provenance.anonymous(text, {"data_dir": given.get(name, "")})
+    return text
 
 
 def _names(group: type[Group]) -> list[str]:
