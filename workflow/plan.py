@@ -23,17 +23,25 @@ FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders
 
 
 def read_profile(name: str) -> dict:
-    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML, and for another name one that
-    lists the known ones."""
+    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML or holds something else, and for
+    another name one that lists the known ones."""
     known = sorted(path.stem for path in PROFILES.glob("*.toml"))
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {close[0]}?" if close else "choose one of them."
         raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
     try:
-        return tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
+        profile = tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
+    for table, content in profile.items():
+        if table not in ("parameters", *NOTEBOOKS) or not isinstance(content, dict):
+            found = table if isinstance(content, dict) else f"{table} = {content!r}"
+            raise UserError(
+                f"notebooks/profiles/{name}.toml: expected the table [parameters], and tables of notebooks' names, found "
+                f"{' '.join(found.split())}; correct it."
+            )
+    return profile
 
 
 def parse_setting(text: str) -> tuple[str, object]:

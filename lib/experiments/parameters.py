@@ -181,7 +181,8 @@ def check_one(name: str, value):
     if name not in FIELDS:
         close = difflib.get_close_matches(name, NAMES, n=1)
         advice = f"did you mean {close[0]}?" if close else f"the parameters are {', '.join(sorted(NAMES))}."
-        raise UserError(f"{name}: expected a known parameter, found an unknown one; {advice}")
+        plain = name if name.isprintable() else repr(name)
+        raise UserError(f"{plain}: expected a known parameter, found an unknown one; {advice}")
     field = FIELDS[name]
     try:
         found = TypeAdapter(Annotated[field.annotation, Field(), *field.metadata]).validate_python(value, strict=True)
