@@ -22,14 +22,14 @@ OPTIONS = $(call quoted,$(PROFILE)) --cores $(call quoted,$(CORES)) $(if $(DATA)
 .PHONY: paper status verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 
 paper: .venv/ready
-	@$(BIN)/python -m workflow $(OPTIONS)
+	@exec $(BIN)/python -m workflow $(OPTIONS)
 
 status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
 
 # Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
 verify: .venv/ready
-	@$(BIN)/python -m workflow.verify $(if $(CLAIM),--claim=$(call quoted,$(CLAIM))) $(OPTIONS)
+	@exec $(BIN)/python -m workflow.verify $(if $(CLAIM),--claim=$(call quoted,$(CLAIM))) $(OPTIONS)
 
 # Makes the values of this run the published ones, which `make verify` compares with.
 publish: .venv/ready

@@ -6,10 +6,12 @@ or without one, nothing is shown. A run below the scale is told which way it poi
 """
 
 import difflib
+import json
 import math
 from pathlib import Path
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lib.base import ROOT, UserError
 from lib.experiments import published
@@ -28,6 +30,47 @@ HOLDS, REFUTED, NOT_SHOWN = "holds", "refuted", "not shown"
 NOT_TESTED, NOT_AT_SCALE = "not tested", "not tested at this scale"
 SLIP = {HOLDS: "adds up", REFUTED: "a slip"}  # what a slip's condition comes to
 POINTS = {HOLDS: "the same way", REFUTED: "the other way", NOT_SHOWN: "neither way", NOT_TESTED: "neither way"}
+
+
+class _Kinds(BaseModel):
+    """Of what kind each field is; which ones must be there, `_check` says. No conversions: 1 is no text."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+Bound = float | str  # a number, or the name of a value
+
+
+class _Alike(_Kinds):
+    margin: Bound = 0.0
+    reason: str = ""
+
+
+class _Condition(_Kinds):
+    value: str = ""
+    below: Bound = 0.0
+    above: Bound = 0.0
+    equal: Bound = 0.0
+    between: tuple[Bound, Bound] = (0.0, 0.0)
+    alike: _Alike = _Alike()
+
+
+class _Part(_Kinds):
+    has: str = ""
+    needs: Bound = 0.0
+
+
+class _Claim(_Kinds):
+    id: str = ""
+    kind: str = ""
+    claim: str = ""
+    section: str = ""
+    quote: str | None = None
+    found: str = ""
+    rests_on: list[str] = []
+    holds_if: _Condition = _Condition()
+    tolerance: str = ""
+    scale: dict[str, object] = {}
 
 
 def read(path: Path = CLAIMS) -> list[dict]:
@@ -156,6 +199,9 @@ def _has(name: str, known: dict[str, values.Leaf]) -> float:
 
 
 def _check(claim: dict, where: str) -> None:
+    if not all(isinstance(name, str) for name in claim):
+        raise UserError(f"{where}: expected names of fields, found {list(claim)}; correct it.")
+    _check_kinds(_Claim, claim, where)
     if claim.get("kind") not in KINDS:
         raise UserError(f"{where}: expected a kind {', '.join(KINDS)}, found {claim.get('kind')!r}; choose one.")
     by_reading = "found" in claim
@@ -188,7 +234,17 @@ def _check(claim: dict, where: str) -> None:
                 f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
                 f"found {what}: {part}; correct it."
             )
+        _check_kinds(_Part, part, f"{where}, scale {what}")
     if claim["tolerance"] not in TOLERANCES:
         raise UserError(
             f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; choose one."
         )
+
+
+def _check_kinds(model: type[_Kinds], content: dict, where: str) -> None:
+    try:  # as JSON, whose lists may be tuples; what YAML has and JSON has not, like dates, is null there
+        model.model_validate_json(json.dumps(content, default=lambda _: None))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Input should be ")
+        raise UserError(f"{where}: expected {field} to be {said}, found {first['input']!r}; correct it.") from error

@@ -20,6 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from lib.experiments.parameters import without_places
 from workflow import failures, pages, steps, values
 
 ANSWER = "<!-- answer -->"
@@ -149,7 +150,7 @@ def run(name: str, run_name: str) -> None:
     notebook = clean(execute(ROOT / "notebooks" / f"{name}.ipynb", target, step["parameters"]))
     if (reports_dir(run_name) / "values" / f"{name}.json").is_file():
         insert_answer(notebook, values.read(run_name, name)["answer"])
-    text = provenance.anonymous(nbformat.writes(notebook), step["parameters"])
+    text = without_places(nbformat.writes(notebook), step["parameters"])
     page = pages.page(nbformat.reads(text, 4))
     write_atomically(target, text.encode())
     write_atomically(target.with_suffix(".html"), page.encode())

@@ -25,7 +25,12 @@ PATIENCE = 15  # seconds that the remains of a killed run get to end
 
 
 def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:
-    """Do the work and end the program with its exit status; a user's mistake and Ctrl-C end it with a sentence."""
+    """Do the work and end the program with its exit status; a user's mistake and Ctrl-C end it with a sentence.
+
+    Under make it ends with make: who kills that means the run, and must not find one at work that nobody sees.
+    """
+    if "MAKELEVEL" in os.environ:
+        _end_with_parent()
     try:
         status = work(arguments)
     except UserError as error:

@@ -6,7 +6,8 @@ import os
 import shlex
 
 from lib.base import UserError
-from workflow.plan import PATHS, parse_setting
+from lib.experiments.parameters import PATHS
+from workflow.plan import parse_setting
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -19,21 +19,29 @@ from workflow.steps import NOTEBOOKS, STEPS
 PROFILES = ROOT / "notebooks" / "profiles"
 RUNNERS = ("workflow/execute.py", "workflow/pages.py")  # what executes a notebook and makes its page
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
-PATHS = ("data_dir", "encoder_weights", "benchmark_dir")  # parameters that may name something on this machine
+FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders of pictures
 
 
 def read_profile(name: str) -> dict:
-    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML, and for another name one that
-    lists the known ones."""
+    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML or holds something else, and for
+    another name one that lists the known ones."""
     known = sorted(path.stem for path in PROFILES.glob("*.toml"))
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {close[0]}?" if close else "choose one of them."
         raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
     try:
-        return tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
+        profile = tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
+    for table, content in profile.items():
+        if table not in ("parameters", *NOTEBOOKS) or not isinstance(content, dict):
+            found = table if isinstance(content, dict) else f"{table} = {content!r}"
+            raise UserError(
+                f"notebooks/profiles/{name}.toml: expected the table [parameters], and tables of notebooks' names, found "
+                f"{' '.join(found.split())}; correct it."
+            )
+    return profile
 
 
 def parse_setting(text: str) -> tuple[str, object]:
@@ -63,9 +71,9 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
         for name in COUNTS
     }
-    weights, further = weights_fingerprint(shared["encoder_weights"]), ""
-    if shared["benchmark_dir"]:
-        further = Folder(shared["benchmark_dir"], parameter="benchmark_dir").fingerprint
+    weights = weights_fingerprint(shared["encoder_weights"])
+    further = {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
+    further |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
     lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     runners = {file: provenance.meaning((ROOT / file).read_text()) for file in RUNNERS}
     plan = {}
@@ -74,7 +82,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         known = common | profile.get(notebook, {}) | overrides
         given = {name: known[name] for name in sorted(provenance.declared_parameters(path)) if name in known}
         opened = [data[name] for name in COUNTS if name in given]
-        opened += [further] if given.get("benchmark_dir") else []
+        opened += [found for name, found in further.items() if given.get(name)]
         opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
         step = {
             "needs": list(STEPS[notebook].needs),
@@ -92,12 +100,16 @@ def weights_fingerprint(encoder_weights: str) -> str:
     """Size and time of a weights file; "" where none is named. UserError when it is not there."""
     if encoder_weights in ("", "imagenet"):
         return ""
+    return _stamp("encoder_weights", encoder_weights, "a safetensors file", 'use "" or "imagenet"')
+
+
+def _stamp(name: str, path: str, what: str, otherwise: str) -> str:
+    """Size and time of the file that a parameter names; UserError when it is not there."""
     try:
-        status = Path(encoder_weights).stat()
+        status = Path(path).stat()
     except OSError as error:
         raise UserError(
-            f"encoder_weights: expected a safetensors file, found nothing at {encoder_weights}; "
-            'correct the path, or use "" or "imagenet".'
+            f"{name}: expected {what}, found nothing at {path}; correct the path, or {otherwise}."
         ) from error
     return f"{status.st_size}-{status.st_mtime_ns}"
 

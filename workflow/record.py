@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
+from lib.experiments.parameters import without_places
 from workflow import failures, steps, values
 
 COUNTS = {
@@ -66,7 +67,7 @@ def write(run: str) -> None:
     content = gather(run)
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     for step in content["steps"].values():
-        text = provenance.anonymous(text, step["parameters"])
+        text = without_places(text, step["parameters"])
     write_atomically(reports_dir(run) / "index.html", index_page(run).encode())
     write_atomically(reports_dir(run) / "run.json", text.encode())
 

@@ -16,6 +16,7 @@ import pandas as pd
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
 from lib.experiments import published as study
+from lib.experiments.parameters import PATHS
 from workflow import claims, compare, make, options, plan, record, values
 
 REFERENCE = ROOT / "reports" / "reference"
@@ -61,7 +62,7 @@ def refuse_other_parameters(published: dict, found: dict, run: str, of: set[str]
     """
     before, after = (
         {
-            name: os.path.basename(value) if name in plan.PATHS else value
+            name: os.path.basename(value) if name in PATHS else value
             for name, value in one.items()
             if name not in ("run", "data_dir") and (of is None or name in of)
         }

@@ -57,6 +57,8 @@ def _check(folder: Path) -> None:
     """UserError unless the folder's files are those that its manifest names."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        if not isinstance(manifest, dict):
+            raise ValueError("no table of sums")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{folder / MANIFEST}: expected the sums of shipped weights, found none ({type(error).__name__}); "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from lib import provenance
 from lib.base import UserError
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ FIELDS: dict[str, FieldInfo] = {
     **{field.alias or name: field for group in GROUPS.values() for name, field in group.model_fields.items()},
 }
 NAMES = tuple(FIELDS)
+# Parameters that may name something on this machine.
+PATHS = ("data_dir", "encoder_weights", "benchmark_dir", "photo", "masks_dir")
 
 
 def defaults() -> dict:
@@ -160,6 +163,15 @@ def check(namespace: Mapping) -> Parameters:
     return Parameters(given=given, **groups, **{name: given[name] for name in ("run",) if name in given})
 
 
+def without_places(text: str, given: Mapping) -> str:
+    """JSON text or a web page without the directories of this machine (lib.provenance.anonymous), whichever of the
+    parameters `given` names them."""
+    text = provenance.anonymous(text, given)
+    for name in PATHS:  # what one path leaves of another that lies in it is no longer of this machine
+        text = provenance.anonymous(text, {"data_dir": given.get(name, "")})
+    return text
+
+
 def _names(group: type[Group]) -> list[str]:
     return [field.alias or name for name, field in group.model_fields.items()]
 
@@ -169,7 +181,8 @@ def check_one(name: str, value):
     if name not in FIELDS:
         close = difflib.get_close_matches(name, NAMES, n=1)
         advice = f"did you mean {close[0]}?" if close else f"the parameters are {', '.join(sorted(NAMES))}."
-        raise UserError(f"{name}: expected a known parameter, found an unknown one; {advice}")
+        plain = name if name.isprintable() else repr(name)
+        raise UserError(f"{plain}: expected a known parameter, found an unknown one; {advice}")
     field = FIELDS[name]
     try:
         found = TypeAdapter(Annotated[field.annotation, Field(), *field.metadata]).validate_python(value, strict=True)

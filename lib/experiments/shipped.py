@@ -20,7 +20,7 @@ from lib import inference, systems
 from lib.base import ROOT, UserError, runs_dir
 from lib.cutout import trimaps
 from lib.cutout.cutter import HEIGHT
-from lib.data.open import open_source
+from lib.data.folder import Folder
 from lib.data.plates import retaken
 from lib.data.trimap import make_trimap
 from lib.device import Machine
@@ -72,7 +72,7 @@ def pictures_of_people(people: int) -> list[Picture]:
 
 def pictures_with_masks(folder: str) -> list[Picture]:
     """All photographs of a folder (lib.data.folder) with their masks; trimaps of TEST_RADIUS px."""
-    source = open_source("folder", folder)
+    source = Folder(folder, parameter="masks_dir")
     samples = ((key, source.read(index)) for index, key in enumerate(source.keys))
     return [
         (key, sample.image / np.float32(255), make_trimap(sample.alpha, TEST_RADIUS), sample.alpha)

@@ -7,6 +7,7 @@ import numpy as np
 
 from lib import provenance
 from lib.base import ROOT, reports_dir, write_atomically
+from lib.experiments.parameters import without_places
 
 Leaf = float | int | bool | str | dict | None
 
@@ -51,7 +52,7 @@ def write(p: dict, notebook: str, answer: str, values: dict) -> None:
         "values": {name: _plain(_without_sample(leaf)) for name, leaf in flat.items()},
     }
     # Errors as text may look like a path; so they come in only after paths have been taken out.
-    content = json.loads(provenance.anonymous(_text(content), p)) | ({"samples": samples} if samples else {})
+    content = json.loads(without_places(_text(content), p)) | ({"samples": samples} if samples else {})
     text = _text(content)
     write_atomically(reports_dir(p["run"]) / "values" / f"{notebook}.json", (text + "\n").encode())
 

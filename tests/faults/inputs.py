@@ -143,7 +143,7 @@ def _parameters() -> Iterator[Case]:
         ("epochs", 0), ("epochs", -1), ("epochs", 1.5), ("epochs", "3"), ("epochs", True), ("epochs", 10**400),
         ("lr", float("nan")), ("lr", float("inf")), ("lr", -1.0), ("epoch", 3), ("", 3), ("images", -1),
         ("run", "../x"), ("run", ""), ("run", "a/b"), ("run", "x\n"), ("size", 10**6), ("data", "photos"),
-        ("device", "tpu"), ("bad_limit", 2.0), ("epochs", None), ("epochs", [3]), ("seed", 2**80),
+        ("device", "tpu"), ("a\nb", 3), ("bad_limit", 2.0), ("epochs", None), ("epochs", [3]), ("seed", 2**80),
     ):  # fmt: skip
         yield "parameter", f"{name}={str(value)[:20]!r}", lambda folder, name=name, value=value: check_one(name, value)
     for text in ("epochs", "", "epochs 3"):
@@ -156,6 +156,8 @@ def _texts() -> Iterator[Case]:
         ("no TOML", b"[parameters"),
         ("not UTF-8", b"run = 'caf\xe9'"),
         ("twice a name", b"a = 1\na = 2"),
+        ("a number for a table", b"parameters = 3"),
+        ("a table of no notebook", b"[parameter]\nepochs = 3"),
     ):
         yield "profile", name, lambda folder, text=text: _profile(_put(folder / "quick.toml", text))
     yield "profile", "a path", lambda folder: plan.read_profile("../profiles/quick")
@@ -167,6 +169,11 @@ def _texts() -> Iterator[Case]:
         "a claim of nothing": b"- {}",
         "a list of words": b"- a\n- b",
         "not UTF-8": b"- {id: caf\xe9}",
+        "a number for a condition": b"- {id: a, kind: ours, claim: It is., rests_on: [01_data.x], tolerance: exact, holds_if: 3}",
+        "a number for values": b"- {id: a, kind: ours, claim: It is., rests_on: 3, tolerance: exact, holds_if: {}}",
+        "no number for a bound": b"- {id: a, kind: ours, claim: It is., rests_on: [x], tolerance: exact, holds_if: {value: x, below: .nan}}",
+        "a date for a name": b"- {id: 2021-12-10, kind: ours, claim: It is., rests_on: [x], tolerance: exact, holds_if: {value: x, below: 1}}",
+        "a number for a field": b"- {1: a, kind: ours, claim: It is., rests_on: [x], tolerance: exact, holds_if: {value: x, below: 1}}",
         "an unknown kind": b"- {id: a, kind: wish, section: '1', claim: It is., rests_on: [01_data.x]}",
     }.items():
         yield "claims", name, lambda folder, text=text: claims.read(_put(folder / "claims.yaml", text))
@@ -178,7 +185,11 @@ def _profile(path: Path) -> object:
 
 
 def _weights() -> Iterator[Case]:
+    from lib.cutout.network import Network
     from lib.models.store import load  # brings PyTorch
+
+    for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
+        yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
 
     config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "windows"}'
     for name, files in {

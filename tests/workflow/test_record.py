@@ -7,6 +7,7 @@ import pytest
 
 from lib import provenance
 from lib.base import ROOT, UserError
+from lib.experiments.parameters import PATHS, defaults, without_places
 from lib.output import values
 from workflow import plan, record, values as kept
 from workflow.steps import NOTEBOOKS
@@ -45,6 +46,24 @@ def test_whole_paths_are_replaced(data_dir, text, result):
         "a": f"\n{result}",
         "b": f"\x1b[0;32m{result}",
     }
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_whichever_parameter_names_a_place_it_is_not_written_down(name):
+    given = {"data_dir": "/home/me", "run": "quick"} | {name: "/home/me/a b/x.png"}
+    found = without_places(json.dumps(given | {"text": "read /home/me/a b/x.png"}), given)
+    assert "/home" not in found and json.loads(found)["text"] in ("read x.png", "read me/a b/x.png")
+
+
+def test_every_parameter_that_is_a_word_of_the_readers_own_may_name_a_place():
+    assert set(PATHS) == {name for name, default in defaults().items() if default == ""}
+
+
+def test_values_name_no_place_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(values, "reports_dir", lambda run: tmp_path / run)
+    values.write({"run": "r", "photo": "/home/me/x.png"}, "11_your_portrait", "/home/me/x.png was cut out.", {"a": 1})
+    text = (tmp_path / "r/values/11_your_portrait.json").read_text()
+    assert "/home" not in text and json.loads(text)["answer"] == "x.png was cut out."
 
 
 def test_the_repository_becomes_relative():

@@ -272,6 +272,8 @@ def test_an_output_that_is_not_written_is_a_failure(make_paper):
         (["--set", "epochs"], "SET: expected name=value"),
         (["--settings", "photo='a"], "SET: expected name=value with closed quotes"),
         (["--set", "benchmark_dir=/nowhere"], "benchmark_dir: expected the directory"),
+        (["--set", "masks_dir=/nowhere"], "masks_dir: expected the directory"),
+        (["--set", "photo=/nowhere.jpg"], "photo: expected a picture, found nothing at /nowhere.jpg; correct the path"),
         (["--set", "run=../x"], "run: expected letters"),
         (["--set", "encoder_weights=/nowhere.safetensors"], "encoder_weights: expected a safetensors file"),
         (["--data", "aisegment"], "data_dir: expected"),
@@ -289,6 +291,15 @@ def test_unknown_profile_lists_the_known_ones(repository):
     done = subprocess.run([sys.executable, "-m", "workflow", "quikc"], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
     assert "gpu, long, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
+
+
+def test_a_photograph_that_was_changed_makes_its_notebook_stale(tmp_path):
+    photo, found = tmp_path / "photo.jpg", []
+    for content in (b"one", b"another"):
+        photo.write_bytes(content)
+        found.append(make_plan("smoke", {"photo": str(photo)}))
+    stale = {name for name in NOTEBOOKS if found[0][name]["fingerprint"] != found[1][name]["fingerprint"]}
+    assert stale == {"11_your_portrait"}
 
 
 @pytest.mark.parametrize(
