@@ -41,11 +41,11 @@ SMALL = (320, 240)  # height and width in px at which the networks with a plate 
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
-    # The first two begin with the encoder that the portrait network has already taught to see people. They shipped after
+    # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
     # trainings that went on one from the other; these are as long as all of them together.
     "background": BackgroundRecipe(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
     "video": VideoRecipe(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANRecipe(epochs=5, images=800, side=160, late_side=160),
+    "alphagan": AlphaGANRecipe(epochs=11, images=800, side=160, late_side=192),
 }
 TRAIN = {
     PortraitRecipe: portrait.train,
@@ -159,7 +159,10 @@ def _seen(config: dict) -> str:
     what = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
     late = f", then {config['late_side']} px" if config["late_side"] != config["side"] else ""
     earlier = ", going on from an earlier training" if config.get("start_sha256") else ""
-    return f"{config['epochs'] * config['images']} {what} of {config['side']} px{late}{earlier}"
+    count = config["epochs"] * config["images"]
+    if "stopped_after" in config:  # steps: shipped as it stood then
+        count, earlier = config["stopped_after"] * config["batch_size"], f"{earlier}, stopped before its end"
+    return f"{count} {what} of {config['side']} px{late}{earlier}"
 
 
 def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
