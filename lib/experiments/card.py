@@ -15,7 +15,8 @@ both; `python -m lib matte data/weights/trimap photo.jpg trimap.png alpha.png` t
 sizes for two cores, each with an EfficientNet-Lite0 in the place of its own encoder: `alphagan` is given a trimap,
 `background` (Background Matting V2) a picture of the empty place, `video` (Robust Video Matting) the frames before. Each
 folder holds the recipe (`config.json`), the weights (`model.safetensors`, convolutions in fp16), for the networks for
-photographs the same as an ONNX graph that points into them (`model.onnx`), and their sums and scores (`manifest.json`).
+photographs the same as an ONNX graph that points into them (`model.onnx`), their sums and scores (`manifest.json`), and a
+model card (`README.md`).
 
 *Trained on* rendered people of `data/portraits` (those that are to train on), drawn shapes, and photographs without people
 (wallpapers of Debian's packages, not shipped). No photograph of a person. One seed, 2 cores. `python -m lib weights

@@ -1,8 +1,8 @@
 """ro-crate-metadata.json of a run: who made what, from what, when, for tools that read research objects.
 
 Profile: Provenance Run Crate 0.5 of Workflow Run RO-Crate (https://w3id.org/ro/wfrun/provenance/0.5), on RO-Crate 1.1; written
-by rocrate. Its root is reports/<run>. What lies elsewhere in the repository, like figures, is named by its content: the
-SWHID (ISO/IEC 18670), whose hash is that of git, so `git cat-file -p HASH` shows the file in a clone.
+by rocrate. Its root is reports/<run>. What lies elsewhere in the repository, like figures, is named by its content and its
+path there: the SWHID (ISO/IEC 18670), whose hash is that of git, so `git cat-file -p HASH` shows the file in a clone.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 import mimetypes
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from rocrate.model import ComputationalWorkflow, ContextEntity, DataEntity, File
 from rocrate.model.computerlanguage import snakemake
@@ -306,11 +307,12 @@ class _Crate:
         ]
 
 
-def swhid(path: Path) -> str:
-    """The name of a file by its content, swh:1:cnt:<hash>: SHA-1 of git's blob. https://swhid.org, ISO/IEC 18670."""
+def swhid(path: Path, root: Path = ROOT) -> str:
+    """The name of a file by its content, swh:1:cnt:<hash>;path=/<path>. hash: SHA-1 of git's blob. swhid.org, ISO/IEC 18670."""
     content = path.read_bytes()
     blob = b"blob %d\0" % len(content) + content
-    return f"swh:1:cnt:{hashlib.sha1(blob, usedforsecurity=False).hexdigest()}"
+    found = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+    return f"swh:1:cnt:{found};path=/{quote(path.relative_to(root).as_posix())}"
 
 
 def _compact(found: dict) -> dict:
