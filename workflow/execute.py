@@ -5,7 +5,6 @@ outputs that were promised and not written. Started by Snakemake; ends when the 
 """
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -19,9 +18,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
-from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from lib.base import ROOT, UserError, file_digest, reports_dir, write_atomically
 from lib.experiments.parameters import without_places
-from workflow import failures, pages, steps, values
+from workflow import failures, pages, record, steps, values
 
 ANSWER = "<!-- answer -->"
 
@@ -145,7 +144,7 @@ def run(name: str, run_name: str) -> None:
     UserError for a file of workflow.steps that is not there then.
     """
     start = time.monotonic()
-    step = json.loads((runs_dir(run_name) / "plan.json").read_text())[name]
+    step = record.planned(run_name, name)
     target = reports_dir(run_name) / f"{name}.ipynb"
     notebook = clean(execute(ROOT / "notebooks" / f"{name}.ipynb", target, step["parameters"]))
     if (reports_dir(run_name) / "values" / f"{name}.json").is_file():
@@ -154,7 +153,7 @@ def run(name: str, run_name: str) -> None:
     page = pages.page(nbformat.reads(text, 4))
     write_atomically(target, text.encode())
     write_atomically(target.with_suffix(".html"), page.encode())
-    *outputs, record = steps.outputs(name, run_name, step["parameters"])
+    *outputs, _ = steps.outputs(name, run_name, step["parameters"])
     if missing := [file for file in outputs if not (ROOT / file).is_file()]:
         raise UserError(f"{name}: expected it to write {', '.join(missing)}, found no such file; look at its cells.")
     took = time.monotonic() - start
@@ -163,11 +162,12 @@ def run(name: str, run_name: str) -> None:
         **step,
         **provenance.commit(),
         "outputs": outputs,
+        "sha256": {file: file_digest(ROOT / file) for file in outputs},
         "wall_seconds": round(took, 1),
         "peak_memory_bytes": memory,
         "finished": int(time.time()),
     }
-    write_atomically(ROOT / record, json.dumps(content, indent=1, sort_keys=True).encode())
+    record.write_step(run_name, name, content)
     print(f"[{name}] done in {took:.0f} s", flush=True)
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 import ctypes
+import errno
 import fcntl
 import json
 import os
 import platform
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from workflow import failures, home, plan, record
 from workflow.options import settings
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LEAST = 2**16  # bytes below which a disk counts as full
 PATIENCE = 15  # seconds that the remains of a killed run get to end
 
 
@@ -39,6 +42,11 @@ def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Na
     except KeyboardInterrupt:
         print("stopped; the next `make paper` goes on from the last finished step.", file=sys.stderr)
         status = 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: {failures.no_space('make', error)}", file=sys.stderr)
+        status = 2
     sys.exit(status)
 
 
@@ -198,7 +206,9 @@ def causes(run: str, steps: dict) -> list[str]:
 
 
 def last_words(log: str, lines: int = 5) -> list[str]:
-    """The end of Snakemake's log, where no step told why it failed."""
+    """The end of Snakemake's log, where no step told why it failed; of a full disk, on which nobody can, a sentence."""
+    if failures.NO_SPACE in log or shutil.disk_usage(ROOT).free < LEAST:
+        return [failures.no_space("Snakemake", failures.NO_SPACE)]
     return [
         "Snakemake ended before any step could say why; its last lines:",
         *[line for line in log.splitlines() if line.strip()][-lines:],

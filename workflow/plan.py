@@ -7,13 +7,13 @@ import tomllib
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError
+from lib.base import ROOT, UserError, file_digest
 from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import steps, values
 from workflow.page.build import files as page_files
-from workflow.record import read_step, step_path
+from workflow.record import fingerprint, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
 PROFILES = ROOT / "notebooks" / "profiles"
@@ -92,7 +92,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
             "weights": weights if "encoder_weights" in given else "",
             "lock": lock,
         }
-        plan[notebook] = step | {"fingerprint": _sha256(step)}
+        plan[notebook] = step | {"fingerprint": fingerprint(step)}
     return plan
 
 
@@ -123,7 +123,7 @@ def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
         elif (record := read_step(run, notebook)) is None:
             own = [f"{steps.record(run, notebook)} is broken"]
         else:
-            own = _differences(record, step) + _lost(run, notebook, step)
+            own = _differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
         reasons[notebook] = own + [f"needs {need}" for need in step["needs"] if reasons[need]]
     return reasons
 
@@ -183,9 +183,10 @@ def _differences(old: dict, new: dict) -> list[str]:
     return changed + [f"{part} changed" for part in ("needs", "data", "weights", "lock") if old.get(part) != new[part]]
 
 
-def _lost(run: str, notebook: str, step: dict) -> list[str]:
-    """Which outputs of a finished step are gone or broken since."""
-    lost = [reason for file in steps.outputs(notebook, run, step["parameters"]) if (reason := _flaw(ROOT / file))]
+def _lost(run: str, notebook: str, step: dict, sums: dict[str, str]) -> list[str]:
+    """Which outputs of a finished step are gone or altered since. sums: their SHA-256 when it was finished."""
+    files = steps.outputs(notebook, run, step["parameters"])
+    lost = [reason for file in files if (reason := _flaw(ROOT / file, sums.get(file, "")))]
     if not lost:
         try:
             values.read(run, notebook)
@@ -194,8 +195,9 @@ def _lost(run: str, notebook: str, step: dict) -> list[str]:
     return lost
 
 
-def _flaw(file: Path) -> str:
-    """What is wrong with an output as a file, in words; "" when nothing is. A loss of power leaves empty files."""
+def _flaw(file: Path, digest: str = "") -> str:
+    """What is wrong with an output as a file, in words; "" when nothing is. A loss of power leaves empty files, a bad disk
+    other bytes than were written. digest: the SHA-256 that it had, where that is known."""
     name = file.relative_to(ROOT).as_posix()
     if not file.is_file():
         return f"{name} is missing"
@@ -206,12 +208,8 @@ def _flaw(file: Path) -> str:
             json.loads(file.read_bytes())
         except ValueError:
             return f"{name} is broken"
-    return ""
+    return f"{name} is not as it was written" if digest and file_digest(file) != digest else ""
 
 
 def _time(file: Path) -> int:
     return file.stat().st_mtime_ns
-
-
-def _sha256(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -4,13 +4,14 @@ reports/quick/run.json then holds them, with the machine and the packages, and r
 """
 
 import argparse
+import hashlib
 import html
 import json
 import os
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
+from lib.base import ROOT, UserError, figures_dir, reports_dir, runs_dir, write_atomically
 from lib.experiments.parameters import without_places
 from workflow import failures, steps, values
 
@@ -29,13 +30,43 @@ def step_path(run: str, notebook: str) -> Path:
     return ROOT / steps.record(run, notebook)
 
 
+def fingerprint(content: dict) -> str:
+    """SHA-256 in hex of JSON's types, by meaning."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_step(run: str, notebook: str, content: dict) -> None:
+    """Write the record of a finished step, sealed by the sum of what it says."""
+    text = json.dumps(content | {"seal": fingerprint(content)}, indent=1, sort_keys=True)
+    write_atomically(step_path(run, notebook), text.encode())
+
+
 def read_step(run: str, notebook: str) -> dict | None:
-    """What a finished step left; None where nothing is there or something else, like a file that was cut off."""
+    """What a finished step left; None where nothing is there or something else, like a file that was cut off or in which one
+    byte has changed."""
     try:
         content = json.loads(step_path(run, notebook).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    if not isinstance(content, dict) or content.pop("seal", "") != fingerprint(content):
+        return None
+    return content
+
+
+def planned(run: str, notebook: str) -> dict:
+    """The part of runs/<run>/plan.json that a notebook runs by; UserError where it is not as it was written."""
+    path = runs_dir(run) / "plan.json"
+    try:
+        step = json.loads(path.read_bytes())[notebook]
+        whole = step["fingerprint"] == fingerprint({name: part for name, part in step.items() if name != "fingerprint"})
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise UserError(
+            f"runs/{run}/plan.json: expected the plan of {notebook} as it was written, found another or none; run `make "
+            "paper`, which writes it."
+        )
+    return step
 
 
 def gather(run: str) -> dict:

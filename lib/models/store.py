@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from lib.base import UserError
+from lib.base import UserError, file_digest
 from lib.device import resolve_device
 from lib.models import alphagan, background, video
 from lib.models.dim import VGG16Matting, deep_image_matting
@@ -36,6 +36,7 @@ def load(run_dir: Path | str, device: str = "auto") -> nn.Module:
         raise UserError(
             f"{run_dir}: expected model.safetensors of a finished training, found none; train it first (make paper)."
         )
+    _check_sum(file)
     try:
         config = json.loads((Path(run_dir) / "config.json").read_text())
         model = NETWORKS[config["system"]](config)
@@ -50,3 +51,18 @@ def load(run_dir: Path | str, device: str = "auto") -> nn.Module:
     if broken:
         raise UserError(f"{run_dir}: expected finite weights, found others in {broken[0]}; train it again.")
     return model.to(resolve_device(device), memory_format=torch.channels_last).eval()
+
+
+def _check_sum(file: Path) -> None:
+    """UserError for weights that are not those whose SHA-256 stands beside them: in manifest.json of what ships, in
+    model.sha256 of a training."""
+    try:
+        wanted = json.loads((file.parent / "manifest.json").read_text()).get("sha256")
+    except (OSError, ValueError, AttributeError):
+        beside = file.with_suffix(".sha256")
+        wanted = beside.read_text().strip() if beside.is_file() else ""
+    if wanted and (found := file_digest(file)) != wanted:
+        raise UserError(
+            f"{file}: expected the SHA-256 {wanted}, found {found}: it was altered or damaged; get it from the repository "
+            "again, or train it again."
+        )

@@ -191,7 +191,7 @@ def _weights() -> Iterator[Case]:
     for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
         yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
 
-    config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "windows"}'
+    config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "halving"}'
     for name, files in {
         "none": {},
         "no config": {"model.safetensors": b"x"},

@@ -96,11 +96,9 @@ def test_pictures_of_a_notebook_and_of_a_page_stay_as_they_are(data_dir):
 def steps_of(tmp_path, monkeypatch):
     """The folder of a run's step records, each as workflow.execute writes it but for its size."""
     monkeypatch.setattr(record, "ROOT", tmp_path)
-    folder = tmp_path / "runs" / "r" / "steps"
-    folder.mkdir(parents=True)
     for name in NOTEBOOKS:
-        (folder / f"{name}.json").write_text(json.dumps({"parameters": {}, "wall_seconds": 1.0}))
-    return folder
+        record.write_step("r", name, {"parameters": {}, "wall_seconds": 1.0})
+    return tmp_path / "runs" / "r" / "steps"
 
 
 @pytest.mark.parametrize("content", ["", '{"parameters": {', "null", "[]", "\x00\x00"])

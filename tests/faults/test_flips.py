@@ -1,0 +1,136 @@
+"""One byte of what a run keeps is another one: it is found out, named, and made again or refused."""
+
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import shipped
+from lib.base import ROOT, UserError, file_digest
+from lib.cutout.network import Network
+from lib.data.folder import Folder
+from lib.data.prepare import prepare
+from lib.models import store
+from workflow import plan, record, steps
+
+PLACES = (0.0, 0.1, 0.5, 0.9, 1.0)  # shares of a file's length
+
+
+def flip(path, share: float, bit: int = 3) -> None:
+    content = bytearray(path.read_bytes())
+    content[round(share * (len(content) - 1))] ^= 1 << bit
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("share", PLACES)
+@pytest.mark.parametrize("layer", ["image", "alpha", "trimap-tolerant"])
+def test_prepared_images_are_prepared_again(tmp_path, capsys, layer, share):
+    pixels = np.random.default_rng(0)
+    for folder, shape in (("image", (9, 8, 3)), ("alpha", (9, 8))):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        Image.fromarray(pixels.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / "set" / folder / "a.png")
+    source, cache = Folder(tmp_path / "set"), tmp_path / "cache"
+    before = prepare(source, 4, cache=cache, workers=1)
+    wanted = [np.array(each) for each in (before.image, before.alpha, before.trimap)]
+    del before  # and with it the mapped files
+    flip(next(cache.glob(f"*/{layer}.npy")), share)
+    capsys.readouterr()
+    after = prepare(source, 4, cache=cache, workers=1)
+    for found, kept in zip((after.image, after.alpha, after.trimap), wanted, strict=True):
+        np.testing.assert_array_equal(found, kept)
+    if not layer.startswith("trimap"):
+        assert "the prepared images are not as they were written; preparing them again" in capsys.readouterr().out
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run r whose one step has left its files and its record."""
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "runs_dir", lambda name: tmp_path / "runs" / name)
+    monkeypatch.setattr(plan, "ROOT", tmp_path)
+    monkeypatch.setattr(plan.values, "read", lambda run, notebook: {})
+    step = {
+        "needs": [],
+        "parameters": {"data": "portraits", "lr": 0.1},
+        "code": {},
+        "data": "",
+        "weights": "",
+        "lock": "a",
+    }
+    step |= {"fingerprint": record.fingerprint(step)}
+    *outputs, _ = steps.outputs("02_unsupervised", "r", step["parameters"])
+    for file in outputs:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(json.dumps({"a": "1111 " * 20}))
+    sums = {file: file_digest(tmp_path / file) for file in outputs}
+    record.write_step("r", "02_unsupervised", step | {"wall_seconds": 12.5, "outputs": outputs, "sha256": sums})
+    return tmp_path, {"02_unsupervised": step}
+
+
+def test_a_whole_run_is_up_to_date(run):
+    assert plan.stale_reasons("r", run[1]) == {"02_unsupervised": []}
+
+
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("share", PLACES)
+def test_a_step_record_is_made_again(run, share, bit):
+    root, planned = run
+    flip(root / "runs/r/steps/02_unsupervised.json", share, bit)
+    assert plan.stale_reasons("r", planned) == {"02_unsupervised": ["runs/r/steps/02_unsupervised.json is broken"]}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "reports/r/values/02_unsupervised.json",
+        "reports/r/tables/tab_unsupervised.csv",
+        "figures/r/fig_unsupervised_examples.png",
+    ],
+)
+def test_values_tables_and_figures_are_made_again(run, file):
+    root, planned = run
+    flip(root / file, 0.5, 0)  # a 1 becomes a 0: still JSON, still a number
+    assert plan.stale_reasons("r", planned) == {"02_unsupervised": [f"{file} is not as it was written"]}
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_plan_is_refused(run, bit):
+    root, planned = run
+    path = root / "runs/r/plan.json"
+    path.write_text(json.dumps(planned, indent=1))
+    assert record.planned("r", "02_unsupervised") == planned["02_unsupervised"]
+    length = len(path.read_bytes())
+    for place in random.Random(bit).sample(range(length), 40):
+        path.write_text(json.dumps(planned, indent=1))
+        flip(path, place / (length - 1), bit)
+        try:
+            assert record.planned("r", "02_unsupervised") == planned["02_unsupervised"]  # a space became another
+        except UserError as error:
+            assert str(error).startswith("runs/r/plan.json: expected the plan of 02_unsupervised as it was written")
+
+
+@pytest.mark.parametrize("share", PLACES)
+@pytest.mark.parametrize("file", ["model.safetensors", "model.onnx"])
+def test_shipped_weights_are_refused_where_they_are_used(tmp_path, file, share):
+    folder = shutil.copytree(ROOT / "data/weights/trimap", tmp_path / "trimap")
+    store.load(folder, "cpu")
+    flip(folder / file, share)
+    with pytest.raises(UserError, match=f"{file}: expected the SHA-256 .*, found .*: it was altered or damaged"):
+        Network(folder)
+    if file == "model.safetensors":
+        with pytest.raises(UserError, match="expected the SHA-256 .*, found .*: it was altered or damaged"):
+            store.load(folder, "cpu")
+
+
+def test_a_finished_training_is_refused_where_it_is_used(tmp_path):
+    config = {"system": "thumbnail", "batch_norm": True, "pooling": "halving"}
+    shipped(tmp_path, config)
+    state = store.load(tmp_path / "run", "cpu").state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values())
+    flip(tmp_path / "run/model.safetensors", 0.7)
+    with pytest.raises(UserError, match="run/model.safetensors: expected the SHA-256"):
+        store.load(tmp_path / "run", "cpu")

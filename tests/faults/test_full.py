@@ -1,0 +1,185 @@
+"""A disk that is full at each kind of write: one clear sentence, nothing half-written, and with room again the work goes on.
+
+On a small file system in memory, which only root may mount; elsewhere these tests skip.
+"""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import command
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lib.base import UserError, write_atomically
+from lib.cutout.job import CannotWrite, Wish, do
+from lib.data.folder import Folder
+from lib.data.prepare import prepare
+from lib.output import notebook, values
+from workflow import failures
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A function that mounts a file system of so many KiB, or gives it another size; its folder."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def resize(kib: int):
+        options = f"size={kib}k" + (",remount" if os.path.ismount(folder) else "")
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield resize
+    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
+
+
+def fill(folder) -> None:
+    """Leave not one block."""
+    with open(folder / "ballast", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def rest(folder) -> set[str]:
+    """What lies in the folder but for what filled it."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"ballast"}
+
+
+def write_table(run):
+    notebook.write_table(pd.DataFrame({"a": range(2000)}), run, "tab_a", "A.")
+
+
+def write_figure(run):
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    notebook.save_figure(figure, run, "fig_a")
+
+
+def write_arrays(run):
+    notebook.write_arrays(notebook.reports_dir(run) / "a.npz", a=np.random.default_rng(0).random(5000))
+
+
+def write_values(run):
+    values.write({"run": run}, "01_data", "Yes.", {"a": 1})
+
+
+@pytest.mark.parametrize("write", [write_table, write_figure, write_arrays, write_values])
+def test_what_a_notebook_writes_is_whole_or_not_there(disk, monkeypatch, write):
+    folder = disk(256)
+    for module in (notebook, values):
+        monkeypatch.setattr(module, "reports_dir", lambda run: folder / "reports")
+    monkeypatch.setattr(notebook, "figures_dir", lambda run: folder / "figures")
+    for place in ("reports/tables", "reports/values", "figures"):
+        (folder / place).mkdir(parents=True)
+    fill(folder)
+    with pytest.raises(OSError, match=failures.NO_SPACE) as caught:
+        write("r")
+    assert failures.sentence(caught.value, "01_data").startswith("01_data: expected free disk space, found none (")
+    assert rest(folder) == set()
+    (folder / "ballast").unlink()
+    write("r")
+    assert rest(folder)
+
+
+def test_prepared_images(disk, tmp_path):
+    for place, shape in (("image", (64, 64, 3)), ("alpha", (64, 64))):
+        (tmp_path / "set" / place).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / place / f"{number}.png")
+    source, cache = Folder(tmp_path / "set"), disk(100) / "cache"
+    with pytest.raises(
+        UserError, match=r"cache: expected 0 MB of free space for the prepared images, found 0 MB|cannot write"
+    ):
+        prepare(source, 64, cache=cache, workers=1)
+    assert all(name.endswith(".lock") for name in rest(cache))
+    disk(400)
+    assert len(prepare(source, 64, cache=cache, workers=1)) == 8
+
+
+def test_a_cut_out_picture(disk, tmp_path):
+    from lib.cutout import cutter
+
+    folder = disk(64)
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    loaded = cutter.load(threads=1)
+    fill(folder)
+    with pytest.raises(CannotWrite, match=f"out.png: expected a place that can be written, found: {failures.NO_SPACE}"):
+        do(loaded, tmp_path / "a.png", folder / "out.png", Wish())
+    assert rest(folder) == set()
+    (folder / "ballast").unlink()
+    do(loaded, tmp_path / "a.png", folder / "out.png", Wish())
+    assert rest(folder) == {"out.png"}
+
+
+def test_an_older_file_stays_when_the_new_one_finds_no_room(disk):
+    folder = disk(64)
+    write_atomically(folder / "a", b"old")
+    fill(folder)
+    with pytest.raises(OSError, match=failures.NO_SPACE):
+        write_atomically(folder / "a", bytes(10_000))
+    assert (folder / "a").read_bytes() == b"old" and rest(folder) == {"a"}
+
+
+def test_checkpoints_and_results_of_a_training(disk):
+    import torch
+
+    from lib.training.folder import RunFolder
+
+    folder = disk(2000)
+    model, config = torch.nn.Linear(300, 300), {"system": "x"}
+    states, progress = (
+        {"momentum": torch.zeros(300, 300)},
+        {"step": 1, "epoch": 1, "history": [{"epoch": 1, "step": 1}]},
+    )
+    run = RunFolder(folder / "train", config)
+    run.open()
+    run.checkpoint(model, states, progress)
+    fill(folder)
+    for write in (
+        lambda: run.checkpoint(model, states, {"step": 2, "epoch": 2, "history": progress["history"]}),
+        lambda: run.finish(model, progress["history"]),
+    ):
+        with pytest.raises(Exception) as caught:
+            write()
+        assert "expected free disk space, found none" in failures.sentence(caught.value, "03_vgg16")
+    assert not run.finished()
+    (folder / "ballast").unlink()
+    found = RunFolder(folder / "train", config).resume(torch.nn.Linear(300, 300))
+    assert found is not None and found[1]["step"] == 1  # the last whole one
+    run.finish(model, progress["history"])
+    assert run.finished()
+
+
+def test_a_whole_run(disk, template):
+    """From plan to article: a disk that was full at the start, and one with room again."""
+    size = sum(path.stat().st_blocks for path in template.rglob("*") if path.is_file()) // 2
+    folder = disk(size + 4096)
+    run = command(shutil.copytree(template, folder / "copy"))
+    fill(folder)
+    full = run()
+    assert full.returncode and "Traceback" not in full.stderr
+    assert "expected free disk space, found none" in full.stderr
+    (folder / "ballast").unlink()
+    disk(size + 65536)
+    done = run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (run.root / "reports/smoke/paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_python_says_what_we_look_for():
+    assert os.strerror(errno.ENOSPC) == failures.NO_SPACE and sys.platform == "linux"
