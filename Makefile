@@ -78,7 +78,7 @@ readme: .venv/ready
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet
 lock: .venv/ready
-	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra encoder --extra peers \
+	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra slurm --extra encoder --extra peers \
 		--output-file requirements.lock
 	$(LOCK) --extra cutout --constraint requirements.lock --output-file requirements-cutout.lock
 
