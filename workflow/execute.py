@@ -1,7 +1,7 @@
 """Run one notebook the strict way: `python -m workflow.execute 03_vgg16 --run quick`.
 
 Its parameters stand in runs/<run>/plan.json; papermill does the work. What it lets pass is refused here: unknown parameters, a notebook that ended early, and
-outputs that were promised and not written. Started by Snakemake; ends when the process that started it ends.
+outputs that were promised and not written. Started by Snakemake; ends when the process that started it ends, or when another takes the run over.
 """
 
 import argparse
@@ -171,12 +171,21 @@ def run(name: str, run_name: str) -> None:
     print(f"[{name}] done in {took:.0f} s", flush=True)
 
 
-def end_with_parent() -> None:
-    """Leave when the process that started this one is gone; the kernel notices and leaves, too."""
-    parent = os.getppid()
+def holder(run_name: str) -> str:
+    """Which `make paper` has the run in its hands, as workflow.make.alone wrote it down; "" where none has."""
+    try:
+        return (runs_dir(run_name) / ".lock").read_text()
+    except OSError:
+        return ""
+
+
+def end_with_run(run_name: str) -> None:
+    """Leave when the process that started this one is gone, or another `make paper` has taken over the run: on a cluster
+    the job of a killed one works on, and would write into the same files. The kernel notices and leaves, too."""
+    parent, ours = os.getppid(), holder(run_name)
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and holder(run_name) == ours:
             time.sleep(0.5)
         os._exit(1)
 
@@ -188,7 +197,7 @@ def main() -> None:
     parser.add_argument("notebook", help="name of the notebook without .ipynb")
     parser.add_argument("--run", required=True, help="name of the run, as in runs/<run>/plan.json")
     arguments = parser.parse_args()
-    end_with_parent()
+    end_with_run(arguments.run)
     print(f"[{arguments.notebook}] started", flush=True)
     try:
         with failures.told(arguments.run, arguments.notebook, sentence):

@@ -101,7 +101,8 @@ def _execute(arguments: argparse.Namespace, run: str, steps: dict, targets: Sequ
     sources = [file.relative_to(ROOT).as_posix() for file in plan.article_sources()]
     write_atomically(runs_dir(run) / "sources.json", json.dumps(sources, indent=1).encode())
     made = [target.relative_to(ROOT).as_posix() for target in targets]
-    more = shlex.join([*shlex.split(arguments.snakemake), *made])
+    # "--": an option of several values, as --default-resources, ends there.
+    more = shlex.join([*shlex.split(arguments.snakemake), *(["--", *made] if made else [])])
     return snakemake(run, arguments.cores or os.cpu_count() or 1, more)
 
 
