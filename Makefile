@@ -86,11 +86,8 @@ readme: .venv/ready
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet
 lock: .venv/ready
-<<<<<<< HEAD
-	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra encoder --extra peers --extra standards \
-=======
 	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra slurm --extra encoder --extra peers \
->>>>>>> from-k-reach
+		--extra standards \
 		--output-file requirements.lock
 	$(LOCK) --extra cutout --constraint requirements.lock --output-file requirements-cutout.lock
 	echo 'roc-validator>=0.13' | $(subst pyproject.toml,-,$(LOCK)) --no-deps --output-file requirements-validator.lock

@@ -18,7 +18,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
-from lib.base import ROOT, UserError, file_digest, reports_dir, write_atomically
+from lib.base import ROOT, UserError, file_digest, reports_dir, runs_dir, write_atomically
 from lib.experiments.parameters import without_places
 from workflow import failures, pages, record, steps, values
 
