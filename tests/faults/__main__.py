@@ -69,7 +69,7 @@ def counted(rows: list[dict], rounds: list[dict], fuzzed: dict, soaked: dict) ->
         found = kills.summary(rounds)
         lines += [
             ["kills at random moments (of 40 asked for)", found["kills"]],
-            ["kills after which the run ended with the same tables, values, figures and weights, byte by byte",
+            ["kills after which the run ended with the same tables, values, figures (but the drawing of times) and weights, byte by byte",
              found["resumed_with_the_same_results"]],
             ["orphans", found["orphans"]],
         ]  # fmt: skip
