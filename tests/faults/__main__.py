@@ -1,4 +1,6 @@
-"""`python tests/faults`: what becomes of every bad input, counted into reports/bench/reliability.md and .json."""
+"""`python tests/faults`: what becomes of every bad input, and, as far as they were run, of kills, fuzzing and the soak:
+reports/bench/reliability.md and .json. `--only-table` makes the table anew of what is there.
+"""
 
 import argparse
 import json
@@ -9,7 +11,29 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from faults import inputs
+from faults import inputs, kills
+
+from lib.base import ROOT
+
+BENCH = ROOT / "reports/bench"
+OUTCOMES = (inputs.CLEAR, inputs.TRACEBACK, inputs.WRONG)
+FLIPS = (  # what one flipped byte of a file comes to; tests/faults/test_flips.py
+    ("prepared images (cache)", "detected by SHA-256, prepared again, said"),
+    ("plan of a run", "refused by name; every `make` writes it anew"),
+    ("values, tables, figures, notebooks of a run", "named by `make status`, the notebook runs again"),
+    ("record of a step", "named as broken, the notebook runs again"),
+    ("weights that ship, PyTorch's and ONNX", "refused by name, with both sums"),
+    ("weights of a finished training", "trained again; refused by name where they are used"),
+    ("checkpoint of a training at work", "not detected: it has no sum of its own"),
+    ("list of the prepared images (done.json), run.json, article", "detected only where the JSON breaks"),
+)
+NOT_TRIED = (
+    "power cuts and disks that lie (only empty and cut-off files, as they leave them)",
+    "network folders that fail, and file systems without locks",
+    "a GPU that runs out of memory, and kills while CUDA is at work",
+    "full disks below Snakemake's and Jupyter's own folders in HOME",
+    "fuzzing by coverage (atheris): hypothesis alone",
+)
 
 
 def judge() -> list[dict]:
@@ -24,25 +48,89 @@ def judge() -> list[dict]:
 
 def table(rows: list[dict]) -> str:
     """Counts by kind and outcome as Markdown."""
-    columns = (inputs.CLEAR, inputs.TRACEBACK, inputs.WRONG)
     counts = Counter((row["kind"], row["outcome"]) for row in rows)
     kinds = [*dict.fromkeys(row["kind"] for row in rows)]
-    lines = [[kind, *(counts[kind, column] for column in columns)] for kind in kinds]
-    lines.append(["all", *(sum(counts[kind, column] for kind in kinds) for column in columns)])
-    written = [["bad input", *columns], ["---", *["---:"] * 3], *lines]
+    lines = [[kind, *(counts[kind, column] for column in OUTCOMES)] for kind in kinds]
+    lines.append(["all", *(sum(counts[kind, column] for kind in kinds) for column in OUTCOMES)])
+    return markdown(["bad input", *OUTCOMES], lines)
+
+
+def markdown(header: list[str], lines: list[list]) -> str:
+    """A table: the first column to the left, all others to the right."""
+    written = [header, ["---", *["---:"] * (len(header) - 1)], *lines]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in written)
+
+
+def counted(rows: list[dict], rounds: list[dict], fuzzed: dict, soaked: dict) -> str:
+    """The first table: what was tried, how often, and how it ended. What has not run has no line but is named below."""
+    by_outcome = Counter(row["outcome"] for row in rows)
+    lines = [["bad inputs", len(rows)], *([f"bad inputs: {what}", by_outcome[what]] for what in OUTCOMES)]
+    if rounds:
+        found = kills.summary(rounds)
+        lines += [
+            ["kills at random moments (of 40 asked for)", found["kills"]],
+            ["kills after which the run ended with the same tables, values, figures (but the drawing of times) and weights, byte by byte",
+             found["resumed_with_the_same_results"]],
+            ["orphans", found["orphans"]],
+        ]  # fmt: skip
+    if fuzzed:
+        lines += [
+            ["fuzzed targets", len(fuzzed)],
+            ["fuzzing: minutes, all targets together (of 30 each asked for)",
+             round(sum(one["minutes"] for one in fuzzed.values()), 1)],
+            ["fuzzing: examples", sum(one["examples"] for one in fuzzed.values())],
+            ["fuzzing: findings that are open", sum(len(one["findings"]) for one in fuzzed.values())],
+        ]  # fmt: skip
+    if soaked:
+        lines += [
+            ["soak: pictures (of 20,000 asked for)", soaked["pictures"]],
+            ["soak: minutes (of 120 asked for)", soaked["minutes"]],
+            ["soak: pictures lost", soaked["lost"]],
+            ["soak: pictures done twice", soaked["twice"]],
+            ["soak: memory after warming up and at the end (MB)",
+             f"{soaked['rss_mb_after_warm_up']}, {soaked['rss_mb_at_end']}"],
+        ]  # fmt: skip
+    return markdown(["what", "count"], lines)
+
+
+def page(rows: list[dict], rounds: list[dict], fuzzed: dict, soaked: dict) -> str:
+    """reports/bench/reliability.md."""
+    by_target = Counter((each["target"], each["signal"]) for done in rounds for each in done["kills"])
+    signals = [[target, *(by_target[target, name] for name in kills.SIGNALS)] for target in kills.TARGETS]
+    spent = [[name, one["minutes"], one["examples"], len(one["findings"])] for name, one in fuzzed.items()]
+    have = {"kills": rounds, "fuzzing": fuzzed, "the soak": soaked}
+    absent = [f"{what} (not run yet)" for what, found in have.items() if not found]
+    parts = [
+        "Made by `python tests/faults` from reliability.json, kills.json, fuzz.json and soak.json beside it.\n",
+        counted(rows, rounds, fuzzed, soaked),
+        "## Bad inputs\n\n" + table(rows),
+        "## Kills\n\n" + markdown(["kill of", *kills.SIGNALS], signals) if rounds else "",
+        "## Fuzzing\n\n" + markdown(["target", "minutes", "examples", "open findings"], spent) if fuzzed else "",
+        "## One flipped byte\n\n| in | what becomes of it |\n| --- | --- |\n"
+        + "".join(f"| {what} | {end} |\n" for what, end in FLIPS),
+        "## Not tried\n\n" + "".join(f"- {what}\n" for what in (*NOT_TRIED, *absent)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def left(folder: Path, name: str, empty: list | dict) -> list | dict:
+    """What an earlier script left there, or `empty`."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else empty
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).resolve().parents[2] / "reports/bench/reliability.md"
-    )
-    out, rows = parser.parse_args().out, judge()
+    parser.add_argument("--only-table", action="store_true", help="of what is there; tries no bad input")
+    parser.add_argument("--out", type=Path, default=BENCH / "reliability.md")
+    given = parser.parse_args()
+    out = given.out
+    rows = left(out.parent, "reliability", []) if given.only_table else judge()
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("Made by `python tests/faults`.\n\n" + table(rows))
+    found = (left(out.parent, name, empty) for name, empty in (("kills", []), ("fuzz", {}), ("soak", {})))
+    out.write_text(page(rows, *found))
     out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
-    print(table(rows))
+    print(out.read_text())
     for row in rows:
         if row["outcome"] != inputs.CLEAR:
             print(f"{row['kind']}, {row['name']}: {row['outcome']}: {row['words']}")
