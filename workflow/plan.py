@@ -12,7 +12,7 @@ from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import steps, values
-from workflow.page.build import files as page_files
+from workflow.page import files as page_files  # not .build, which imports Pandas and Matplotlib
 from workflow.record import fingerprint, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 

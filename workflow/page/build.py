@@ -5,30 +5,11 @@ import re
 from pathlib import Path
 
 from lib.base import ROOT
-from workflow.page import arguments, numbers, pictures
+from workflow.page import HERE, SCRIPTS, STYLES, arguments, numbers, pictures
 from workflow.text.source import Source
 
-HERE = Path(__file__).parent
-# In this order: each may use what those before it define.
-SCRIPTS = (
-    "statistics.js",
-    "elements.js",
-    "audit.js",
-    "claims.js",
-    "frames.js",
-    "zoom.js",
-    "pictures.js",
-    "search.js",
-    "start.js",
-)
-STYLES = ("page.css",)
 # The page forbids itself every connection.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-
-def files() -> list[Path]:
-    """What goes into the page beside the modules of this folder."""
-    return [HERE / name for name in (*SCRIPTS, *STYLES)]
 
 
 def answering(page: str, source: Source) -> str:
