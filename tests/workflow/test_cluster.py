@@ -104,8 +104,8 @@ def cluster():
 
     def start(*command: str) -> None:
         """In the foreground, so that it ends as a child of ours; its words in a log of its own."""
-        log = open(root / f"{command[0]}.log", "wb")  # noqa: SIM115, open as long as the daemon runs
-        started.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment))
+        with open(root / f"{command[0]}.log", "wb") as log:
+            started.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment))
 
     def told(command: str) -> str:
         done = subprocess.run(shlex.split(command), capture_output=True, text=True, env=environment)
