@@ -1,5 +1,6 @@
 """pyproject.toml, the lock and environment.yml say the same thing."""
 
+import json
 import re
 import subprocess
 import sys
@@ -110,6 +111,49 @@ def test_lock_is_that_of_pyproject(tmp_path):
     if done.returncode:
         pytest.skip(f"uv could not ask the package index: {done.stderr.splitlines()[-1] if done.stderr else ''}")
     assert re.findall(r"^\S+==\S+", copy.read_text(), re.M) == re.findall(r"^\S+==\S+", LOCK, re.M)
+
+
+# Of these there are no wheels: one in plain Python for all versions, one in C that has none yet for the newest.
+FROM_SOURCE = {"3.11": {"connection-pool"}, "3.12": {"connection-pool"}, "3.13": {"connection-pool"},
+               "3.14": {"connection-pool", "immutables"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", FROM_SOURCE)
+def test_one_lock_serves_every_python_by_wheels(tmp_path, version):
+    """uv, asked as if it stood on that Python and on Linux, finds a wheel of every pinned package, with its hash."""
+    uv = ROOT / ".venv" / "bin" / "uv"
+    if not uv.exists():
+        pytest.skip("uv is not in .venv (conda user)")
+    command = [uv, "pip", "install", "--dry-run", "--require-hashes", "--requirement", ROOT / "requirements.lock"]
+    command += [
+        "--python-version",
+        version,
+        "--python-platform",
+        "x86_64-manylinux_2_28",
+        "--target",
+        tmp_path / "none",
+    ]
+    command += ["--only-binary=:all:", *(f"--no-binary={name}" for name in sorted(FROM_SOURCE[version]))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    if done.returncode and not re.search("no usable wheels|no wheels|unsatisfiable", done.stderr):
+        pytest.skip(f"uv could not ask the package index: {done.stderr.splitlines()[-1] if done.stderr else ''}")
+    assert done.returncode == 0, done.stderr
+    assert "torch==" in done.stderr
+
+
+def test_container_is_set_up_as_the_readme_says():
+    """.devcontainer/: the Python of environment.yml, README's Debian packages, and `make env`."""
+    dockerfile = (ROOT / ".devcontainer" / "Dockerfile").read_text()
+    plain = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    python = next(entry for entry in plain if str(entry).startswith("python=")).split("=")[1]
+    assert f"FROM python:{python}-slim-" in dockerfile
+    asked = re.search(r"apt-get install -y --no-install-recommends ([a-z0-9 -]+)", dockerfile)[1].split()
+    wanted = re.search(r"You need Linux, (.*?) and Python", (ROOT / "README.md").read_text())[1]
+    assert set(asked) - {"ca-certificates"} == set(re.split(r", | and ", wanted))
+    assert "RUN make env" in dockerfile and "COPY requirements.lock pyproject.toml Makefile" in dockerfile
+    described = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert described["build"] == {"dockerfile": "Dockerfile", "context": ".."}
+    assert described["postCreateCommand"] == "make env"
 
 
 def test_python_of_the_tests_is_allowed():
