@@ -39,17 +39,18 @@ compare: .venv/ready
 	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/quick-mine)) \
 		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
 
-# Style and the contracts between the rooms first. Then the tests on one core and copies of all notebooks on the other, and at the
-# end, since both have run the notebooks, whether they made the same tables.
+# Style and the contracts between the rooms first. Then the tests on one core. On the other copies of all notebooks, the tests that
+# run the workflow and, at their end, since both have run the notebooks, whether they made the same tables.
+WORKFLOW = tests/workflow/test_workflow.py
 test: .venv/ready
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet || { echo "error: expected formatted code, found other; run .venv/bin/ruff format" >&2; exit 1; }
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval
-	@export OMP_NUM_THREADS=1; $(PYTEST) --nbval-lax --nbval-current-env build/nbval > build/nbval.log 2>&1 & notebooks=$$!; \
-	export OMP_NUM_THREADS=1; $(PYTEST) tests; tests=$$?; \
-	wait $$notebooks; ran=$$?; grep -v '^$$' build/nbval.log | tail -n $$((ran ? 80 : 40)); \
-	test $$tests -eq 0 && test $$ran -eq 0 && $(PYTEST) -m last --nbval-lax tests/workflow/test_workflow.py
+	@export OMP_NUM_THREADS=1; $(PYTEST) --nbval-lax --nbval-current-env build/nbval $(WORKFLOW) > build/nbval.log 2>&1 & notebooks=$$!; \
+	export OMP_NUM_THREADS=1; $(PYTEST) tests --ignore=$(WORKFLOW); tests=$$?; \
+	wait $$notebooks; ran=$$?; grep -v '^$$' build/nbval.log | tail -n $$((ran ? 160 : 40)); \
+	test $$tests -eq 0 && test $$ran -eq 0
 
 # Whether this machine can train a profile, and how long it would take, from a few steps of each kind: of gpu, or of PROFILE=...
 gpu-check: .venv/ready

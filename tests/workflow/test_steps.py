@@ -63,3 +63,11 @@ def test_a_new_notebook_is_one_entry(with_one_more):
 def test_the_drawing_shows_every_step():
     made = {name: {"needs": list(step.needs)} for name, step in STEPS.items()}
     assert set(drawing.places(made)) == {*NOTEBOOKS, drawing.LAST}
+
+
+def test_what_says_what_is_stale_starts_without_what_draws_or_trains():
+    """`make status` and each step would wait seconds for them."""
+    slow = ("matplotlib", "pandas", "rfc3987_syntax", "torch")
+    code = f"import sys, workflow.execute, workflow.make\nprint([name for name in {slow} if sys.modules.get(name)])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
