@@ -25,6 +25,12 @@ SOURCE = FOLDER / "paper.md"
 # A number with decimals or a per cent sign in the text is a result; results come from the run.
 TYPED = re.compile(r"(?<![\w.@/])\d+(?:\.\d+|\s?%)(?![\w/])")
 ALTERNATIVE = re.compile(r'\]\((/[^)]+)\)\{#[\w-]+ alt="([^"]*)"\}')
+# Of the tables of sentences, whose columns Typst would make equally wide.
+WIDTHS = {
+    "tab_claims": "(3.4fr, 1.15fr, 1.1fr, 1.6fr, 0.75fr)",
+    "tab_ours": "(3fr, 1.4fr, 0.7fr, 1.6fr, 0.75fr)",
+    "tab_slips": "(1.3fr, 1fr, 1fr)",
+}
 NOT_PROSE = re.compile(r"{[{%#].*?[}%#]}|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|^---\n.*?^---$|@[\w:.-]+", re.S | re.M)
 
 
@@ -93,9 +99,8 @@ def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
     """The PDF by Typst, tagged, with `sources` attached; the same text and pictures give the same bytes."""
     template = FOLDER / "paper.typ"
     options = [f"--variable=attached:{path}" for path in sources]
-    source = _with_alternatives(
-        _pandoc(markdown, "typst", "--standalone", f"--template={template}", *options), markdown
-    )
+    source = _pandoc(markdown, "typst", "--standalone", f"--template={template}", *options)
+    source = _with_widths(_with_alternatives(source, markdown))
     try:
         return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -109,6 +114,16 @@ def _with_alternatives(source: str, markdown: str) -> str:
     """Typst's source with the alternative texts of the Markdown's pictures, which pandoc leaves out."""
     for path, words in ALTERNATIVE.findall(markdown):
         source = source.replace(f'image("{path}"', f'image("{path}", alt: {json.dumps(words, ensure_ascii=False)}')
+    return source
+
+
+def _with_widths(source: str) -> str:
+    """Typst's source with WIDTHS in place of the number of columns."""
+    for name, widths in WIDTHS.items():
+        before, label, after = source.partition(f"] <{name}>")
+        if label:
+            head, columns, body = before.rpartition("columns: ")
+            source = head + columns + widths + body[body.index(",") :] + label + after
     return source
 
 

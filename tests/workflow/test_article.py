@@ -237,7 +237,7 @@ def test_figures_and_tables_are_numbered_in_order_and_link_to_their_cells(run):
     assert "[Table\u00a01](#tab02_results)" in text and "[Figure\u00a01](#fig03_loss_curves)" in text
     assert "**Figure 1.** Losses. [Made here.](03_vgg16.html#cell-id=03-figure3)" in text
     assert ": **Table 1.** Errors. [Made here.](05_results.html#cell-id=05-table2)" in text
-    assert "| a | 0.500 ± 0.100 [0.400, 0.600] | 3 |" in text and "| b | 0.250 [0.200, 0.300] | 4 |" in text
+    assert "| a | 0.500 ± 0.100 [0.400,\u00a00.600] | 3 |" in text and "| b | 0.250 [0.200,\u00a00.300] | 4 |" in text
 
 
 @pytest.mark.parametrize(

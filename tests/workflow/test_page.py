@@ -381,6 +381,21 @@ def test_pictures_of_one_size_can_be_compared_and_named():
     assert pictures.comparable([one, two | {"box": [0.5, 0.1, 0.3, 0.4]}]) == []
 
 
+def test_a_chart_above_another_on_the_same_steps_is_followed_too():
+    lines = [{"label": "SGD", "x": [1, 2], "y": [0, 1]}]
+    upper, lower, other = (
+        {
+            "kind": "chart",
+            "labels": [label, ""],
+            "limits": [limits, [0, 1]],
+            "box": [0.1, top, 0.3, 0.3],
+            "lines": lines,
+        }
+        for label, limits, top in (("", [0, 9], 0.1), ("steps", [0, 9], 0.5), ("", [0, 5], 0.8))
+    )
+    assert [pictures.followed(one, [upper, lower, other]) for one in (upper, lower, other)] == [True, True, False]
+
+
 def test_the_slider_cuts_the_left_picture_where_it_stands(opened):
     opened.run("document.querySelector('#fig_pictures details').open = true")
     opened.run("new Promise(done => setTimeout(done, 100))")

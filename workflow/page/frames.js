@@ -45,18 +45,18 @@ function filmOf({size, images, lines}) {
   };
   const row = (one, number, step) => {
     const {picture, truth, trimap} = given[number], whose = `test image ${number + 1}`;
-    const cells = [
+    const parts = [make("div", {class: "group"},
       cell(canvasOf(size, at => picture.subarray(3 * at, 3 * at + 3)), "input", `Input, ${whose}`),
       cell(canvasOf(size, grey(trimap)), "trimap", `Trimap, ${whose}`),
       cell(canvasOf(size, grey(truth)), "true alpha", `True alpha, ${whose}`),
-    ];
+    )];
     for (const {label, x, bytes} of films) {
       const at = testAt(x, step), alpha = bytes.subarray((at * images.length + number) * area, (at * images.length + number + 1) * area);
       const error = errorsOf(alpha, truth, trimap), words = `error ${shown(error.all)}` + (Number.isNaN(error.unknown) ? "" : `, unknown ${shown(error.unknown)}`);
-      cells.push(cell(canvasOf(size, grey(alpha)), label, `Alpha by ${label} after step ${x[at]}, ${whose}`),
-        cell(canvasOf(size, pixel => hot(Math.abs(alpha[pixel] - truth[pixel]) / 255)), words, `Where it errs: ${words}`));
+      parts.push(make("div", {class: "group"}, cell(canvasOf(size, grey(alpha)), label, `Alpha by ${label} after step ${x[at]}, ${whose}`),
+        cell(canvasOf(size, pixel => hot(Math.abs(alpha[pixel] - truth[pixel]) / 255)), words, `Where it errs: ${words}`)));
     }
-    return make("div", {class: "row"}, ...cells);
+    return make("div", {class: "row"}, ...parts);
   };
   return {place, show: step => place.replaceChildren(...images.map((one, number) => row(one, number, step)))};
 }

@@ -16,7 +16,7 @@ def collect(source: Source) -> dict[str, dict]:
         panels = described.panels(path.read_bytes()) if path.is_file() else []
         if pictures := comparable(panels):
             found[name] = {"pictures": pictures}
-        elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel)]:
+        elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel, panels)]:
             frames = [panel for panel in panels if panel["kind"] == "frames"]
             found[name] = {"charts": charts} | ({"frames": frames[0]} if frames else {})
     return found
@@ -34,9 +34,15 @@ def comparable(panels: list[dict]) -> list[dict]:
     ]
 
 
-def followed(panel: dict) -> bool:
-    """Whether a chart goes along steps, with lines of more than one point."""
-    return "step" in panel["labels"][0] and any(len(line["x"]) > 1 for line in panel["lines"])
+def followed(panel: dict, panels: list[dict]) -> bool:
+    """Whether a chart goes along steps, with lines of more than one point. One that stands above another on the same axis has its
+    label there."""
+    charts = [other for other in panels if other["kind"] == "chart" and other["limits"][0] == panel["limits"][0]]
+    below = [other for other in charts if abs(other["box"][0] - panel["box"][0]) < ALIKE]
+    along = "step" in panel["labels"][0] or (
+        not panel["labels"][0] and any("step" in one["labels"][0] for one in below)
+    )
+    return along and any(len(line["x"]) > 1 for line in panel["lines"])
 
 
 def _differ(box: list[float], other: list[float]) -> bool:

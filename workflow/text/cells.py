@@ -58,6 +58,11 @@ def pipe_table(frame: pd.DataFrame, name: str, caption: str) -> str:
     buffer.write("| " + " | ".join(text.columns) + " |\n")
     buffer.write("|" + "|".join("---:" if right else ":---" for right in numeric) + "|\n")
     for row in text.itertuples(index=False):
-        buffer.write("| " + " | ".join(row) + " |\n")
+        # A line of a narrow cell may end before an interval, never inside it.
+        cells = [
+            re.sub(r"\[([^],]+), ([^]]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", c) if right else c
+            for c, right in zip(row, numeric, strict=True)
+        ]
+        buffer.write("| " + " | ".join(cells) + " |\n")
     # The div scrolls by itself on a narrow screen, and by the keyboard; the anchor stands on it.
     return f'::: {{.table #{name} tabindex="0" role="region" aria-label="Table {name}"}}\n{buffer.getvalue()}\n: {caption}\n:::\n'
