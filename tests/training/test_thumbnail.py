@@ -219,9 +219,9 @@ def test_too_few_images_are_refused(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_two_processes_train_one_network(tmp_path):
-    script = tmp_path / "worker.py"
-    script.write_text(worker(tmp_path / "two", epochs=1, augment=False))
+def by_two_processes(folder, **changes):
+    script = folder / "worker.py"
+    script.write_text(worker(folder / "two", **changes))
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
         capture_output=True,
@@ -229,6 +229,19 @@ def test_two_processes_train_one_network(tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
+def test_without_batch_norm_two_processes_learn_what_one_does(tmp_path):
+    """The gradient of a batch's mean loss is the same, however its images are shared; only sums are rounded otherwise."""
+    by_two_processes(tmp_path, epochs=2, augment=False, batch_norm=False)
+    alone = run(tmp_path / "one", epochs=2, augment=False, batch_norm=False)
+    together = pd.read_csv(tmp_path / "two" / "history.csv")
+    np.testing.assert_allclose(together[LOSSES], alone[LOSSES], rtol=1e-4)
+
+
+def test_two_processes_train_one_network(tmp_path):
+    done = by_two_processes(tmp_path, epochs=1, augment=False)
     history = pd.read_csv(tmp_path / "two" / "history.csv")
     assert len(history) == 1 and np.isfinite(history[LOSSES].to_numpy()).all()
     assert done.stdout.count("epoch 1/1") == 1, "only the first process speaks"

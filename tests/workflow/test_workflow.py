@@ -3,6 +3,7 @@
 On a small copy of the repository; at the end the real notebooks with the smoke profile.
 """
 
+import itertools
 import json
 import os
 import re
@@ -46,6 +47,15 @@ def test_a_first_run_makes_everything(built):
     article = (root / "reports/smoke/paper.html").read_text()
     assert "Trained for 1 epochs" in words(article) and "<strong>holds</strong>" in article and str(root) not in article
     assert (root / "reports/smoke/paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_one_step_at_a_time_has_the_gpu(built):
+    """By the times in the records of a run on two cores, which are told in whole seconds."""
+    kept = [json.loads((built[0] / f"runs/smoke/steps/{name}.json").read_text()) for name in COPIED if STEPS[name].gpu]
+    spans = sorted((record["finished"] - record["wall_seconds"], record["finished"]) for record in kept)
+    assert len(spans) > 3
+    for (_, end), (start, _) in itertools.pairwise(spans):
+        assert start >= end - 1.5
 
 
 def test_stale_steps_run_and_others_do_not(built_paper):
