@@ -101,7 +101,7 @@ def copy_of_the_paper(root: Path) -> Path:
     """A copy with three small notebooks that prepare, cluster, train and score in earnest."""
     for name in ("lib", "workflow", "notebooks/profiles", "reports/article"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("requirements.lock", "pyproject.toml", "Makefile"):
+    for name in ("requirements.lock", "requirements-validator.lock", "pyproject.toml", "Makefile"):
         shutil.copy2(ROOT / name, root / name)
     (root / "data").symlink_to(ROOT / "data")
     (root / ".venv/bin").mkdir(parents=True)

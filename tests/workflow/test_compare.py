@@ -258,7 +258,7 @@ def test_make_hands_every_option_on(target, tmp_path):
         check=True,
     )
     given = subprocess.run(  # a shell's own words: in double quotes it would run what stands in backticks
-        f"printf '%s\\0' {done.stdout.splitlines()[-1].removeprefix('@')}",
+        f"printf '%s\\0' {done.stdout.splitlines()[-1].removeprefix('@').removeprefix('exec ')}",
         shell=True,
         capture_output=True,
         text=True,

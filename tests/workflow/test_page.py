@@ -19,7 +19,7 @@ from lib.evaluation import samples, stats
 from lib.output import notebook
 from lib.output.frames import frames
 from workflow import article, claims, values
-from workflow.page import arguments, build, numbers, pictures
+from workflow.page import arguments, build, files, numbers, pictures
 from workflow.text.render import fill
 from workflow.text.source import Source
 
@@ -186,7 +186,7 @@ def test_page_forbids_itself_every_connection_and_loads_nothing(page):
     assert "default-src 'none'" in page and "connect-src" not in page
     script = page[page.index('<script type="application/json"') :]
     assert not re.search(
-        r"\bimport\b\s*[({\"']|fetch\(|XMLHttpRequest|WebSocket", "".join(p.read_text() for p in build.files())
+        r"\bimport\b\s*[({\"']|fetch\(|XMLHttpRequest|WebSocket", "".join(p.read_text() for p in files())
     )
     assert script.count("<script") == 2 and script.count("</script>") == 2
 
