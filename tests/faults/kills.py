@@ -101,7 +101,7 @@ def copy_of_the_paper(root: Path) -> Path:
     """A copy with three small notebooks that prepare, cluster, train and score in earnest."""
     for name in ("lib", "workflow", "notebooks/profiles", "reports/article"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("requirements.lock", "requirements-validator.lock", "pyproject.toml", "Makefile"):
+    for name in ("requirements.lock", "requirements-validator.lock", "pyproject.toml", "Makefile", "CITATION.cff"):
         shutil.copy2(ROOT / name, root / name)
     (root / "data").symlink_to(ROOT / "data")
     (root / ".venv/bin").mkdir(parents=True)
@@ -118,6 +118,7 @@ def copy_of_the_paper(root: Path) -> Path:
         first = [("markdown", [], title), ("code", ["parameters"], parameters)]
         (root / f"notebooks/{name}.ipynb").write_text(notebook([*first, *(("code", [], cell) for cell in cells)]))
     (root / "reports/article/paper.md").write_text(PAPER)
+    (root / "reports/article/checklist.md").write_text("Error: {{ n('05_results.error', '.3f') }}.\n")
     (root / "reports/claims.yaml").write_text(
         "- {id: short, kind: study, section: '1', claim: It is short., rests_on: [03_vgg16.epochs],\n"
         "   holds_if: {value: 03_vgg16.epochs, below: 9}, tolerance: exact}\n"
