@@ -63,7 +63,7 @@ def _required(project: dict) -> list[str]:
 def _package(requirement: str) -> dict:
     name, version = re.fullmatch(r"([\w.-]+)(.*)", requirement).groups()
     kind = {"type": "SoftwareApplication", "name": name, "identifier": name, "version": version}
-    return kind | {"provider": {"id": "https://pypi.org", "type": "Organization", "name": "The Python Package Index"}}
+    return kind | {"provider": {"type": "Organization", "name": "The Python Package Index"}}
 
 
 def _work(reference: dict) -> dict:

@@ -137,7 +137,7 @@ class _Crate:
         return self.other(author.get("orcid", "#" + name.replace(" ", "-")), "Person", name=name)
 
     def _package(self, name: str, version: str) -> ContextEntity:
-        page = f"https://pypi.org/project/{name}/{version}/"
+        page = f"pkg:pypi/{name}@{version}"  # a package URL, which names no server
         return self.other(page, "SoftwareApplication", name=name, softwareVersion=version, url=page)
 
     def _parameter(self, name: str, value: object) -> tuple[ContextEntity, ContextEntity]:
