@@ -22,7 +22,7 @@ import torch
 from lib.base import ROOT, UserError, cache_dir
 from lib.data.open import open_source
 from lib.data.prepare import prepare
-from lib.device import cpu_threads, resolve_device
+from lib.device import resolve_device
 from lib.experiments import fullsize, parameters, thumbnail
 from lib.experiments.parameters import Parameters
 from lib.training import loop, memory
@@ -161,7 +161,7 @@ def disk(p: Parameters) -> float:
 def rehearse(p: Parameters) -> tuple[pd.DataFrame, list[str]]:
     """(a row a kind of training: steps, seconds a step, hours, on a GPU memory and parts; what is in the way, as sentences)."""
     rows, wrong, measured = [], [], {}
-    with tempfile.TemporaryDirectory() as folder, place(p.machine) as here, cpu_threads(p.computer.threads):
+    with tempfile.TemporaryDirectory() as folder, place(p.machine) as here:
         for kind in kinds(p, folder):
             alike = kind.make.func, kind.batch  # the study's protocol and the recipe differ in what costs no time
             try:

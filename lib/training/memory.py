@@ -8,7 +8,7 @@ that it saves (torch.autograd.graph.saved_tensors_hooks).
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -75,10 +75,10 @@ def plan(system, batch, free: int) -> Plan:
     averaged = _bytes(system.model.state_dict().values()) if system.recipe.ema else 0
     fixed = weights + averaged + (1 + STATES[system.recipe.optimizer]) * learning
     an_image = -(-_saved(system, few) // size(few))
-    parts = 1
-    while SLACK * (fixed + an_image * math.ceil(count / parts)) > free and math.ceil(count / parts) > PROBE:
-        parts *= 2
-    return Plan(fixed, an_image, count, free, parts)
+    found = Plan(fixed, an_image, count, free, 1)
+    while found.needed() > free and math.ceil(count / found.parts) > PROBE:
+        found = replace(found, parts=2 * found.parts)
+    return found
 
 
 def _bytes(tensors: Iterator[torch.Tensor]) -> int:
