@@ -4,7 +4,6 @@ One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholder
 quotes and the run does not have ends the build with the name of what is missing.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ import pypandoc
 import typst
 
 from lib import provenance
-from lib.base import ROOT, UserError, figures_dir, reports_dir, write_atomically
+from lib.base import ROOT, UserError, reports_dir, write_atomically
 from lib.output import notebook, style
-from workflow import claim_tables, claims, drawing, failures, record, values
+from workflow import claim_tables, claims, drawing, record, steps, values
 from workflow.page.build import answering, landmark
 from workflow.text.render import fill
 from workflow.text.source import Source
@@ -160,13 +159,7 @@ def _abstract(markdown: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True, help="name of the run, as in reports/<run>")
-    run = parser.parse_args().run
-    with failures.told(run, "article"):
-        build(run)
-    folder, figures = reports_dir(run).relative_to(ROOT), figures_dir(run).relative_to(ROOT)
-    print(f"[article] {folder}/paper.html, {folder}/paper.pdf, {figures}/fig_workflow", flush=True)
+    record.ending(__doc__, "article", build, steps.article_outputs)
 
 
 if __name__ == "__main__":

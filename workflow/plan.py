@@ -13,7 +13,7 @@ from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import steps, values
 from workflow.page import files as page_files  # not .build, which imports Pandas and Matplotlib
-from workflow.record import fingerprint, read_step, step_path
+from workflow.record import ending_sums, fingerprint, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
 PROFILES = ROOT / "notebooks" / "profiles"
@@ -135,9 +135,11 @@ def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:
     """
     if waits := [f"needs {notebook}" for notebook, reasons in stale.items() if reasons]:
         return waits
-    files = [ROOT / file for file in steps.ending_outputs(run)]
-    if lost := [reason for file in files if (reason := _flaw(file))]:
+    sums = ending_sums(run)
+    names = steps.ending_outputs(run)
+    if lost := [reason for name in names if (reason := _flaw(ROOT / name, sums.get(name, "")))]:
         return lost
+    files = [ROOT / name for name in names]
     newest = max(map(_time, (*article_sources(), *(step_path(run, notebook) for notebook in stale))))
     return ["its sources are newer"] if min(map(_time, files)) < newest else []
 
@@ -148,7 +150,8 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
     stale = stale_reasons(run, plan)
     for notebook in (notebook for notebook, reasons in stale.items() if reasons):
         step_path(run, notebook).unlink(missing_ok=True)
-    broken = [file for file in steps.ending_outputs(run) if _flaw(ROOT / file)]
+    sums = ending_sums(run)
+    broken = [file for file in steps.ending_outputs(run) if _flaw(ROOT / file, sums.get(file, ""))]
     if ending_reasons(run, stale) and not any(stale.values()):
         broken.append(steps.record_outputs(run)[0])
     for file in broken:

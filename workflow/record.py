@@ -8,10 +8,11 @@ import hashlib
 import html
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, figures_dir, reports_dir, runs_dir, write_atomically
+from lib.base import ROOT, UserError, figures_dir, file_digest, reports_dir, runs_dir, write_atomically
 from lib.experiments.parameters import without_places
 from workflow import failures, steps, values
 
@@ -35,22 +36,57 @@ def fingerprint(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write_step(run: str, notebook: str, content: dict) -> None:
-    """Write the record of a finished step, sealed by the sum of what it says."""
+def write_sealed(path: Path, content: dict) -> None:
+    """Write a record as JSON, sealed by the sum of what it says."""
     text = json.dumps(content | {"seal": fingerprint(content)}, indent=1, sort_keys=True)
-    write_atomically(step_path(run, notebook), text.encode())
+    write_atomically(path, text.encode())
 
 
-def read_step(run: str, notebook: str) -> dict | None:
-    """What a finished step left; None where nothing is there or something else, like a file that was cut off or in which one
-    byte has changed."""
+def read_sealed(path: Path) -> dict | None:
+    """A record; None where nothing is there or something else, like a file that was cut off or in which one byte has
+    changed."""
     try:
-        content = json.loads(step_path(run, notebook).read_bytes())
+        content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     if not isinstance(content, dict) or content.pop("seal", "") != fingerprint(content):
         return None
     return content
+
+
+def write_step(run: str, notebook: str, content: dict) -> None:
+    """Write the record of a finished step."""
+    write_sealed(step_path(run, notebook), content)
+
+
+def read_step(run: str, notebook: str) -> dict | None:
+    """What a finished step left, or None."""
+    return read_sealed(step_path(run, notebook))
+
+
+def ending_path(run: str, part: str) -> Path:
+    """The sums of what was made when all notebooks were done. Never committed."""
+    return runs_dir(run) / "ending" / f"{part}.json"
+
+
+def ending(told: str, part: str, write: Callable[[str], None], outputs: Callable[[str], list[str]]) -> None:
+    """The command of what is made when all notebooks are done: `--run NAME`; told: its description, part: its name.
+
+    Leaves the sums of what it wrote, so that another byte in it is found out (workflow.plan.ending_reasons).
+    """
+    parser = argparse.ArgumentParser(description=told)
+    parser.add_argument("--run", required=True, help="name of the run, as in reports/<run>")
+    run = parser.parse_args().run
+    with failures.told(run, part):
+        write(run)
+        write_sealed(ending_path(run, part), {file: file_digest(ROOT / file) for file in outputs(run)})
+    print(f"[{part}] {', '.join(outputs(run))}", flush=True)
+
+
+def ending_sums(run: str) -> dict[str, str]:
+    """file -> SHA-256 of what was made when all notebooks were done, as far as that is on record."""
+    records = (read_sealed(ending_path(run, part)) or {} for part in steps.ENDING)
+    return {file: digest for known in records for file, digest in known.items()}
 
 
 def planned(run: str, notebook: str) -> dict:
@@ -130,13 +166,7 @@ def index_page(run: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True, help="name of the run, as in runs/<run>")
-    run = parser.parse_args().run
-    with failures.told(run, "record"):
-        write(run)
-    where = reports_dir(run).relative_to(ROOT)
-    print(f"[record] {where}/run.json, {where}/index.html", flush=True)
+    ending(__doc__, "record", write, steps.record_outputs)
 
 
 if __name__ == "__main__":

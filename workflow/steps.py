@@ -215,6 +215,9 @@ def standards_outputs(run: str) -> list[str]:
     return [f"reports/{run}/{name}" for name in ("checklist.md", "Snakefile", "ro-crate-metadata.json")]
 
 
+ENDING = ("record", "article", "standards")  # the names of what is made when all notebooks are done
+
+
 def ending_outputs(run: str) -> list[str]:
     """What is made when all notebooks are done, in this order."""
     return [*record_outputs(run), *article_outputs(run), *standards_outputs(run)]

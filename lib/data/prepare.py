@@ -105,8 +105,10 @@ def _content_key(source: Source, size: tuple[int, int]) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the folder's arrays are all there as they were written."""
+    """Whether the folder's list and arrays are all there as they were written."""
     try:
+        if (folder / "done.sha256").read_text() != file_digest(folder / "done.json"):
+            return False
         digests = json.loads((folder / "done.json").read_text())["sha256"]
     except (OSError, ValueError, KeyError):
         return False
@@ -183,6 +185,7 @@ def _write(source: Source, size: tuple[int, int], folder: Path, workers: int, ba
             digests = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
             done = {"layers": layers, "lost": lost, "sha256": digests}
             (partial / "done.json").write_text(json.dumps(done, indent=1))
+            (partial / "done.sha256").write_text(file_digest(partial / "done.json"))
             os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

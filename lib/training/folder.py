@@ -18,6 +18,8 @@ from lib.base import UserError, file_digest, write_atomically
 from lib.training.place import wait
 
 WHOLE = ("epoch", "step")  # columns of the history that count
+CHECKPOINT = ("model.safetensors", "optimizer.pt", "state.json")
+SUMS = "SHA256SUMS"
 
 
 @dataclass
@@ -26,7 +28,8 @@ class RunFolder:
     step-NNNNNN/ in the midst of an epoch.
 
     Only the process of rank 0 writes. Everything is written under a temporary name and renamed. The configuration is
-    of JSON's types; the result counts only with the SHA-256 that was written beside it.
+    of JSON's types; the result counts only with the SHA-256 that was written beside it, a checkpoint with the sums of
+    all of its files, which `sha256sum -c` reads as well.
     """
 
     folder: Path
@@ -46,7 +49,15 @@ class RunFolder:
                 self._start_over(before)
             elif self._result().exists():
                 print(f"{self.folder.name}: model.safetensors is not as it was written; training it again", flush=True)
+            self._drop_damaged()
         wait()
+
+    def _drop_damaged(self) -> None:
+        """Remove checkpoints that are not as they were written, and say so."""
+        for path in self._whole():
+            if damaged := _damaged(path):
+                print(f"{path}: {damaged} is not as it was written; this checkpoint is left out", flush=True)
+                shutil.rmtree(path)
 
     def _start_over(self, before: dict | None) -> None:
         if before is not None:
@@ -81,6 +92,7 @@ class RunFolder:
         save_weights(model, part / "model.safetensors")
         torch.save(states, part / "optimizer.pt")
         (part / "state.json").write_text(json.dumps(progress, indent=1))
+        (part / SUMS).write_text("".join(f"{file_digest(part / name)}  {name}\n" for name in CHECKPOINT))
         shutil.rmtree(final, ignore_errors=True)
         os.replace(part, final)
         for old in self._folders():
@@ -95,9 +107,12 @@ class RunFolder:
         """All checkpoints, half-written ones as well."""
         return sorted([*self.folder.glob("epoch-*"), *self.folder.glob("step-*")])
 
+    def _whole(self) -> list[Path]:
+        return [path for path in self._folders() if path.suffix != ".part"]
+
     def resume(self, model: torch.nn.Module) -> tuple[dict, dict] | None:
         """Load the last checkpoint's weights in place; its states and progress, or None where there is none."""
-        whole = [path for path in self._folders() if path.suffix != ".part"]
+        whole = self._whole()
         if not whole:
             return None
         # Two stand there only when the program was killed between writing the one and dropping the other.
@@ -138,6 +153,17 @@ def is_whole(weights: Path) -> bool:
         return weights.with_suffix(".sha256").read_text().strip() == file_digest(weights)
     except OSError:
         return False
+
+
+def _damaged(checkpoint: Path) -> str:
+    """The first file of a checkpoint that does not have its sum, or ""."""
+    try:
+        lines = (checkpoint / SUMS).read_text().splitlines()
+    except (OSError, ValueError):
+        return SUMS
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    wrong = [name for name in CHECKPOINT if sums.get(name) != file_digest(checkpoint / name)]
+    return wrong[0] if wrong else ""
 
 
 def index_digest(index: Sequence[int]) -> str:

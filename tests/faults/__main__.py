@@ -24,8 +24,9 @@ FLIPS = (  # what one flipped byte of a file comes to; tests/faults/test_flips.p
     ("record of a step", "named as broken, the notebook runs again"),
     ("weights that ship, PyTorch's and ONNX", "refused by name, with both sums"),
     ("weights of a finished training", "trained again; refused by name where they are used"),
-    ("checkpoint of a training at work", "not detected: it has no sum of its own"),
-    ("list of the prepared images (done.json), run.json, article", "detected only where the JSON breaks"),
+    ("checkpoint of a training at work", "left out, said; the training goes on from the one before, or from the start"),
+    ("list of the prepared images (done.json)", "detected by SHA-256, prepared again, said"),
+    ("run.json, article, checklist, crate", "named by `make status`, made again"),
 )
 NOT_TRIED = (
     "power cuts and disks that lie (only empty and cut-off files, as they leave them)",

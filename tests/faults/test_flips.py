@@ -27,7 +27,7 @@ def flip(path, share: float, bit: int = 3) -> None:
 
 
 @pytest.mark.parametrize("share", PLACES)
-@pytest.mark.parametrize("layer", ["image", "alpha", "trimap-tolerant"])
+@pytest.mark.parametrize("layer", ["image.npy", "alpha.npy", "trimap-tolerant.npy", "done.json", "done.sha256"])
 def test_prepared_images_are_prepared_again(tmp_path, capsys, layer, share):
     pixels = np.random.default_rng(0)
     for folder, shape in (("image", (9, 8, 3)), ("alpha", (9, 8))):
@@ -37,7 +37,7 @@ def test_prepared_images_are_prepared_again(tmp_path, capsys, layer, share):
     before = prepare(source, 4, cache=cache, workers=1)
     wanted = [np.array(each) for each in (before.image, before.alpha, before.trimap)]
     del before  # and with it the mapped files
-    flip(next(cache.glob(f"*/{layer}.npy")), share)
+    flip(next(cache.glob(f"*/{layer}")), share)
     capsys.readouterr()
     after = prepare(source, 4, cache=cache, workers=1)
     for found, kept in zip((after.image, after.alpha, after.trimap), wanted, strict=True):
@@ -95,6 +95,32 @@ def test_values_tables_and_figures_are_made_again(run, file):
     root, planned = run
     flip(root / file, 0.5, 0)  # a 1 becomes a 0: still JSON, still a number
     assert plan.stale_reasons("r", planned) == {"02_unsupervised": [f"{file} is not as it was written"]}
+
+
+@pytest.fixture
+def ended(run, monkeypatch):
+    """The run with all that is made when its notebooks are done, as it was written."""
+    monkeypatch.setattr(plan, "article_sources", list)
+    root, planned = run
+    for part, outputs in zip(
+        steps.ENDING, (steps.record_outputs, steps.article_outputs, steps.standards_outputs), strict=True
+    ):
+        for file in outputs("r"):
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).write_text(json.dumps({"a": "1111 " * 20}))
+        record.write_sealed(record.ending_path("r", part), {file: file_digest(root / file) for file in outputs("r")})
+    return root, planned
+
+
+@pytest.mark.parametrize("file", steps.ending_outputs("r"))
+def test_the_record_the_article_and_the_crate_are_made_again(ended, file):
+    root, planned = ended
+    stale = plan.stale_reasons("r", planned)
+    assert plan.ending_reasons("r", stale) == []
+    flip(root / file, 0.5, 0)
+    assert plan.ending_reasons("r", stale) == [f"{file} is not as it was written"]
+    plan.forget_stale("r", planned)
+    assert not (root / file).exists() and not (root / "reports/r/run.json").exists()
 
 
 @pytest.mark.parametrize("bit", range(8))

@@ -4,6 +4,7 @@ import importlib
 import json
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -237,6 +238,34 @@ def test_of_two_checkpoints_the_later_counts(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
     assert "killed: going on after step 6\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "state.json", "SHA256SUMS"])
+def test_a_damaged_checkpoint_is_left_out_and_said(tmp_path, monkeypatch, capsys, name):
+    """One byte is another one: the training goes on from the checkpoint before, or else starts over, to the same end."""
+    history = fit(tmp_path / "whole")
+    kill_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "killed")
+    monkeypatch.undo()
+    file = tmp_path / "killed" / "step-000003" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    capsys.readouterr()
+    pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
+    said = capsys.readouterr().out
+    assert "is not as it was written; this checkpoint is left out" in said and "step-000003: " in said
+    assert "going on" not in said
+
+
+def test_the_sums_of_a_checkpoint_are_those_that_sha256sum_reads(tmp_path, monkeypatch):
+    kill_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "killed")
+    where = tmp_path / "killed" / "step-000003"
+    checked = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=where, capture_output=True, text=True)
+    assert checked.returncode == 0 and checked.stdout.count(": OK") == 3, checked
 
 
 # ------------------------------------------------------------------------------------------ options of a step

@@ -4,10 +4,8 @@ reports/<run>/checklist.md, filled like the article; Snakefile, a copy, so that 
 ro-crate-metadata.json.
 """
 
-import argparse
-
 from lib.base import ROOT, UserError, reports_dir, write_atomically
-from workflow import failures, steps
+from workflow import record, steps
 from workflow.article import typed_numbers
 from workflow.standards import crate
 from workflow.text.render import render
@@ -29,12 +27,7 @@ def write(run: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True, help="name of the run, as in reports/<run>")
-    run = parser.parse_args().run
-    with failures.told(run, "standards"):
-        write(run)
-    print(f"[standards] {', '.join(steps.standards_outputs(run))}", flush=True)
+    record.ending(__doc__, "standards", write, steps.standards_outputs)
 
 
 if __name__ == "__main__":
