@@ -7,7 +7,7 @@ import shlex
 
 from lib.base import UserError
 from lib.experiments.parameters import PATHS
-from workflow.plan import parse_setting
+from lib.experiments.profiles import parse_setting
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -1,58 +1,22 @@
 """What each step of the paper depends on: parameters, and the fingerprints that decide whether it is stale."""
 
-import difflib
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError, file_digest
 from lib.data.folder import Folder
 from lib.data.open import open_source
-from lib.experiments import parameters
+from lib.experiments import parameters, profiles
 from workflow import steps, values
 from workflow.page import files as page_files  # not .build, which imports Pandas and Matplotlib
 from workflow.record import ending_sums, fingerprint, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
-PROFILES = ROOT / "notebooks" / "profiles"
 RUNNERS = ("workflow/execute.py", "workflow/pages.py")  # what executes a notebook and makes its page
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders of pictures
-
-
-def read_profile(name: str) -> dict:
-    """The tables of notebooks/profiles/<name>.toml; UserError for a file that is no TOML or holds something else, and for
-    another name one that lists the known ones."""
-    known = sorted(path.stem for path in PROFILES.glob("*.toml"))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {close[0]}?" if close else "choose one of them."
-        raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
-    try:
-        profile = tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
-    for table, content in profile.items():
-        if table not in ("parameters", *NOTEBOOKS) or not isinstance(content, dict):
-            found = table if isinstance(content, dict) else f"{table} = {content!r}"
-            raise UserError(
-                f"notebooks/profiles/{name}.toml: expected the table [parameters], and tables of notebooks' names, found "
-                f"{' '.join(found.split())}; correct it."
-            )
-    return profile
-
-
-def parse_setting(text: str) -> tuple[str, object]:
-    """ "name=value" -> (name, value), the value read as TOML where it is TOML, otherwise as a plain word."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f'SET: expected name=value, found {text!r}; write for example SET="epochs=20".')
-    try:
-        return name.strip(), tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value.strip()
 
 
 def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
@@ -61,7 +25,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     A notebook gets the parameters that it declares: the defaults, or else from the profile, from the profile's table of
     its own name, from `overrides`. UserError for an unknown profile or parameter, a value out of range, missing files.
     """
-    profile = read_profile(profile_name)
+    profile = profiles.read(profile_name)
     common = parameters.defaults() | profile.get("parameters", {})
     shared = common | overrides
     for table in (shared, *(profile.get(notebook, {}) for notebook in NOTEBOOKS)):

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import time
-import tomllib
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,18 +18,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.base import ROOT, UserError, cache_dir
+from lib.base import cache_dir
 from lib.data.open import open_source
 from lib.data.prepare import prepare
 from lib.device import resolve_device
-from lib.experiments import fullsize, parameters, thumbnail
+from lib.experiments import fullsize, parameters, profiles, thumbnail
 from lib.experiments.parameters import Parameters
 from lib.training import loop, memory
 from lib.training.dim import DimTraining
 from lib.training.place import Place, place
 from lib.training.thumbnail import Thumbnail
 
-PROFILES = ROOT / "notebooks" / "profiles"
 SECONDS, STEPS = 10.0, 10  # of each kind at most, after the steps that warm up
 FEW = 2  # crops of a step at full size on a CPU, which would take minutes for a whole batch; then as many times as long
 SCORES = 8  # bytes a pixel that a prepared set keeps: image, alpha, trimap and what belongs to them
@@ -50,19 +48,7 @@ class Kind:
 
 def read(profile: str, settings: list[str]) -> Parameters:
     """The parameters of a profile, and `name=value` on top of them. UserError for an unknown profile or name."""
-    path = PROFILES / f"{profile}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in PROFILES.glob("*.toml")))
-        raise UserError(f"profile: expected one of {known}, found {profile!r}; choose one of them.")
-    given = tomllib.loads(path.read_text()).get("parameters", {})
-    for text in settings:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"{text}: expected name=value, found no '='; write for example images=1000.")
-        try:
-            given[name] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
-            given[name] = value
+    given = profiles.read(profile).get("parameters", {}) | dict(map(profiles.parse_setting, settings))
     return parameters.check(parameters.defaults() | given)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from lib.base import ROOT, UserError
 from lib.device import Machine
-from lib.experiments import parameters
-from workflow.plan import PROFILES, make_plan, parse_setting, read_profile
+from lib.experiments import parameters, profiles
+from workflow.plan import make_plan
 
 
 def test_known_values_pass_and_whole_numbers_become_floats():
@@ -41,22 +41,22 @@ def test_others_are_refused_by_name(name, value, said):
 
 
 def test_every_profile_holds_only_known_values():
-    for path in PROFILES.glob("*.toml"):
+    for path in profiles.PROFILES.glob("*.toml"):
         for name, value in tomllib.loads(path.read_text())["parameters"].items():
             assert parameters.check_one(name, value) == value
 
 
 def test_unknown_profile_lists_the_known_ones():
     with pytest.raises(UserError, match="gpu, long, paper, quick, smoke.*did you mean quick"):
-        read_profile("quikc")
+        profiles.read("quikc")
 
 
 def test_settings_are_read_as_toml_and_else_as_words():
-    assert parse_setting("epochs=20") == ("epochs", 20)
-    assert parse_setting("lr=1e-3") == ("lr", 0.001)
-    assert parse_setting("encoder_weights=/a/b.safetensors") == ("encoder_weights", "/a/b.safetensors")
+    assert profiles.parse_setting("epochs=20") == ("epochs", 20)
+    assert profiles.parse_setting("lr=1e-3") == ("lr", 0.001)
+    assert profiles.parse_setting("encoder_weights=/a/b.safetensors") == ("encoder_weights", "/a/b.safetensors")
     with pytest.raises(UserError, match="name=value"):
-        parse_setting("epochs")
+        profiles.parse_setting("epochs")
 
 
 def test_plan_gives_each_notebook_only_what_it_declares():

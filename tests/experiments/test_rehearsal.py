@@ -75,7 +75,7 @@ def test_out_of_memory_names_the_training(monkeypatch, capsys):
     ("arguments", "said"),
     [
         (["quikc"], "profile: expected one of gpu, .*found 'quikc'"),
-        (["smoke", "images"], "images: expected name=value"),
+        (["smoke", "images"], "SET: expected name=value"),
         (["smoke", "imagse=3"], "did you mean images?"),
     ],
 )

@@ -25,7 +25,7 @@ from PIL import Image
 from lib.base import ROOT, UserError
 from lib.cutout import network, pictures
 from lib.data import decode, photos
-from lib.experiments import parameters
+from lib.experiments import parameters, profiles
 from workflow import claims, plan, record, values
 
 BATCH = 200  # examples between two looks at the clock
@@ -185,8 +185,8 @@ def manifest(content: bytes) -> None:
 
 def profile(content: bytes) -> None:
     put(content, "quick.toml")
-    with mock.patch.object(plan, "PROFILES", FOLDER):
-        found = clear(lambda: plan.read_profile("quick"))
+    with mock.patch.object(profiles, "PROFILES", FOLDER):
+        found = clear(lambda: profiles.read("quick"))
     if found is not None:
         tables = {"parameters", *plan.NOTEBOOKS}
         assert set(found) <= tables and all(isinstance(table, dict) for table in found.values())
@@ -211,7 +211,7 @@ def parameter(given: tuple[str, object]) -> None:
 
 
 def setting(text: str) -> None:
-    found = clear(lambda: plan.parse_setting(text))
+    found = clear(lambda: profiles.parse_setting(text))
     assert found is None or "=" in text
 
 

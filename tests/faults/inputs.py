@@ -14,8 +14,9 @@ from PIL import Image
 from lib.base import UserError
 from lib.data import decode
 from lib.data.folder import Folder
+from lib.experiments import profiles
 from lib.experiments.parameters import check_one
-from workflow import claims, plan
+from workflow import claims
 
 CLEAR, TRACEBACK, WRONG = "clear sentence", "traceback", "silently wrong"
 Case = tuple[str, str, Callable[[Path], object]]  # kind, name, what is tried in a folder of its own
@@ -147,11 +148,11 @@ def _parameters() -> Iterator[Case]:
     ):  # fmt: skip
         yield "parameter", f"{name}={str(value)[:20]!r}", lambda folder, name=name, value=value: check_one(name, value)
     for text in ("epochs", "", "epochs 3"):
-        yield "parameter", f"SET {text!r}", lambda folder, text=text: plan.parse_setting(text)
+        yield "parameter", f"SET {text!r}", lambda folder, text=text: profiles.parse_setting(text)
 
 
 def _texts() -> Iterator[Case]:
-    yield "profile", "unknown", lambda folder: plan.read_profile("quikc")
+    yield "profile", "unknown", lambda folder: profiles.read("quikc")
     for name, text in (
         ("no TOML", b"[parameters"),
         ("not UTF-8", b"run = 'caf\xe9'"),
@@ -160,7 +161,7 @@ def _texts() -> Iterator[Case]:
         ("a table of no notebook", b"[parameter]\nepochs = 3"),
     ):
         yield "profile", name, lambda folder, text=text: _profile(_put(folder / "quick.toml", text))
-    yield "profile", "a path", lambda folder: plan.read_profile("../profiles/quick")
+    yield "profile", "a path", lambda folder: profiles.read("../profiles/quick")
     for name, text in {
         "no YAML": b"- {id: a",
         "a word": b"word",
@@ -180,8 +181,8 @@ def _texts() -> Iterator[Case]:
 
 
 def _profile(path: Path) -> object:
-    with mock.patch.object(plan, "PROFILES", path.parent):
-        return plan.read_profile(path.stem)
+    with mock.patch.object(profiles, "PROFILES", path.parent):
+        return profiles.read(path.stem)
 
 
 def _weights() -> Iterator[Case]:

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from lib.base import ROOT
+from lib.experiments import profiles
 from lib.experiments.parameters import check_one, defaults
-from workflow.plan import PROFILES, read_profile
 from workflow.steps import NOTEBOOKS
 
 CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
@@ -56,7 +56,7 @@ def test_cells_are_short_and_only_checked_ones_keep_outputs(name):
 def test_run_by_hand_it_overwrites_no_published_run(name):
     parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
     assert 'run = "by-hand"' in source(parameters)
-    assert "by-hand" not in {path.stem for path in PROFILES.glob("*.toml")} | {
+    assert "by-hand" not in {path.stem for path in profiles.PROFILES.glob("*.toml")} | {
         path.name for path in (ROOT / "reports").iterdir()
     }
 
@@ -66,7 +66,7 @@ def test_defaults_are_those_of_the_quick_profile(name):
     parameters = next(cell for cell in code(name) if "parameters" in cell["metadata"].get("tags", []))
     tree = ast.parse(source(parameters))
     found = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}
-    quick = defaults() | read_profile("quick").get("parameters", {})
+    quick = defaults() | profiles.read("quick").get("parameters", {})
     assert found == {key: quick[key] for key in found}
     for key, value in found.items():
         assert check_one(key, value) == value
