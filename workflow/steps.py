@@ -33,9 +33,9 @@ def _weights(*names: str) -> tuple[str, ...]:
     )
 
 
-# Sweeps with results, by their names: a figure and a table each. All but the one that has a figure of its own.
+# Sweeps with results, by their names: a figure and a table each, but for those that share the figure of the scale.
 SWEPT = tuple(file.stem for file in sorted(reports_dir("sweeps").glob("*.csv")))
-OF_SWEEPS = tuple(f"sweep_{name}" for name in SWEPT if name != "scale")
+OF_SWEEPS = tuple(f"sweep_{name}" for name in SWEPT if name not in ("scale", "full_width"))
 
 STEPS = {
     "01_data": Step(
