@@ -535,6 +535,18 @@ def test_page_fits_its_window_and_axe_finds_nothing(opened, width, dark):
     assert axe.findings(opened, source) == []
 
 
+def test_on_a_phone_a_chart_keeps_a_readable_size_and_its_marker(opened):
+    """Nine points of a figure seven inches wide are nine pixels at 34rem; the page itself doesn't scroll sideways."""
+    opened.look(390, 800)
+    width, box, page = opened.run(
+        "[document.querySelector('#fig_steps img').getBoundingClientRect().width, "
+        "document.querySelector('#fig_steps .chart').clientWidth, document.documentElement.scrollWidth]"
+    )
+    assert width >= 540 and box < 390 and page <= 390
+    assert opened.run("document.querySelector('#fig_steps .stage').clientWidth") == pytest.approx(width, abs=1)
+    assert opened.run("document.querySelector('#fig_pictures img').getBoundingClientRect().width") < 390
+
+
 def test_axe_does_find_what_is_wrong(opened):
     try:
         source = axe.script()

@@ -11,6 +11,9 @@ from workflow.text.source import Source
 # The page forbids itself every connection.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
+# A drawing with words in it, by its alternative text (workflow.text.alternative); pictures are of any size.
+CHART = re.compile(r'(<img[^>]*? alt="(?:Chart|The network|The steps)[^>]*>)')
+
 
 def answering(page: str, source: Source) -> str:
     """The page (HTML) with the data of its numbers, claims, figures and of all cells, and the scripts, at its end."""
@@ -41,7 +44,9 @@ def cells(folder: Path = ROOT / "notebooks") -> list[list[str]]:
 
 
 def landmark(page: str) -> str:
-    """The page with its content inside <main>, which who listens to a page can jump to."""
+    """The page with its content inside <main>, which who listens to a page can jump to; and each chart in a box of its own,
+    which scrolls on a phone, where the chart's words would else be too small to read."""
+    page = CHART.sub(r'<div class="chart" tabindex="0" role="group" aria-label="Drawing">\1</div>', page)
     return re.sub(r"<body>(.*)</body>", r"<body>\n<main>\1</main>\n</body>", page, count=1, flags=re.S)
 
 
