@@ -27,6 +27,7 @@ from lib.data.prepare import Prepared, prepare
 from lib.data.splits import group_split, random_split
 from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
+from lib.experiments import published
 from lib.training import variants
 from lib.training.variants import VariantRecipe
 
@@ -153,6 +154,41 @@ def summary(found: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
             row |= {name: part[name].mean(), f"{name} least": part[name].min(), f"{name} largest": part[name].max()}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def beside_study(found: pd.DataFrame) -> pd.DataFrame:
+    """What trainings of the study's protocol end with, beside what the study printed: a row each, the trimap as alpha last.
+
+    found: results with a column `kind`, the network in words. Columns: network, training images, steps, seeds, then means over
+    seeds of train all, test all, test unknown, test pasted; missing where the study says nothing.
+    """
+    rows = [
+        {
+            "network": f"study: {name}",
+            "training images": published.TRAIN_IMAGES,
+            "steps": published.STEPS,
+            "seeds": 1,
+            "train all": loss["train"],
+            "test all": loss["test"],
+        }
+        for name, loss in published.LOSS.items()
+    ]
+    for kind, part in last(found, ["kind"]).groupby("kind", sort=False):
+        means = {
+            name.replace("_", " "): part[name].mean()
+            for name in ("train_all", "test_all", "test_unknown", "test_pasted")
+        }
+        counts = {
+            "training images": int(part.training_images.iloc[0]),
+            "steps": int(part.steps.max()),
+            "seeds": len(part),
+        }
+        rows.append({"network": kind} | counts | means)
+    whole, unknown = (float(found[name].iloc[0]) for name in CONTROL)
+    rows.append(
+        {"network": "control: trimap as alpha", "test all": whole, "test unknown": unknown, "test pasted": whole}
+    )
+    return pd.DataFrame(rows).astype({"training images": "Int64", "steps": "Int64", "seeds": "Int64"})
 
 
 def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:

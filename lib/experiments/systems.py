@@ -67,7 +67,7 @@ def stills(nets: Mapping[str, nn.Module], solvers: bool = True) -> dict[str, Sti
     methods: dict[str, Still] = {
         "control: mean alpha (nothing)": lambda sample, _: (mean_alpha(sample.alpha.shape), None),
         "control: trimap, 0.5 where unknown (trimap)": lambda _, trimap: (baselines.trimap_as_alpha(trimap), None),
-        "control: |picture - plate| > threshold (plate)": lambda sample, _: (differs(sample), None),
+        "control: picture minus plate > threshold (plate)": lambda sample, _: (differs(sample), None),
         "portrait network (nothing)": lambda sample, _: (found_in(nets["portrait"], sample.image), None),
         "Background Matting V2, small (plate)": lambda sample, trimap: with_plate(nets["background"])(sample, trimap),
         "Robust Video Matting, small (one frame)": lambda sample, _: first_frame(nets["video"], sample.image),

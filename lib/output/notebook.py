@@ -72,9 +72,9 @@ def _display_table(rounded: pd.DataFrame, caption: str) -> None:
 
 
 def _rounded(value, digits: int) -> str:
-    if isinstance(value, bool) or not isinstance(value, float):
-        return "" if value is None else str(value)
-    return "" if pd.isna(value) else f"{value:.{digits}f}"
+    if pd.isna(value):
+        return ""
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def _latex_text(text: str) -> str:

@@ -258,6 +258,12 @@ def test_the_papers_own_text_types_no_result():
     assert article.typed_numbers(article.SOURCE.read_text()) == []
 
 
+def test_every_figure_and_table_of_the_text_is_cited_in_it():
+    text = article.SOURCE.read_text()
+    placed = re.findall(r"\{\{ (?:figure|table)\('(\w+)'", text)
+    assert len(placed) > 20 and not set(placed) - set(re.findall(r"\bref\('(\w+)'", text))
+
+
 def test_pdf_is_the_same_bytes_twice_and_html_holds_everything(run, monkeypatch):
     markdown = filled(
         run, "---\ntitle: T\nsubtitle: S\n---\n\n# A\n\nAs @xu2017 say, $\\alpha_p$.\n\n{{ table('tab02_results') }}"
