@@ -99,7 +99,7 @@ def paired_differences(groups: pd.DataFrame) -> Figure:
     axis.spines["left"].set_visible(False)
     axis.set_xlabel(
         "difference of the mean absolute error (negative: augmentation helps)\n"
-        "grey: a test image; blue: a seed; orange: mean and 95 % interval"
+        "points: test images; ticks: seeds; diamonds: means with 95 % intervals"
     )
     return figure
 

@@ -8,8 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lib.experiments import sweeps
-from lib.output.plot_systems import MARKERS
-from lib.output.style import COLOURS, FAINT, GUIDE, WIDTH
+from lib.output.style import COLOURS, FAINT, GUIDE, MARKERS, WIDTH
 
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
 
@@ -74,7 +73,8 @@ def against_steps(found: pd.DataFrame, name: str, labels: dict) -> Figure:
             mean = tested.mean()
             axis.fill_between(mean.index, tested.min(), tested.max(), color=colour, alpha=0.2, linewidth=0)
             axis.plot(mean.index, mean, color=colour, marker=marker, markersize=4, label=f"{own}, test")
-            axis.plot(trained.index, trained, color=colour, linestyle=":", label=f"{own}, training")
+            hollow = {"marker": marker, "markersize": 3, "markerfacecolor": "none"}
+            axis.plot(trained.index, trained, color=colour, linestyle=":", label=f"{own}, training", **hollow)
         axis.axhline(float(found[f"control_{region}"].iloc[0]), label="trimap as alpha", **GUIDE)
         axis.set(xscale="log", xlabel="steps of the optimiser", title=label)
         axis.set_ylim(bottom=0)

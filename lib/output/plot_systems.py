@@ -11,9 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 
 from lib.base import figures_dir, write_atomically
-from lib.output.style import COLOURS, FAINT, WIDTH
-
-MARKERS = "osD^v"
+from lib.output.style import COLOURS, FAINT, MARKERS, WIDTH
 
 
 def dots(summaries: Mapping[str, pd.DataFrame], measure: str, label: str, methods: Sequence[str]) -> Figure:

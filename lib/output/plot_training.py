@@ -7,7 +7,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from lib.output.gallery import gallery
-from lib.output.style import AS_PLACED, COLOURS, FAINT, GUIDE, LOOKS, PARTS, SMALL, VERMILION, WIDTH
+from lib.output.style import AS_PLACED, COLOURS, FAINT, GUIDE, LOOKS, MARKERS, PARTS, SMALL, VERMILION, WIDTH
 
 INPUT_CHANNELS = 4  # red, green, blue, trimap
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
@@ -167,19 +167,20 @@ def stage_losses(history: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
     titles = {"train_alpha": "alpha-prediction loss, training crops", "test_mse": "MSE, whole test images"}
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
-        for colour, arm in zip(COLOURS, history.arm.unique(), strict=False):
-            _steps(axis, history[history.arm == arm], column, colour, "with augmentation" if arm == "da" else "without")
+        for colour, marker, arm in zip(COLOURS, MARKERS, history.arm.unique(), strict=False):
+            looks = {"color": colour, "marker": marker}
+            _steps(axis, history[history.arm == arm], column, looks, "with augmentation" if arm == "da" else "without")
         axis.set(title=title, xlabel="epoch", ylim=(0, None))
     axes[0].legend(loc="lower left")
     return figure
 
 
-def _steps(axis: plt.Axes, history: pd.DataFrame, column: str, colour: str, name: str) -> None:
+def _steps(axis: plt.Axes, history: pd.DataFrame, column: str, looks: dict, name: str) -> None:
     """The steps that lead to both stages as one line; stage 1 trained as long dotted beside it."""
     means, before = history.groupby(["step", "epoch"])[column].mean(), 0
     for step in STEPS:
         one = means[step]
-        axis.plot(before + one.index, one, color=colour, marker="o", markersize=3, label=name if not before else None)
+        axis.plot(before + one.index, one, markersize=4, **looks, label=name if not before else None)
         before += len(one)
         axis.axvline(before + 0.5, color=FAINT, linewidth=0.8)
     if "longer" in history.step.values:
@@ -187,11 +188,10 @@ def _steps(axis: plt.Axes, history: pd.DataFrame, column: str, colour: str, name
         axis.plot(
             start + means["longer"].index,
             means["longer"],
-            color=colour,
             linestyle=":",
-            marker="o",
-            markersize=2,
+            markersize=3,
             label="stage 1 trained on",
+            **looks,
         )
 
 

@@ -9,6 +9,7 @@ DPI = 200  # of saved figures: so many of their pixels lie on an inch
 SMALL = 8  # points: the smallest text of a figure, that of all labels in it
 # Okabe and Ito's palette, told apart by readers with any colour vision; black and grey are for references.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+MARKERS = "osD^v"  # of lines beside one another, in the order of COLOURS
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, YELLOW = COLOURS
 # Variants and methods: with the markers, they are told apart in black and white, too.
 LOOKS = {
