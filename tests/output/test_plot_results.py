@@ -257,7 +257,7 @@ def test_losses_of_the_steps_follow_one_another():
         for seed in (0, 1)
     ]
     figure = plot_training.stage_losses(pd.DataFrame(rows))
-    lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    lines = [line for line in figure.axes[0].lines if line.get_marker() in "os"]
     at = [line.get_xdata().tolist() for line in lines]
     assert at == [[1, 2, 3, 4], [5], [6, 7], [5, 6, 7], [1, 2, 3, 4], [5], [6, 7]]
     np.testing.assert_allclose(lines[0].get_ydata(), np.arange(1, 5) + 0.5)
