@@ -191,6 +191,20 @@ def beside_study(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"training images": "Int64", "steps": "Int64", "seeds": "Int64"})
 
 
+def ending(found: pd.DataFrame, epochs: int) -> dict[str, float]:
+    """What trainings of one setting end with, means over seeds: steps, the errors by their columns' names, gap (test minus
+    training error over all pixels), and last_epoch: what the last of the epochs changed in the test error over unknown ones.
+    """
+    means = found.groupby("steps")[list(TOLD)].mean()
+    end, before = means.iloc[-1], means.loc[means.index[-1] * (epochs - 1) // epochs]
+    return {
+        "steps": int(means.index[-1]),
+        **end.to_dict(),
+        "gap": end.test_all - end.train_all,
+        "last_epoch": end.test_unknown - before.test_unknown,
+    }
+
+
 def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:
     """Where any training comes nearest to a pair of losses, for every region that each of the two may have been taken over.
 

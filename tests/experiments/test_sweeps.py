@@ -100,3 +100,38 @@ def test_the_nearest_to_a_pair_is_found_over_every_reading():
         and table.loc[("all", "unknown"), "setting"] == "lr 0.2"
     )
     assert table.loc[("all", "all"), "distance"] == pytest.approx(0.15) and (table.sweep == "a").all()
+
+
+def curve(kind: str, train: list[float], test: list[float]) -> pd.DataFrame:
+    """A training of five steps an epoch, tested at their ends."""
+    found = pd.DataFrame(
+        {"steps": [5 * (1 + epoch) for epoch in range(len(test))], "train_all": train, "test_all": test}
+    )
+    found = found.assign(kind=kind, seed=0, training_images=80, control_all=0.1, control_unknown=0.4)
+    return found.assign(
+        train_unknown=2 * found.train_all, test_unknown=3 * found.test_all, test_pasted=found.test_all / 2
+    )
+
+
+def test_what_a_training_ends_with():
+    end = sweeps.ending(curve("a", [0.3, 0.2, 0.1], [0.4, 0.3, 0.25]), 3)
+    assert end["steps"] == 15 and end["test_all"] == 0.25 and end["train_unknown"] == 0.2
+    assert end["gap"] == pytest.approx(0.15) and end["last_epoch"] == pytest.approx(3 * (0.25 - 0.3))
+
+
+def test_trainings_stand_beside_what_the_study_printed():
+    found = pd.concat(
+        [curve("wide", [0.3, 0.2], [0.4, 0.3]), curve("narrow", [0.3, 0.25], [0.4, 0.35])], ignore_index=True
+    )
+    table = sweeps.beside_study(found).set_index("network")
+    assert list(table.index) == [
+        "study: VGG-16",
+        "study: VGG-16 (with DA)",
+        "wide",
+        "narrow",
+        "control: trimap as alpha",
+    ]
+    assert table.loc["study: VGG-16", ["train all", "test all"]].tolist() == [0.169581, 0.301838]
+    assert table.loc["narrow", ["training images", "steps", "seeds"]].tolist() == [80, 10, 1]
+    assert table.loc["wide", ["train all", "test all", "test pasted"]].tolist() == [0.2, 0.3, 0.15]
+    assert table.loc["control: trimap as alpha", ["test all", "test unknown"]].tolist() == [0.1, 0.4]
