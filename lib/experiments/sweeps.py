@@ -205,6 +205,15 @@ def ending(found: pd.DataFrame, epochs: int) -> dict[str, float]:
     }
 
 
+def in_words(setting: dict[str, object]) -> str:
+    """The varied names' values as a reader says them: "lr 0.01, with skips"."""
+    said = {True: "with {}", False: "without {}"}
+    return ", ".join(
+        (said[bool(value)] if isinstance(value, bool | np.bool_) else "{} " + str(value)).format(name.replace("_", " "))
+        for name, value in setting.items()
+    )
+
+
 def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:
     """Where any training comes nearest to a pair of losses, for every region that each of the two may have been taken over.
 
@@ -218,7 +227,7 @@ def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train
             distance = np.hypot(found[f"train_{over}"] - train, found[f"test_{tested}"] - test)
             row = found.loc[distance.idxmin()]
             if closest is None or distance.min() < closest["distance"]:
-                words = ", ".join(f"{key.replace('_', ' ')} {row[key]}" for key in vary[name])
+                words = in_words({key: row[key] for key in vary[name]})
                 closest = {
                     "training loss over": over,
                     "test loss over": tested,

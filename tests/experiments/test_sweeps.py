@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -135,3 +136,10 @@ def test_trainings_stand_beside_what_the_study_printed():
     assert table.loc["narrow", ["training images", "steps", "seeds"]].tolist() == [80, 10, 1]
     assert table.loc["wide", ["train all", "test all", "test pasted"]].tolist() == [0.2, 0.3, 0.15]
     assert table.loc["control: trimap as alpha", ["test all", "test unknown"]].tolist() == [0.1, 0.4]
+
+
+def test_settings_in_words():
+    assert (
+        sweeps.in_words({"lr": 0.01, "batch_norm": False, "skips": np.True_})
+        == "lr 0.01, without batch norm, with skips"
+    )
