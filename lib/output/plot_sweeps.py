@@ -65,7 +65,7 @@ def _word(value) -> str:
 def against_steps(found: pd.DataFrame, name: str, labels: dict) -> Figure:
     """Test error against steps, one panel a region, one line a value of the varied `name` (value -> label): means over
     seeds, bands from the least to the largest; faint, the training loss. Dashed: the trimap as alpha."""
-    figure, axes = plt.subplots(1, len(REGIONS), figsize=(WIDTH, 2.9), squeeze=False)
+    figure, axes = plt.subplots(1, len(REGIONS), figsize=(WIDTH, 2.6 + 0.14 * len(labels)), squeeze=False)
     for axis, (region, label) in zip(axes[0], REGIONS.items(), strict=True):
         for (value, own), colour, marker in zip(labels.items(), COLOURS, MARKERS, strict=False):
             by_step = found[found[name] == value].groupby("steps")
@@ -80,5 +80,5 @@ def against_steps(found: pd.DataFrame, name: str, labels: dict) -> Figure:
         axis.set_ylim(bottom=0)
         axis.grid(color=FAINT, linewidth=0.6)
     axes[0][0].set_ylabel("mean |alpha error|")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -143,3 +143,12 @@ def test_settings_in_words():
         sweeps.in_words({"lr": 0.01, "batch_norm": False, "skips": np.True_})
         == "lr 0.01, without batch norm, with skips"
     )
+
+
+def test_the_legend_of_three_trainings_lies_within_the_figure():
+    words = ("a quarter as wide", "a quarter as wide, augmented", "as wide as VGG-16")
+    found = pd.concat([curve(kind, [0.3, 0.2], [0.4, 0.3]) for kind in words], ignore_index=True)
+    figure = plot_sweeps.against_steps(found, "kind", {kind: kind for kind in words})
+    figure.canvas.draw()
+    box, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0

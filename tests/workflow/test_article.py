@@ -11,6 +11,7 @@ from lib.base import ROOT, UserError
 from lib.output import values
 from workflow import article, claim_tables, drawing, pages, values as kept
 from workflow.steps import NOTEBOOKS
+from workflow.text import cells
 from workflow.text.render import PLACEHOLDERS, fill
 from workflow.text.source import Source
 
@@ -327,3 +328,11 @@ def test_notebook_pages_list_their_headings():
     page = pages.with_contents(body)
     assert '<a href="#The-data">The data</a>' in page and '<a href="#Loss">Loss &amp; more</a>' in page
     assert page.index("<nav") < page.index("<main>") and 'href="paper.html"' in page
+
+
+def test_counts_with_an_empty_cell_stay_whole_and_errors_keep_their_digits():
+    frame = pd.DataFrame({"steps": [4440.0, None], "seeds": [1.0, None], "error": [1.0, 0.25], "none": [0.0, 0.0]})
+    shown = cells.compact(frame, 3)
+    assert shown.to_dict("list") == {
+        "steps": ["4440", ""], "seeds": ["1", ""], "error": ["1.000", "0.250"], "none": ["0.000", "0.000"]
+    }  # fmt: skip

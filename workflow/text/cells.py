@@ -13,7 +13,8 @@ def compact(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
         base = re.sub(r" (sd|low|high)$", "", column)
         if base != column and base in frame.columns:
             continue
-        cells = [_cell(value, digits) for value in frame[column]]
+        counts = _are_counts(frame[column])
+        cells = [_cell(value, 0 if counts else digits) for value in frame[column]]
         if f"{column} sd" in frame.columns:
             cells = [
                 f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
@@ -40,6 +41,12 @@ def _fold_plain_interval(frame: pd.DataFrame) -> pd.DataFrame:
         for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)
     ]
     return frame.drop(columns=["low", "high"])
+
+
+def _are_counts(column: pd.Series) -> bool:
+    """Whether all numbers of a column are whole, which CSV with an empty cell gives as floats."""
+    known = column.dropna()
+    return pd.api.types.is_float_dtype(column) and (known % 1 == 0).all() and (known >= 1).all()
 
 
 def _cell(value, digits: int) -> str:
