@@ -207,11 +207,13 @@ def ending(found: pd.DataFrame, epochs: int) -> dict[str, float]:
 
 def in_words(setting: dict[str, object]) -> str:
     """The varied names' values as a reader says them: "lr 0.01, with skips"."""
-    said = {True: "with {}", False: "without {}"}
-    return ", ".join(
-        (said[bool(value)] if isinstance(value, bool | np.bool_) else "{} " + str(value)).format(name.replace("_", " "))
-        for name, value in setting.items()
-    )
+    return ", ".join(_in_words(name.replace("_", " "), value) for name, value in setting.items())
+
+
+def _in_words(name: str, value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return f"with {name}" if value else f"without {name}"
+    return f"{name} {value:g}" if isinstance(value, int | float | np.number) else f"{name} {value}"
 
 
 def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:

@@ -139,10 +139,8 @@ def test_trainings_stand_beside_what_the_study_printed():
 
 
 def test_settings_in_words():
-    assert (
-        sweeps.in_words({"lr": 0.01, "batch_norm": False, "skips": np.True_})
-        == "lr 0.01, without batch norm, with skips"
-    )
+    said = sweeps.in_words({"lr": 0.01, "batch_norm": False, "skips": np.True_, "width": 16.0, "unpooling": "places"})
+    assert said == "lr 0.01, without batch norm, with skips, width 16, unpooling places"
 
 
 def test_the_legend_of_three_trainings_lies_within_the_figure():
