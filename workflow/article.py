@@ -14,7 +14,7 @@ import typst
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
 from lib.output import notebook, style
-from workflow import claim_tables, claims, drawing, record, steps, values
+from workflow import claim_tables, claims, drawing, record, values
 from workflow.page.build import answering, landmark
 from workflow.text.render import fill
 from workflow.text.source import Source
@@ -159,7 +159,7 @@ def _abstract(markdown: str) -> str:
 
 
 def main() -> None:
-    record.ending(__doc__, "article", build, steps.article_outputs)
+    record.ending(__doc__, "article", build)
 
 
 if __name__ == "__main__":

@@ -99,11 +99,9 @@ def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:
     """
     if waits := [f"needs {notebook}" for notebook, reasons in stale.items() if reasons]:
         return waits
-    sums = ending_sums(run)
-    names = steps.ending_outputs(run)
-    if lost := [reason for name in names if (reason := _flaw(ROOT / name, sums.get(name, "")))]:
-        return lost
-    files = [ROOT / name for name in names]
+    if lost := _ending_flaws(run):
+        return list(lost.values())
+    files = [ROOT / file for file in steps.ending_outputs(run)]
     newest = max(map(_time, (*article_sources(), *(step_path(run, notebook) for notebook in stale))))
     return ["its sources are newer"] if min(map(_time, files)) < newest else []
 
@@ -114,12 +112,17 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
     stale = stale_reasons(run, plan)
     for notebook in (notebook for notebook, reasons in stale.items() if reasons):
         step_path(run, notebook).unlink(missing_ok=True)
-    sums = ending_sums(run)
-    broken = [file for file in steps.ending_outputs(run) if _flaw(ROOT / file, sums.get(file, ""))]
+    broken = list(_ending_flaws(run))
     if ending_reasons(run, stale) and not any(stale.values()):
         broken.append(steps.record_outputs(run)[0])
     for file in broken:
         (ROOT / file).unlink(missing_ok=True)
+
+
+def _ending_flaws(run: str) -> dict[str, str]:
+    """What is wrong with files that are made when all notebooks are done: file -> reason."""
+    sums = ending_sums(run)
+    return {file: reason for file in steps.ending_outputs(run) if (reason := _flaw(ROOT / file, sums.get(file, "")))}
 
 
 def article_sources() -> list[Path]:

@@ -69,8 +69,8 @@ def ending_path(run: str, part: str) -> Path:
     return runs_dir(run) / "ending" / f"{part}.json"
 
 
-def ending(told: str, part: str, write: Callable[[str], None], outputs: Callable[[str], list[str]]) -> None:
-    """The command of what is made when all notebooks are done: `--run NAME`; told: its description, part: its name.
+def ending(told: str, part: str, write: Callable[[str], None]) -> None:
+    """The command of a part of steps.ENDING: `--run NAME`; told: its description, part: its name, write: what makes it.
 
     Leaves the sums of what it wrote, so that another byte in it is found out (workflow.plan.ending_reasons).
     """
@@ -79,8 +79,9 @@ def ending(told: str, part: str, write: Callable[[str], None], outputs: Callable
     run = parser.parse_args().run
     with failures.told(run, part):
         write(run)
-        write_sealed(ending_path(run, part), {file: file_digest(ROOT / file) for file in outputs(run)})
-    print(f"[{part}] {', '.join(outputs(run))}", flush=True)
+        outputs = steps.ENDING[part](run)
+        write_sealed(ending_path(run, part), {file: file_digest(ROOT / file) for file in outputs})
+    print(f"[{part}] {', '.join(outputs)}", flush=True)
 
 
 def ending_sums(run: str) -> dict[str, str]:
@@ -166,7 +167,7 @@ def index_page(run: str) -> str:
 
 
 def main() -> None:
-    ending(__doc__, "record", write, steps.record_outputs)
+    ending(__doc__, "record", write)
 
 
 if __name__ == "__main__":

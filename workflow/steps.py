@@ -215,12 +215,13 @@ def standards_outputs(run: str) -> list[str]:
     return [f"reports/{run}/{name}" for name in ("checklist.md", "Snakefile", "ro-crate-metadata.json")]
 
 
-ENDING = ("record", "article", "standards")  # the names of what is made when all notebooks are done
+# What is made when all notebooks are done, in this order: its name -> its files.
+ENDING = {"record": record_outputs, "article": article_outputs, "standards": standards_outputs}
 
 
 def ending_outputs(run: str) -> list[str]:
-    """What is made when all notebooks are done, in this order."""
-    return [*record_outputs(run), *article_outputs(run), *standards_outputs(run)]
+    """All files of ENDING."""
+    return [file for outputs in ENDING.values() for file in outputs(run)]
 
 
 def waiting(notebook: str) -> int:

@@ -5,7 +5,7 @@ ro-crate-metadata.json.
 """
 
 from lib.base import ROOT, UserError, reports_dir, write_atomically
-from workflow import record, steps
+from workflow import record
 from workflow.article import typed_numbers
 from workflow.standards import crate
 from workflow.text.render import render
@@ -27,7 +27,7 @@ def write(run: str) -> None:
 
 
 def main() -> None:
-    record.ending(__doc__, "standards", write, steps.standards_outputs)
+    record.ending(__doc__, "standards", write)
 
 
 if __name__ == "__main__":
