@@ -22,9 +22,10 @@ import numpy as np
 from tqdm import tqdm
 
 from lib import base
-from lib.base import UserError, file_digest, write_atomically
+from lib.base import UserError, file_digest
 from lib.data.source import Sample, Source
 from lib.data.trimap import check_rule, default_radius, make_trimap
+from lib.seals import is_sealed, seal
 
 VERSION = 1  # raise it when the arrays of the same source and size would come out differently
 CHANNELS = {"image": 3, "alpha": 1, "trimap": 1, "foreground": 3, "background": 3}
@@ -106,12 +107,9 @@ def _content_key(source: Source, size: tuple[int, int]) -> str:
 
 def _is_whole(folder: Path) -> bool:
     """Whether the folder's list and arrays are all there as they were written."""
-    try:
-        if (folder / "done.sha256").read_text() != file_digest(folder / "done.json"):
-            return False
-        digests = json.loads((folder / "done.json").read_text())["sha256"]
-    except (OSError, ValueError, KeyError):
+    if not is_sealed(folder / "done.json"):
         return False
+    digests = json.loads((folder / "done.json").read_text())["sha256"]
     return all(file_digest(folder / name) == digest for name, digest in digests.items())
 
 
@@ -145,10 +143,9 @@ def _open(source: Source, folder: Path, fingerprint: str, rule: str) -> tuple[Pr
 def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
     """The test trimaps of all alphas (N, 1, H, W), kept in a file beside them."""
     path = folder / f"trimap-{rule}.npy"
-    seal = path.with_suffix(".sha256")
-    if seal.is_file():  # written last
-        if seal.read_text() == file_digest(path):
-            return np.load(path, mmap_mode="r")
+    if is_sealed(path):
+        return np.load(path, mmap_mode="r")
+    if path.with_suffix(".sha256").is_file():
         print(f"{path}: the test trimaps are not as they were written; making them again", flush=True)
     part = path.with_suffix(".part.npy")
     with _locked(folder.parent, folder.name), _told(folder.parent):
@@ -160,7 +157,7 @@ def _trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
                 made[start : start + 1024] = make_trimap(rows, default_radius(alpha.shape[-2:]), rule)
             made.flush()
             os.replace(part, path)
-            write_atomically(seal, file_digest(path).encode())
+            seal(path)
         finally:
             part.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
@@ -185,7 +182,7 @@ def _write(source: Source, size: tuple[int, int], folder: Path, workers: int, ba
             digests = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
             done = {"layers": layers, "lost": lost, "sha256": digests}
             (partial / "done.json").write_text(json.dumps(done, indent=1))
-            (partial / "done.sha256").write_text(file_digest(partial / "done.json"))
+            seal(partial / "done.json")
             os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -140,6 +140,7 @@ def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> Thumbnail
         batch_size=own.batch_size,
         loss_region=own.loss_region,
         encoder_weights=own.encoder_weights,
+        width=own.width,
         test_at=TEST_AT,
         seed=seed,
     )

@@ -17,7 +17,7 @@ from lib.models.portrait import build
 
 # File of lib.training that trained it -> the network from its config.json. A new system has its line here.
 NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
-    "thumbnail": lambda config: VGG16Matting(batch_norm=config["batch_norm"], pooling=config["pooling"]),
+    "thumbnail": lambda config: VGG16Matting(config["batch_norm"], pooling=config["pooling"], width=config["width"]),
     "portrait": lambda config: build(config["trimap"], config["width"], config.get("structure", "skips")),
     "background": lambda config: background.small(),
     "video": lambda config: video.small(config["memories"]),

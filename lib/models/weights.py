@@ -78,7 +78,7 @@ def _copy(mine: nn.Module, theirs: nn.Module, name: str) -> None:
     if mine.state_dict()["bias"].shape != theirs.state_dict()["bias"].shape:
         raise UserError(
             f"encoder_weights: {name} is of a VGG-16 with {len(theirs.bias)} channels where the network "
-            f"has {len(mine.bias)}; use a network of full width, or random weights."
+            f"has {len(mine.bias)}; set width to 64, or take random weights."
         )
     for key, value in theirs.state_dict().items():
         own = mine.state_dict()[key]  # shares its memory with the layer

@@ -9,7 +9,7 @@ from lib.evaluation.scores import HEADERS, REGIONS
 from lib.experiments import published
 from lib.experiments.parameters import Parameters
 from lib.experiments.thumbnail import STEPS, Split, by_epoch, label, recipe, run_pooling
-from lib.models.dim import POOLING, VGG16Matting
+from lib.models.dim import POOLING, WIDTH, VGG16Matting
 from lib.models.summary import summary as layers_of
 
 NONE = float("nan")
@@ -35,6 +35,7 @@ def hyperparameters(p: Parameters) -> pd.DataFrame:
         ("trimap radius, testing (px)", "", f"{radius:g}", f"{radius:g}"),
         ("trimap radius, training (px)", "", *[f"random, {radius:g} to {2 * radius:g}"] * 2),
         ("initial weights", "", weights, weights),
+        ("channels of VGG-16's first block", WIDTH, own.width, own.width),
         ("batch norm", "", "yes", "yes"),
         ("decoder's kernels", "", "1x1, then 5x5", "1x1, then 5x5"),
         ("trainings of each kind", "", own.seeds, own.seeds),

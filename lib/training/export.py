@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lib.base import UserError, write_atomically
+from lib.base import UserError, file_digest, write_atomically
 from lib.provenance import code_fingerprint, commit
-from lib.training.folder import file_digest, is_whole
+from lib.seals import is_sealed
 
 MANIFEST = "manifest.json"
 
@@ -21,7 +21,7 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     the folder like the training's own. UserError where the training isn't finished.
     """
     run_dir, folder = Path(run_dir), Path(folder)
-    if not is_whole(run_dir / "model.safetensors"):
+    if not is_sealed(run_dir / "model.safetensors"):
         raise UserError(f"{run_dir}: expected a finished training, found none; train it first.")
     state = {
         name: value.to(torch.float16) if value.ndim == 4 else value

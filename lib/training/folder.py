@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lib.base import UserError, file_digest, write_atomically
+from lib.seals import is_sealed, seal
 from lib.training.place import wait
 
 WHOLE = ("epoch", "step")  # columns of the history that count
@@ -38,7 +39,7 @@ class RunFolder:
 
     def finished(self) -> bool:
         """True when the folder holds the whole finished training of this very config."""
-        return _read_json(self.folder / "config.json") == self.config and is_whole(self._result())
+        return _read_json(self.folder / "config.json") == self.config and is_sealed(self._result())
 
     def open(self) -> None:
         """Make the folder ready to train; what another config left there is removed, and that is said."""
@@ -134,9 +135,8 @@ class RunFolder:
             self._write_history(history)
             part = self._result().with_suffix(".part")
             save_weights(model, part)
-            digest = file_digest(part)
             os.replace(part, self._result())
-            write_atomically(self._result().with_suffix(".sha256"), f"{digest}\n".encode())
+            seal(self._result())
             for old in self._folders():
                 shutil.rmtree(old)
         wait()
@@ -145,14 +145,6 @@ class RunFolder:
 def save_weights(model: torch.nn.Module, path: Path) -> None:
     """All weights and buffers of a network as safetensors."""
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
-
-
-def is_whole(weights: Path) -> bool:
-    """Whether a finished network is there as it was written: its SHA-256 stands in a file beside it."""
-    try:
-        return weights.with_suffix(".sha256").read_text().strip() == file_digest(weights)
-    except OSError:
-        return False
 
 
 def _damaged(checkpoint: Path) -> str:

@@ -20,7 +20,7 @@ from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
 from lib.inference import predict
 from lib.losses import alpha_prediction_loss
-from lib.models.dim import POOLING, VGG16Matting
+from lib.models.dim import POOLING, WIDTH, VGG16Matting
 from lib.models.layers import initialise
 from lib.models.weights import load_encoder
 from lib.training import loop
@@ -35,18 +35,21 @@ TESTED = ("all", "unknown", "pasted")  # of lib.evaluation.errors: what each tes
 @dataclass(frozen=True)
 class ThumbnailRecipe(Recipe):
     """augment: the study's flips and rotations (lib.data.augment). loss_region: all or unknown pixels. batch_norm,
-    pooling: of the network (lib.models.dim). encoder_weights: see lib.models.weights.load_encoder."""
+    pooling: of the network (lib.models.dim). encoder_weights: see lib.models.weights.load_encoder. width: channels of its
+    first block; 64 is VGG-16."""
 
     loss_region: str = "all"
     batch_norm: bool = True
     pooling: str = "halving"
     encoder_weights: str = ""
+    width: int = WIDTH
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Recipe.CHOICES,
         "loss_region": ("all", "unknown"),
         "pooling": tuple(POOLING),
     }
+    LEAST: ClassVar[dict[str, float]] = {**Recipe.LEAST, "width": 1}
 
 
 def train(
@@ -95,7 +98,7 @@ class Thumbnail(loop.System):
     def __init__(self, prepared: Prepared, split: Split, recipe: ThumbnailRecipe, here: Place):
         super().__init__(recipe, here)
         self.prepared, (train_index, self.test_index) = prepared, map(np.asarray, split)
-        self.model = VGG16Matting(batch_norm=recipe.batch_norm, pooling=recipe.pooling)
+        self.model = VGG16Matting(recipe.batch_norm, pooling=recipe.pooling, width=recipe.width)
         initialise(self.model, recipe.seed)
         load_encoder(self.model, recipe.encoder_weights)
         self.arrays = Arrays(prepared, train_index, here.device)

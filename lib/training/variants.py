@@ -34,7 +34,7 @@ BORDERS = ("reflection", "border", "zeros")
 
 @dataclass(frozen=True)
 class VariantRecipe(ThumbnailRecipe):
-    """width, unpooling, skips, four_channels, normalisation, decoder_kernel: of the network (lib.models.variants). eps: of
+    """unpooling, skips, four_channels, normalisation, decoder_kernel: of the network (lib.models.variants). eps: of
     the loss. Of the augmentation, where there is one: probability that an image is chosen; flip: whether the chosen are
     flipped; degrees: by how much they are turned at most; border: what comes in from outside. radius: largest radius of a
     training trimap in units of the test trimaps' (the smallest is 1); blind: whether the network gets no trimap at all.
@@ -62,7 +62,6 @@ class VariantRecipe(ThumbnailRecipe):
     }
     LEAST: ClassVar[dict[str, float]] = {
         **ThumbnailRecipe.LEAST,
-        "width": 1,
         "decoder_kernel": 1,
         "eps": 0,
         "probability": 0,

@@ -151,7 +151,7 @@ def test_shipped_weights_are_refused_where_they_are_used(tmp_path, file, share):
 
 
 def test_a_finished_training_is_refused_where_it_is_used(tmp_path):
-    config = {"system": "thumbnail", "batch_norm": True, "pooling": "halving"}
+    config = {"system": "thumbnail", "batch_norm": True, "pooling": "halving", "width": 64}
     shipped(tmp_path, config)
     state = store.load(tmp_path / "run", "cpu").state_dict()
     assert all(torch.isfinite(value).all() for value in state.values())

@@ -30,8 +30,8 @@ def written(folder, config: dict, model: torch.nn.Module):
         (SMALL, lambda: deep_image_matting(4, True, 3)),
         ({"system": "portrait", "trimap": True, "width": 0.5}, lambda: PortraitMatting(True, 0.5)),
         (
-            {"system": "thumbnail", "batch_norm": False, "pooling": "as_written"},
-            lambda: VGG16Matting(batch_norm=False, pooling="as_written"),
+            {"system": "thumbnail", "batch_norm": False, "pooling": "as_written", "width": 8},
+            lambda: VGG16Matting(batch_norm=False, pooling="as_written", width=8),
         ),
     ],
 )
