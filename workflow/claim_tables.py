@@ -1,17 +1,22 @@
 """The claims on a run as tables: those of the study, its slips of the pen, and ours."""
 
+import json
 import math
 from pathlib import Path
 
 import pandas as pd
 
-from lib.base import reports_dir, write_atomically
+from lib.base import ROOT, reports_dir, write_atomically
+from lib.experiments import published
 from lib.output import notebook
 from workflow import claims, values
 
+# The run at the study's own scale, whose values are published: what it found stands beside what a smaller run points to.
+REFERENCE = "paper"
 CAPTIONS = {
     "study": "Claims of the study that an experiment tests, in its own words and as we test them. A run below the scale that "
-    "a claim needs does not test it; the last column then says which way its value points, which is no outcome.",
+    "a claim needs does not test it; the last column then says which way its value points, which is no outcome, and what the run "
+    f"`{REFERENCE}`, at the study's scale, found.",
     "slip": "Slips of the study's pen, seen by arithmetic or by reading; no experiment has a part in them.",
     "ours": "Claims of this paper. Scale and last column as for those of the study.",
 }
@@ -26,10 +31,25 @@ def judged(folder: Path) -> pd.DataFrame:
     """All claims on a run, by its folder (reports/<run>), one row each, in words.
 
     id, kind, section, quote, claim, found (what is the case: the value of the condition, or what a reader sees), holds if,
-    outcome, needs (what the run has too little of), points (below that scale: which way), tolerance, rests on.
+    outcome, needs (what the run has too little of), points (below that scale: which way), reference (the outcome in the run
+    REFERENCE; "" for itself, and where it has none), tolerance, rests on.
     """
-    known = claims.of_run(folder)
-    return pd.DataFrame([_row(claim, known) for claim in claims.read()])
+    known, listed = claims.of_run(folder), claims.read()
+    at_scale = {} if folder.name == REFERENCE else of_reference()
+    return pd.DataFrame([_row(claim, known) | {"reference": _outcome(claim, at_scale)} for claim in listed])
+
+
+def of_reference() -> dict[str, values.Leaf]:
+    """What claims may name, as the run REFERENCE has published it; {} where nothing is published."""
+    path = ROOT / "reports" / "reference" / f"{REFERENCE}.json"
+    if not path.is_file():
+        return {}
+    kept = json.loads(path.read_bytes())
+    return published.values() | kept["values"] | claims.named(kept["parameters"])
+
+
+def _outcome(claim: dict, known: dict[str, values.Leaf]) -> str:
+    return claims.judge(claim, known) if "holds_if" in claim and claims.names(claim) <= known.keys() else ""
 
 
 def of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -51,6 +71,10 @@ def of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
             outcome=[
                 f"**{outcome}**" + (f": {needs}" if needs else "")
                 for outcome, needs in zip(rows.outcome, rows.needs, strict=True)
+            ],
+            points=[
+                f"{points}; `{REFERENCE}`: {found}" if points and found else points
+                for points, found in zip(rows.points, rows.reference, strict=True)
             ],
         )
     return shown[SHOWN[kind]]

@@ -1,6 +1,6 @@
 """Write the results block of README.md: `python -m workflow.readme [--check]`, which with --check only compares.
 
-The block's text is reports/article/readme.md, filled like the article from the committed run `quick`.
+The block's text is reports/article/readme.md, filled like the article from the committed run `paper`.
 """
 
 import re
@@ -11,7 +11,7 @@ from lib.base import ROOT, UserError, write_atomically
 from workflow.text.render import render
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-RUN = "quick"
+RUN = "paper"
 SOURCE = Path("reports") / "article" / "readme.md"
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     old = path.read_text()
     new = with_results(old, results_block())
     if "--check" in arguments and new != old:
-        raise UserError("README.md: its results block differs from reports/quick; run `make readme`.")
+        raise UserError("README.md: its results block differs from reports/paper; run `make readme`.")
     if new != old:
         write_atomically(path, new.encode())
 

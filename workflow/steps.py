@@ -61,7 +61,7 @@ STEPS = {
         files=("runs/{run}/unsupervised.npz",),
     ),
     "03_vgg16": Step(
-        figures=("fig02_architecture", "fig03_loss_curves", "fig_error_by_steps"),
+        figures=("fig02_architecture", "fig03_loss_curves", "fig_error_by_steps", "fig_abstract"),
         tables=("tab01_hyperparameters", "tab_layers", "tab_training", "tab_pooling", "tab_leakage"),
         all_threads=True,
         gpu=True,

@@ -1,5 +1,6 @@
 """The network and its training: Figure 2, Figure 3, the losses of the two-stage network, and the augmentation."""
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -7,7 +8,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from lib.output.gallery import gallery
-from lib.output.style import AS_PLACED, COLOURS, FAINT, GUIDE, LOOKS, MARKERS, PARTS, SMALL, VERMILION, WIDTH
+from lib.output.style import AS_PLACED, COLOURS, FAINT, FRAME, GUIDE, LOOKS, MARKERS, PARTS, SMALL, VERMILION, WIDTH
 
 INPUT_CHANNELS = 4  # red, green, blue, trimap
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
@@ -146,6 +147,34 @@ def error_by_steps(reached: pd.DataFrame, labels: dict[str, str], controls: dict
         _name_steps(axis, sorted(set(reached.step)))
     axes[0].set_ylabel("mean absolute error of alpha")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def graphical_abstract(
+    pictures: dict[str, np.ndarray], reached: pd.DataFrame, control: dict[str, float], printed: float
+) -> Figure:
+    """Above, what one training makes of one image on its way; below, its error against steps and what a control scores.
+
+    pictures: title -> (h, w) or (h, w, 3) float in [0, 1]; reached: of one variant, as for `error_by_steps`; control:
+    region -> error of the trimap returned as alpha; printed: the study's test loss.
+    """
+    figure = plt.figure(figsize=(WIDTH, 4.0))
+    rows = figure.add_gridspec(2, len(pictures), height_ratios=(1, 2.4))
+    for place, (title, picture) in enumerate(pictures.items()):
+        axis = figure.add_subplot(rows[0, place])
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axis.set(title=title, xticks=[], yticks=[])
+        axis.spines[:].set(visible=True, color=FRAME, linewidth=0.7)
+    axis = figure.add_subplot(rows[1, :])
+    for (region, name), colour, marker in zip(REGIONS.items(), COLOURS, MARKERS, strict=False):
+        table = reached.pivot(index="step", columns="seed", values=f"test_{region}")
+        axis.plot(table.mean(axis=1), color=colour, marker=marker, markersize=4, label=f"the network, {name}")
+        axis.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.2)
+        axis.axhline(control[region], color=colour, linestyle="--", linewidth=1, label=f"its trimap, returned: {name}")
+    axis.axhline(printed, label="the study prints, region not said", **(GUIDE | {"linestyle": ":"}))
+    axis.set(xscale="log", ylim=(0, None), xlabel="steps of the optimiser", ylabel="mean absolute error of alpha")
+    _name_steps(axis, sorted(set(reached.step)))
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

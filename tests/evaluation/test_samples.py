@@ -17,6 +17,15 @@ def test_errors_come_back_to_the_last_bit_of_a_float32():
     assert np.frombuffer(base64.b64decode(text), "<f4")[5] == np.float32(errors[1, 0])
 
 
+def test_many_errors_take_half_the_place_and_keep_their_mean():
+    errors = np.random.default_rng(0).exponential(0.1, (3, samples.MANY))
+    errors[0, 0] = np.nan
+    text = samples.packed(errors)
+    assert len(samples.content(text)) == 2 * errors.size and text.startswith(samples.HALF)
+    found = samples.unpacked(text, 3)
+    assert np.isnan(found[0, 0]) and np.nanmean(found) == pytest.approx(np.nanmean(errors), abs=1e-6)
+
+
 def test_text_that_is_no_whole_number_of_errors_is_refused():
     with pytest.raises(ValueError):
         samples.unpacked(samples.packed(np.ones((1, 3))), 2)

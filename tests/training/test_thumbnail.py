@@ -154,12 +154,15 @@ def test_it_learns(tmp_path):
         {"optimizer": "sgd", "lr": 0.01, "schedule": "constant"},
         {"optimizer": "adam", "loss_region": "unknown", "schedule": "cosine", "machine": Machine("cpu", "fp32", 1)},
         {"batch_norm": False, "lr": 1e-4, "rule": "strict"},
+        {"width": 8},
     ],
 )
 def test_other_choices_train_too(tmp_path, changes):
     history = run(tmp_path, epochs=1, **changes)
     assert np.isfinite(history[LOSSES].to_numpy()).all()
-    assert load(tmp_path, "cpu").training is False
+    model = load(tmp_path, "cpu")
+    assert model.training is False
+    assert model.encoder1[0].out_channels == changes.get("width", 64)
 
 
 def test_draws_of_an_image_do_not_depend_on_the_others():

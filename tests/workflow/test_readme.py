@@ -1,4 +1,4 @@
-"""README.md quotes the committed quick run, and nothing else; its links lead to what a clone has."""
+"""README.md quotes the committed run, and nothing else; its links lead to what a clone has."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from workflow.text.render import fill
 from workflow.text.source import Source
 
 
-def test_results_block_is_that_of_the_committed_quick_run():
+def test_results_block_is_that_of_the_committed_run():
     text = (ROOT / "README.md").read_text()
     assert readme.with_results(text, readme.results_block()) == text
 
@@ -50,7 +50,7 @@ def test_pages_of_notebooks_are_not_committed():
     done = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True)
     pages = {name for name in done.stdout.splitlines() if name.endswith(".html")}
     assert {name.split("/")[-1] for name in pages} <= {"paper.html"}
-    wanted = ["reports/quick/01_data.html", "reports/quick/index.html", "reports/quick/paper.html"]
+    wanted = ["reports/paper/01_data.html", "reports/paper/index.html", "reports/paper/paper.html"]
     ignored = subprocess.run(["git", "check-ignore", "--no-index", *wanted], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode or ignored.stdout.split() == wanted[:2]
 

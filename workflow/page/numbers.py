@@ -1,9 +1,9 @@
 """What the page knows of each number that the text quotes: its spread, where it was made, and the errors that it is the mean of."""
 
-import base64
 import re
 import zlib
 
+from lib.evaluation import samples
 from lib.output.values import Leaf
 from workflow import values
 from workflow.text.source import Source
@@ -31,7 +31,7 @@ def collect(source: Source, names: list[str]) -> dict:
         numbers[name] = dict(_leaf(source.values[name]))
         if name in known:
             text = known[name]
-            numbers[name] |= {"sample": place[text], "sum": zlib.crc32(base64.b64decode(text))}
+            numbers[name] |= {"sample": place[text], "sum": zlib.crc32(samples.content(text))}
     return {"numbers": numbers, "samples": texts, "notebooks": _notebooks(source)}
 
 

@@ -1,20 +1,29 @@
 // Means and bootstrap intervals, by the rule of lib/evaluation/stats.py, and the sum that tells altered errors.
 
 const RESAMPLES = 4000, PUBLISHED_RESAMPLES = 2000, LEVEL = 0.95;
-const ROUNDING = 1e-6; // of the largest error: what float32 may lose, with room
+const ROUNDING = 1e-6, ROUNDING_HALF = 2e-5; // of the largest error: what float32 may lose, or a mean of many float16, with room
 const SURE = 5; // standard errors of a quantile: farther away is no chance
 
-// base64 of little-endian float32 -> Uint8Array, Float32Array
+// Text of lib/evaluation/samples.py -> Uint8Array, Float32Array: base64 of little-endian float32, or of float16 behind HALF.
+const HALF = "f2:";
+
 function bytesOf(text) {
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  const raw = atob(text.startsWith(HALF) ? text.slice(HALF.length) : text), bytes = new Uint8Array(raw.length);
   for (let at = 0; at < raw.length; at++) bytes[at] = raw.charCodeAt(at);
   return bytes;
 }
 
-function floatsOf(bytes) {
-  const view = new DataView(bytes.buffer), floats = new Float32Array(bytes.length >> 2);
-  for (let at = 0; at < floats.length; at++) floats[at] = view.getFloat32(4 * at, true);
+function floatsOf(bytes, half = false) {
+  const view = new DataView(bytes.buffer), floats = new Float32Array(bytes.length >> (half ? 1 : 2));
+  for (let at = 0; at < floats.length; at++) floats[at] = half ? fromHalf(view.getUint16(2 * at, true)) : view.getFloat32(4 * at, true);
   return floats;
+}
+
+// Sign, five bits of exponent, ten of fraction (IEEE 754).
+function fromHalf(bits) {
+  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
 }
 
 const CRC = Uint32Array.from({length: 256}, (_, byte) => {
@@ -105,10 +114,11 @@ function audited(number, samples, seed = 1) {
   } catch {
     return {state: "wrong", why: "The errors behind it cannot be read."};
   }
-  const floats = floatsOf(bytes);
+  const half = samples[number.sample].startsWith(HALF), floats = floatsOf(bytes, half);
   if (crc32(bytes) !== number.sum) return {state: "wrong", why: "The errors behind it are not those of the run: their sum differs.", floats};
-  const again = bootstrapInterval(floats, number.seeds, seed);
-  const slack = ROUNDING * Math.max(...Array.from(floats, value => Number.isNaN(value) ? 0 : Math.abs(value)));
+  const again = bootstrapInterval(floats, number.seeds, seed, LEVEL, Math.max(1000, Math.min(RESAMPLES, Math.round(1e7 / floats.length))));
+  const largest = floats.reduce((most, value) => Number.isNaN(value) ? most : Math.max(most, Math.abs(value)), 0);
+  const slack = (half ? ROUNDING_HALF : ROUNDING) * largest;
   if (Math.abs(again.mean - number.value) > slack) return {state: "wrong", why: "The mean of the errors is another.", floats, again};
   const ends = number.low === null || number.low === undefined
     || (agrees(again.means, (1 - LEVEL) / 2, number.low, slack) && agrees(again.means, (1 + LEVEL) / 2, number.high, slack));
