@@ -24,25 +24,37 @@ def sweep(found: pd.DataFrame, vary: Sequence[str]) -> Figure:
     figure, axes = plt.subplots(1, len(REGIONS), figsize=(WIDTH, height), squeeze=False)
     ends = sweeps.last(found, vary)
     for axis, (region, label) in zip(axes[0], REGIONS.items(), strict=True):
-        draw(axis, ends, vary, f"test_{region}", float(found[f"control_{region}"].iloc[0]), label)
+        controls = ends.groupby(list(vary), sort=False)[f"control_{region}"].first()
+        draw(axis, ends, vary, f"test_{region}", controls, label)
     return figure
 
 
-def _dots(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, control: float, label: str) -> None:
+def _dots(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, controls: pd.Series, label: str) -> None:
     values = list(ends[vary[0]].unique())
     places = [values.index(value) for value in ends[vary[0]]]
     axis.scatter(places, ends[name], s=18, color=COLOURS[0], label="a seed")
     for place, value in enumerate(values):
         axis.hlines(ends[ends[vary[0]] == value][name].mean(), place - 0.25, place + 0.25, color=COLOURS[1])
-    axis.axhline(control, label="trimap as alpha", **GUIDE)
+    if controls.nunique() == 1:
+        axis.axhline(controls.iloc[0], label="trimap as alpha", **GUIDE)
+    else:  # of pictures of another size: to each its own
+        places = np.arange(len(values))
+        axis.hlines(
+            controls.loc[values],
+            places - 0.4,
+            places + 0.4,
+            label="trimap as alpha",
+            colors=GUIDE["color"],
+            linestyles="--",
+        )
     axis.set(
         xticks=range(len(values)), xticklabels=[_word(value) for value in values], xlabel=_word(vary[0]), title=label
     )
-    axis.set(xlim=(-0.6, len(values) - 0.4), ylim=(0, 1.08 * max(control, ends[name].max())))
+    axis.set(xlim=(-0.6, len(values) - 0.4), ylim=(0, 1.08 * max(controls.max(), ends[name].max())))
     axis.grid(axis="y", color=FAINT, linewidth=0.6)
 
 
-def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, control: float, label: str) -> None:
+def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, controls: pd.Series, label: str) -> None:
     order = [list(ends[each].unique()) for each in vary]
     table = ends.pivot_table(index=vary[0], columns=vary[1], values=name).reindex(index=order[0], columns=order[1])
     top = float(np.nanmax(table))
@@ -52,7 +64,7 @@ def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, con
         axis.text(column, row, f"{value:.3f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=8)
     axis.set(xticks=range(len(order[1])), xticklabels=[_word(value) for value in order[1]], xlabel=_word(vary[1]))
     axis.set(yticks=range(len(order[0])), yticklabels=[_word(value) for value in order[0]], ylabel=_word(vary[0]))
-    axis.set_title(f"{label} (trimap as alpha: {control:.3f})", fontsize=8)
+    axis.set_title(f"{label} (trimap as alpha: {controls.iloc[0]:.3f})", fontsize=8)
 
 
 def _word(value) -> str:
