@@ -5,7 +5,7 @@ import base64
 
 import numpy as np
 
-MANY = 8192
+MANY = 4096
 HALF = "f2:"
 
 
