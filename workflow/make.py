@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
 from workflow import failures, home, plan, record
 from workflow.options import settings
@@ -161,7 +162,8 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
         "--config",
         f"run={run}",
         "--resources",
-        "gpu=1",
+        # One step at a time has the GPU; where there is none, none waits for it.
+        f"gpu={cores if provenance.environment()['gpu'] == 'none' else 1}",
         "--nolock",
         "--keep-going",
         "--rerun-incomplete",
