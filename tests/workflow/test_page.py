@@ -289,7 +289,7 @@ def test_a_number_is_opened_and_left_by_the_keyboard(opened):
     opened.run(f"numberElements('{ERRORS[0]}')[0].focus()")
     key(opened, "Enter", "\r")
     panel = opened.run("document.getElementById('number-panel').innerText")
-    for said in (ERRORS[0], "95 % interval", "45", "notebook 05_results", "come out again"):
+    for said in (ERRORS[0], "95 % interval", "60", "notebook 05_results", "come out again"):
         assert said in panel
     link = opened.run("document.querySelector('#number-panel a').getAttribute('href')")
     assert link == "05_results.html#cell-id=05-values"
@@ -350,7 +350,7 @@ def test_sentences_follow_region_and_optimiser(source):
     }
     assert len(found) == 9
     assert found["unknown", "adam"]["claim"] == (
-        "By the study's protocol (Adam) the network errs more over the unknown pixels than its own trimap input, "
+        "After the study's ten epochs (Adam) the network errs less over the unknown pixels than its own trimap input, "
         "returned as alpha."
     )
     assert found["all", "recipe"]["scale"]["steps"]["has"] == "03_vgg16.by_step.steps.recipe.last"
@@ -364,7 +364,7 @@ def test_choices_change_rows_and_the_way_back_restores_them(opened):
     opened.run(f"{choose}(0, 'unknown')")
     opened.run("document.querySelectorAll('.argue')[1].querySelector('input').click()")
     after = opened.run(row)
-    assert "errs more over the unknown pixels" in after and "refuted" in after
+    assert "errs less over the unknown pixels" in after and "holds" in after
     assert opened.run("document.querySelector('#tab_ours tbody tr').className").endswith("other")
     assert " outcomes differ" in opened.run("document.querySelectorAll('.argue .said')[1].textContent")
     opened.run(f"{choose}(0, '')")
