@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base import ROOT, reports_dir, write_atomically
-from lib.experiments import published
 from lib.output import notebook
 from workflow import claims, values
 
@@ -44,8 +43,7 @@ def of_reference() -> dict[str, values.Leaf]:
     path = ROOT / "reports" / "reference" / f"{REFERENCE}.json"
     if not path.is_file():
         return {}
-    kept = json.loads(path.read_bytes())
-    return published.values() | kept["values"] | claims.named(kept["parameters"])
+    return claims.of_published(json.loads(path.read_bytes()))
 
 
 def _outcome(claim: dict, known: dict[str, values.Leaf]) -> str:

@@ -109,6 +109,11 @@ def of_run(folder: Path) -> dict[str, values.Leaf]:
     return published.values() | values.load(folder) | named(values.parameters(folder))
 
 
+def of_published(kept: dict) -> dict[str, values.Leaf]:
+    """The same, of values that are published: the content of a file of reports/reference."""
+    return published.values() | kept["values"] | named(kept["parameters"])
+
+
 def named(parameters: dict) -> dict[str, values.Leaf]:
     """Parameters under the names that claims call them by."""
     return {f"p.{name}": value for name, value in parameters.items()}

@@ -83,7 +83,7 @@ def verdicts(run: str, published: dict, listed: list[dict], of: set[str] | None 
     """
     parameters = values.parameters(reports_dir(run))
     refuse_other_parameters(published, parameters, run, of)
-    then = study.values() | published["values"] | claims.named(published["parameters"])
+    then = claims.of_published(published)
     made = values.load(reports_dir(run)) if any(claims.of_a_run(claim) for claim in listed) else {}
     now = study.values() | made | claims.named(parameters)
     same = published["machine"] == _machine(provenance.environment())

@@ -46,9 +46,8 @@ def _resampled_means(
 
 def draw_counts(generator: np.random.Generator, n: int, size: int) -> np.ndarray:
     """How often each of `size` things is in a draw of as many with replacement: (n, size), for n draws."""
-    drawn = (
-        generator.integers(size, size=(n, size)) + size * np.arange(n)[:, None]
-    )  # counted: 20 times a multinomial's speed
+    # Drawn and counted: some twenty times as fast as a multinomial.
+    drawn = generator.integers(size, size=(n, size)) + size * np.arange(n)[:, None]
     return np.bincount(drawn.ravel(), minlength=n * size).reshape(n, size).astype(float)
 
 
