@@ -192,7 +192,7 @@ def _weights() -> Iterator[Case]:
     for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
         yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
 
-    config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "halving"}'
+    config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "halving", "width": 64}'
     for name, files in {
         "none": {},
         "no config": {"model.safetensors": b"x"},

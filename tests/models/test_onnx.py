@@ -24,7 +24,7 @@ CONFIGS = {
     "unpooling with norms": {"system": "portrait", "trimap": True, "width": 0.125, "structure": "unpooling"},
     "dim": {"system": "dim", "width": 8, "batch_norm": False, "conv6_kernel": 1},
     "dim with norms": {"system": "dim", "width": 8, "batch_norm": True, "conv6_kernel": 3},
-    "the study's": {"system": "thumbnail", "batch_norm": True, "pooling": "halving"},
+    "the study's": {"system": "thumbnail", "batch_norm": True, "pooling": "halving", "width": 64},
 }
 SIZES = [(64, 64), (96, 160), (32, 128)]
 SMALLER = [(32, 32), (32, 64), (64, 32)]
