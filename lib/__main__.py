@@ -130,6 +130,13 @@ def transfer(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def crossed(arguments: Sequence[str]) -> None:
+    """Train and test networks that know a picture's person, its place, both or neither."""
+    from lib.experiments.crossed import main
+
+    main(arguments)
+
+
 def weights(arguments: Sequence[str]) -> None:
     """Train the networks that ship, and put them into data/weights with what they are worth."""
     from lib.experiments import card, model_cards, shipped
@@ -169,7 +176,7 @@ def rehearse(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     function.__name__: function
-    for function in (train, matte, cutout, kaggle, transfer, weights, ablation, arms, sweeps, rehearse)
+    for function in (train, matte, cutout, kaggle, transfer, crossed, weights, ablation, arms, sweeps, rehearse)
 }
 
 

@@ -1,12 +1,12 @@
 """What do the rendered portraits teach about photographs? `python -m lib transfer --data folder --data-dir DIR`.
 
-The study's network is trained with the recipe (AdamW, one cycle, augmentation) on rendered portraits alone, and on four
-fifths of the photographs; both are tested on the other fifth, the first on all photographs, too.
+The study's network is trained with one recipe (AdamW, one cycle, augmentation) for as many steps each: on rendered portraits
+alone, on four fifths of the photographs, and half of the steps on the one, then half on the other. All are tested on the
+other fifth of the photographs, the first on all of them, too.
 """
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib import baselines, provenance
-from lib.base import UserError, cache_dir, reports_dir, runs_dir, write_atomically
+from lib.base import cache_dir, reports_dir, runs_dir, write_atomically
 from lib.data.open import open_source
 from lib.data.prepare import Prepared, prepare
 from lib.data.splits import random_split
@@ -23,9 +23,14 @@ from lib.evaluation import scores
 from lib.experiments.thumbnail import PHOTOGRAPHS
 from lib.inference import predict
 from lib.models import store
-from lib.training.thumbnail import ThumbnailRecipe, train
+from lib.training import loop
+from lib.training.folder import file_digest, index_digest
+from lib.training.place import place
+from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, train
 
 CONTROL = "control: trimap as alpha"
+RENDERED, TAKEN, BOTH = "rendered portraits", "photographs", "rendered portraits, then photographs"
+PAIRS = ((RENDERED, TAKEN), (BOTH, TAKEN), (BOTH, RENDERED))
 
 
 def compare(
@@ -33,43 +38,53 @@ def compare(
     photographs: Prepared,
     folder: Path,
     recipe: ThumbnailRecipe,
-    rendered_epochs: int,
+    seeds: int,
     machine: Machine = Machine(),
 ) -> pd.DataFrame:
-    """One row a network and way of use, beside the trimap as alpha: error over all and unknown pixels with 95 %
-    intervals over images. recipe: with the epochs on the photographs; rendered_epochs: on the rendered portraits."""
-    everything = np.arange(len(photographs))
-    trained, tested = random_split(len(photographs), recipe.seed)
-    train(
-        rendered, (np.arange(len(rendered)), []), folder / "rendered", replace(recipe, epochs=rendered_epochs), machine
-    )
-    train(photographs, (trained, []), folder / "photographs", recipe, machine)
-    names = {
-        "rendered": f"trained on {len(rendered)} rendered portraits",
-        "photographs": f"trained on {len(trained)} photographs",
+    """Scores (lib.evaluation.scores.by_region) of RENDERED, TAKEN and BOTH, of as many seeds, and of CONTROL; image is the
+    position of a photograph, and `fifth` says whether it is among those that nothing was trained on."""
+    trained, tested = random_split(len(photographs), 0)
+    everything, half = np.arange(len(photographs)), replace(recipe, steps=recipe.steps // 2)
+    truth, trimap = photographs.alpha[everything], np.asarray(photographs.trimap[everything])
+    parts = [scores.by_region(CONTROL, 0, everything, baselines.trimap_as_alpha(trimap), truth, trimap)]
+    for seed in range(seeds):
+        places = {
+            name: folder / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}" for name in (RENDERED, TAKEN, BOTH)
+        }
+        first, own = folder / f"first-seed{seed}", {"seed": seed}
+        all_rendered = np.arange(len(rendered)), []
+        train(rendered, all_rendered, places[RENDERED], replace(recipe, **own), machine)
+        train(photographs, (trained, []), places[TAKEN], replace(recipe, **own), machine)
+        train(rendered, all_rendered, first, replace(half, **own), machine)
+        go_on(first, photographs, (trained, []), places[BOTH], replace(half, **own), machine)
+        for name, index in ((RENDERED, everything), (TAKEN, tested), (BOTH, tested)):
+            with cpu_threads(machine.threads):
+                alpha = predict(store.load(places[name], machine.device), photographs, index, machine)
+            parts.append(scores.by_region(name, seed, index, alpha, truth[index], trimap[index]))
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(fifth=found.image.isin(tested))
+
+
+def go_on(
+    start: Path, prepared: Prepared, split: Split, folder: Path, recipe: ThumbnailRecipe, machine: Machine
+) -> pd.DataFrame:
+    """lib.training.thumbnail.train, from the network that the folder `start` holds instead of a random one."""
+    inputs = {
+        "start": file_digest(str(start / "model.safetensors")),
+        "data": prepared.fingerprint,
+        "train_index": index_digest(split[0]),
+        "test_index": index_digest(split[1]),
     }
-    parts = []
-    for tested_on, index in (("a fifth", tested), ("all", everything)):
-        truth, trimap = photographs.alpha[index], np.asarray(photographs.trimap[index])
-        alphas = {(CONTROL, ""): baselines.trimap_as_alpha(trimap)}
-        for name in names if tested_on == "a fifth" else ("rendered",):
-            model = store.load(folder / name, machine.device)
-            for use, used in (("plain", False), ("as used", True)):
-                with cpu_threads(machine.threads):
-                    alphas[names[name], use] = predict(model, photographs, index, machine, mirror=used, keep_known=used)
-        parts += [
-            _row(method, use, tested_on, scores.by_region(method, 0, index, alpha, truth, trimap), recipe.seed)
-            for (method, use), alpha in alphas.items()
-        ]
-    return pd.DataFrame(parts)
 
+    with place(machine) as here:
 
-def _row(method: str, use: str, tested_on: str, scored: pd.DataFrame, seed: int) -> dict:
-    row = {"method": method, "use": use, "photographs tested on": tested_on, "images": scored.image.nunique()}
-    for found in scores.summarise(scored, seed).to_dict("records"):
-        name = f"test {found['measure']}"
-        row |= {name: found["value"], f"{name} low": found["low"], f"{name} high": found["high"]}
-    return row
+        def begun() -> Thumbnail:
+            system = Thumbnail(prepared, split, recipe, here)
+            system.model.load_state_dict(store.load(start, "cpu").state_dict())
+            return system
+
+        begun.__module__ = Thumbnail.__module__  # what the folder will say trained it: lib.models.store goes by that
+        return loop.train(begun, folder, recipe, here, inputs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -77,34 +92,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lib transfer", description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="folder", help="photographs: aisegment or folder")
     parser.add_argument("--data-dir", required=True, help="their directory")
-    parser.add_argument("--images", type=int, default=1600, help="rendered portraits to train on")
-    parser.add_argument("--rendered-epochs", type=int, default=15)
-    parser.add_argument("--epochs", type=int, default=PHOTOGRAPHS.epochs, help="on the photographs")
-    parser.add_argument("--batch-size", type=int, default=PHOTOGRAPHS.batch_size)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=4000, help="rendered portraits to train on")
+    parser.add_argument("--steps", type=int, default=2000, help="of each network")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16, help="channels of the first block; 64 is VGG-16")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--threads", type=int, default=0)
-    try:
-        run(parser.parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def run(options: argparse.Namespace) -> None:
-    """Compare with the command's options, and write reports/transfer/."""
-    recipe = replace(PHOTOGRAPHS, epochs=options.epochs, batch_size=options.batch_size, seed=options.seed)
-    rendered = prepare(open_source("portraits", "", options.images, options.seed), options.size, cache=cache_dir())
-    photographs = prepare(open_source(options.data, options.data_dir), options.size, cache=cache_dir())
-    table = compare(
-        rendered, photographs, runs_dir("transfer"), recipe, options.rendered_epochs, Machine(threads=options.threads)
-    )
+    given = parser.parse_args(arguments)
+    recipe = replace(PHOTOGRAPHS, steps=given.steps, batch_size=given.batch_size, width=given.width)
+    rendered = prepare(open_source("portraits", "", given.images, 0), given.size, cache=cache_dir())
+    photographs = prepare(open_source(given.data, given.data_dir), given.size, cache=cache_dir())
+    found = compare(rendered, photographs, runs_dir("transfer"), recipe, given.seeds, Machine(threads=given.threads))
     folder = reports_dir("transfer")
-    write_atomically(folder / "transfer.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(folder / "scores.csv", found.to_csv(index=False, lineterminator="\n").encode())
     record = {
-        "parameters": vars(options) | {"data_dir": ""},
+        "parameters": vars(given) | {"data_dir": ""},
         "photographs": len(photographs),
+        "trained_on": len(random_split(len(photographs), 0)[0]),
         **provenance.environment(),
     }
     write_atomically(folder / "transfer.json", (json.dumps(record, indent=1) + "\n").encode())
-    print(table.round(4).to_string(index=False))
+    shared = found[found.fifth]
+    print(scores.summarise(shared, 0).drop(columns="sample").round(4).to_string(index=False))
+    print(scores.compare(shared, PAIRS, 0).drop(columns="sample").round(4).to_string(index=False))
