@@ -156,6 +156,15 @@ STEPS = {
         all_threads=True,
         gpu=True,
     ),
+    "15_other_people": Step(
+        figures=("fig_crossed_pictures", "fig_crossed", "fig_transfer"),
+        tables=("tab_crossed", "tab_transfer", "tab_transfer_pairs"),
+        reads=tuple(
+            f"reports/{folder}/{file}"
+            for folder in ("crossed", "transfer")
+            for file in ("scores.csv", f"{folder}.json")
+        ),
+    ),
 }
 NOTEBOOKS = tuple(STEPS)
 

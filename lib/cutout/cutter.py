@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib import tiles
 from lib.base import ROOT, UserError
-from lib.cutout import foreground, trimaps
+from lib.cutout import foreground, scale, trimaps
 from lib.cutout.pictures import Give, Given, take, take_grey, take_trimap
 from lib.data.trimap import BACKGROUND
 
@@ -134,15 +134,21 @@ class Cutter:
         return known, True, []
 
     def _matte(self, pixels: np.ndarray, trimap: np.ndarray, method: str) -> np.ndarray:
-        """Alpha (H,W) float32, by the network in tiles or by a solver as a whole."""
+        """Alpha (H,W) float32, by the network in tiles, at a size that it knows, or by a solver as a whole."""
         if method in ("auto", "network"):
-            return tiles.matte(lambda part, known: self.refine(_floats(part), known), pixels, trimap)
+            if (size := scale.working_size(trimap)) == trimap.shape:
+                return self._tiled(pixels, trimap)
+            small, known = scale.shrunk(pixels, trimap, size)
+            return scale.enlarged(self._tiled(small, known), small, pixels, trimap)
         if trimap.size > SOLVER_PIXELS:
             raise UserError(
                 f"method: {method} expected at most {SOLVER_PIXELS / 1e6:.0f} megapixels, found "
                 f"{trimap.size / 1e6:.1f}; shrink the picture or use --method network."
             )
         return _solver(method)(_floats(pixels), trimap)
+
+    def _tiled(self, pixels: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+        return tiles.matte(lambda part, known: self.refine(_floats(part), known), pixels, trimap)
 
 
 def load(weights: Path | str = WEIGHTS, threads: int = 0) -> Cutter:
@@ -163,9 +169,9 @@ def _loaded(weights: Path, threads: int) -> Cutter:
 def look(portrait: Matting, pixels: np.ndarray) -> np.ndarray:
     """Guessed alpha (h,w) float32 of pixels (H,W,3) uint8, at about the size that the network was trained at."""
     height, width = pixels.shape[:2]
-    scale = math.sqrt(HEIGHT * HEIGHT * 0.75 / (height * width))
-    size = [min(LONGEST, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE)) for side in (width, height)]
-    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    by = math.sqrt(HEIGHT * HEIGHT * 0.75 / (height * width))
+    size = [min(LONGEST, max(MULTIPLE, round(side * by / MULTIPLE) * MULTIPLE)) for side in (width, height)]
+    how = Image.Resampling.BOX if by < 1 else Image.Resampling.BILINEAR
     return np.clip(portrait(_floats(np.asarray(Image.fromarray(pixels).resize(size, how))), None), 0, 1)
 
 

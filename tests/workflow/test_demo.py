@@ -47,8 +47,9 @@ def cutter():
 
 
 def pictures():
-    """Odd sides that are smaller than the network's own size, and a width that takes two tiles."""
-    return [example(1).resize((301, 397)), example(2).resize((640, 853)).crop((0, 100, 640, 480)).resize((901, 333))]
+    """Odd sides that are smaller than the network's own size, a width that takes two tiles, and one that is shrunk."""
+    wide = example(2).resize((640, 853)).crop((0, 100, 640, 480)).resize((901, 333))
+    return [example(1).resize((301, 397)), wide, example(1).resize((1155, 1541))]
 
 
 def cut(opened, picture: Image.Image, folder) -> None:
@@ -128,7 +129,7 @@ def test_example_comes_out_as_in_python(opened, page, cutter):
     assert (answer(opened, "result.trimap", np.uint8) != expected.trimap.ravel()).mean() < 1e-4
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_other_pictures_come_out_as_in_python(opened, cutter, tmp_path, number):
     picture = pictures()[number]
     cut(opened, picture, tmp_path)

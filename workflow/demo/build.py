@@ -18,7 +18,7 @@ import numpy as np
 
 from lib import tiles
 from lib.base import ROOT, UserError, write_atomically
-from lib.cutout import cutter, foreground, trimaps
+from lib.cutout import cutter, foreground, scale, trimaps
 from lib.cutout.example import example
 from lib.cutout.network import MANIFEST, SUMS
 from workflow import npm
@@ -36,6 +36,7 @@ NAMES = {
     cutter: ("HEIGHT", "MULTIPLE", "LONGEST", "SOMEBODY"),
     trimaps: ("SIDE", "LOW", "HIGH", "UNSURE", "WIDER", "BACKGROUND", "UNKNOWN", "FOREGROUND"),
     tiles: ("TILE", "OVERLAP"),
+    scale: ("REACH", "LEAST", "LOOKED", "RADIUS", "EPSILON", "FLAT"),
     foreground: ("MARGIN", "REGULARISATION", "SMALL", "SMALL_STEPS", "LARGE_STEPS"),
 }
 CONSTANTS = {name: getattr(module, name) for module, names in NAMES.items() for name in names}

@@ -1,4 +1,4 @@
-// The steps of lib/cutout (cutter.py, trimaps.py, foreground.py) and lib/tiles.py, in a worker; functions have Python's names.
+// The steps of lib/cutout (cutter.py, trimaps.py, scale.py, foreground.py) and lib/tiles.py, in a worker; functions have Python's names.
 // Numbers in capitals come from there when the page is built. Pictures are RGBA, a byte each; alpha is float32 in [0,1].
 "use strict";
 
@@ -119,8 +119,18 @@ async function look(pixels, height, width) {
   return [alpha.map(clip), size];
 }
 
-// Alpha of the whole picture by the network with a trimap, in tiles that overlap; known pixels are kept.
+// Alpha of the whole picture, at a size that the network knows.
 async function matte(pixels, trimap, height, width, progress) {
+  const size = workingSize(trimap, height, width);
+  if (size[0] === height && size[1] === width) return tiled(pixels, trimap, height, width, progress);
+  const [small, known] = shrunk(pixels, trimap, [height, width], size);
+  const alpha = await tiled(small, known, ...size, progress);
+  progress("Bringing alpha to the photograph's edges.");
+  return enlarged(alpha, small, size, pixels, trimap, [height, width]);
+}
+
+// The same by the network with a trimap, in tiles that overlap; known pixels are kept.
+async function tiled(pixels, trimap, height, width, progress) {
   const total = new Float32Array(height * width), weight = new Float32Array(height * width), tiles = [];
   for (const [top, h] of spans(height)) for (const [left, w] of spans(width)) tiles.push({top, left, h, w});
   for (const [number, tile] of tiles.entries()) {
@@ -153,6 +163,106 @@ function ramp(start, n, length) {
   const rise = x => Math.min(1, (x + 1) / (OVERLAP + 1));
   return Float32Array.from({length: n}, (_, x) =>
     Math.min(start > 0 ? rise(x) : 1, start + n < length ? rise(n - 1 - x) : 1));
+}
+
+// ------------------------------------------------------------------------------------------------- large photographs
+
+function workingSize(trimap, height, width) {
+  const longest = Math.max(height, width), step = Math.ceil(longest / LOOKED);
+  const h = Math.ceil(height / step), w = Math.ceil(width / step), region = new Uint8Array(h * w);
+  for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) region[y * w + x] = trimap[y * step * width + x * step] === UNKNOWN;
+  const scale = Math.min(1, Math.max(REACH / Math.max(step * reach(region, h, w), 1), LEAST / longest));
+  return [height, width].map(side => Math.max(1, round(side * scale)));
+}
+
+// Half the side of the largest square of ones in a region of 0 and 1.
+function reach(region, height, width) {
+  const count = new Int32Array((height + 1) * (width + 1)), wide = width + 1;
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++)
+    count[(y + 1) * wide + x + 1] = region[y * width + x] + count[y * wide + x + 1] + count[(y + 1) * wide + x] - count[y * wide + x];
+  const fit = side => {
+    for (let y = side; y <= height; y++) for (let x = side; x <= width; x++)
+      if (count[y * wide + x] - count[(y - side) * wide + x] - count[y * wide + x - side] + count[(y - side) * wide + x - side]
+        === side * side) return true;
+    return false;
+  };
+  let fits = 0, tooLarge = Math.min(height, width) + 1;
+  while (tooLarge - fits > 1) {
+    const side = (fits + tooLarge) >> 1;
+    if (fit(side)) fits = side; else tooLarge = side;
+  }
+  return fits >> 1;
+}
+
+function shrunk(pixels, trimap, size, [h, w]) {
+  const [height, width] = size, small = resized(new Uint8Array(pixels.buffer), 4, size, [h, w], true);
+  const unknown = resized(Uint8Array.from(trimap, level => level === UNKNOWN ? 255 : 0), 1, size, [h, w], true);
+  const known = new Uint8Array(h * w);
+  for (let y = 0, to = 0; y < h; y++) for (let x = 0; x < w; x++, to++)
+    known[to] = unknown[to] > 0 ? UNKNOWN
+      : trimap[Math.floor((y + 0.5) * height / h) * width + Math.floor((x + 0.5) * width / w)];
+  return [small, known];
+}
+
+// He, Sun and Tang 2013, "Guided image filtering", by coefficients of the small picture; known pixels are kept.
+function enlarged(alpha, small, [h, w], pixels, trimap, [height, width]) {
+  const n = h * w, planes = [0, 1, 2].map(c => Float64Array.from({length: n}, (_, i) => Math.fround(small[4 * i + c] / 255)));
+  const average = values => boxMean(values, h, w), times = (a, b) => a.map((value, i) => value * b[i]);
+  const mean = planes.map(average), meanAlpha = average(Float64Array.from(alpha));
+  const spread = planes.map((a, i) => planes.map((b, j) => j < i ? null : average(times(a, b))));
+  const together = planes.map(a => average(times(a, alpha))), square = average(Float64Array.from(alpha, a => a * a));
+  const slope = planes.map(() => new Float64Array(n)), level = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    if (square[i] - meanAlpha[i] * meanAlpha[i] > FLAT) {
+      const s = (a, b) => spread[Math.min(a, b)][Math.max(a, b)][i] - mean[a][i] * mean[b][i] + (a === b ? EPSILON : 0);
+      const found = solve3([0, 1, 2].map(a => [0, 1, 2].map(b => s(a, b))), together.map((t, c) => t[i] - mean[c][i] * meanAlpha[i]));
+      found.forEach((value, c) => { slope[c][i] = value; });
+    }
+    level[i] = meanAlpha[i] - mean.reduce((sum, m, c) => sum + slope[c][i] * m[i], 0);
+  }
+  const fields = [...slope, level].map(average), rows = between(height, h), columns = between(width, w);
+  const result = new Float32Array(height * width);
+  for (let y = 0, at = 0; y < height; y++) for (let x = 0; x < width; x++, at++) {
+    if (trimap[at] !== UNKNOWN) { result[at] = Number(trimap[at] === FOREGROUND); continue; }
+    const [top, bottom, down] = rows[y], [left, right, across] = columns[x];
+    const [a, b, c, d] = fields.map(field =>
+      (field[top * w + left] * (1 - down) + field[bottom * w + left] * down) * (1 - across)
+      + (field[top * w + right] * (1 - down) + field[bottom * w + right] * down) * across);
+    result[at] = clip(d + (a * pixels[4 * at] + b * pixels[4 * at + 1] + c * pixels[4 * at + 2]) / 255);
+  }
+  return result;
+}
+
+// Mean over the square within RADIUS of each pixel; at a border the border's pixels go on.
+function boxMean(values, height, width) {
+  const lines = (from, count, length, step, stride) => {
+    const to = new Float64Array(from.length);
+    for (let line = 0; line < count; line++) for (let x = 0; x < length; x++) {
+      let sum = 0;
+      for (let near = x - RADIUS; near <= x + RADIUS; near++) sum += from[line * stride + Math.min(Math.max(near, 0), length - 1) * step];
+      to[line * stride + x * step] = sum / (2 * RADIUS + 1);
+    }
+    return to;
+  };
+  return lines(lines(values, width, height, width, 1), height, width, 1, width);
+}
+
+// x of the symmetric 3x3 system m x = v, by cofactors.
+function solve3(m, v) {
+  const cofactor = (i, j) => {
+    const [a, b] = [(i + 1) % 3, (i + 2) % 3], [c, d] = [(j + 1) % 3, (j + 2) % 3];
+    return m[a][c] * m[b][d] - m[a][d] * m[b][c];
+  };
+  const rows = [0, 1, 2], determinant = rows.reduce((sum, j) => sum + m[0][j] * cofactor(0, j), 0);
+  return rows.map(j => rows.reduce((sum, i) => sum + cofactor(i, j) * v[i], 0) / determinant);
+}
+
+// For each of `many` pixels of a side its two neighbours among `few`, and the second's weight; pixels are areas.
+function between(many, few) {
+  return Array.from({length: many}, (_, i) => {
+    const place = Math.min(Math.max((i + 0.5) * (few / many) - 0.5, 0), few - 1), first = Math.floor(place);
+    return [first, Math.min(first + 1, few - 1), place - first];
+  });
 }
 
 // ------------------------------------------------------------------------------------------------- foreground colours

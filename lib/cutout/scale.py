@@ -1,0 +1,109 @@
+"""Large photographs: alpha at a size that the network knows, then brought to the photograph's own pixels.
+
+A network has learnt with unknown bands of so many pixels. In a photograph of twenty megapixels the band around a person is ten
+times as wide: a tile then sees nothing that is known, and the matte becomes a veil. So the picture is shrunk until the widest
+place of the band is as wide as in training, and what comes out is enlarged along the edges of the photograph by the guided
+filter (He, Sun and Tang 2013, 'Guided image filtering', equations 13 to 16; coefficients of the small picture, He and Sun
+2015, 'Fast guided filter').
+"""
+
+import numpy as np
+from PIL import Image
+
+from lib.data.trimap import FOREGROUND, UNKNOWN, paste
+
+REACH = 48  # px from the middle of the widest place of the unknown band to its edge
+LEAST = 800  # px, the longest side below which nothing is shrunk: that of the pictures that the networks were judged on
+LOOKED = 640  # px, the longest side at which the widest place is looked for
+RADIUS, EPSILON = 2, 1e-4  # of the guided filter, in pixels of the small picture and squared colours
+FLAT = 1e-9  # variance of alpha below which it is the same around a pixel
+STRIP = 256  # rows of the photograph at a time
+
+
+def working_size(trimap: np.ndarray) -> tuple[int, int]:
+    """(h, w) at which a picture with this trimap (H,W) uint8 is matted: its own, where its unknown band is no wider than REACH."""
+    longest = max(trimap.shape)
+    step = -(-longest // LOOKED)
+    widest = step * reach(trimap[::step, ::step] == UNKNOWN)
+    scale = min(1.0, max(REACH / max(widest, 1), LEAST / longest))
+    return tuple(max(1, round(side * scale)) for side in trimap.shape)
+
+
+def reach(region: np.ndarray) -> int:
+    """Half the side of the largest square that fits into a region (h,w) bool, in px; 0 for an empty one."""
+    count = np.pad(region, [(1, 0), (1, 0)]).cumsum(0, dtype=np.int64).cumsum(1)
+    fits, too_large = 0, min(region.shape) + 1
+    while too_large - fits > 1:
+        side = (fits + too_large) // 2
+        inside = count[side:, side:] - count[:-side, side:] - count[side:, :-side] + count[:-side, :-side]
+        fits, too_large = (side, too_large) if (inside == side * side).any() else (fits, side)
+    return fits // 2
+
+
+def shrunk(image: np.ndarray, trimap: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """image (H,W,3) uint8 and trimap (H,W) uint8 at a smaller `size`: means of blocks; unknown where a block has an unknown
+    pixel."""
+    small = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
+    unknown = Image.fromarray((trimap == UNKNOWN).astype(np.uint8) * 255).resize(size[::-1], Image.Resampling.BOX)
+    known = np.asarray(Image.fromarray(trimap).resize(size[::-1], Image.Resampling.NEAREST))
+    return small, np.where(np.asarray(unknown) > 0, np.uint8(UNKNOWN), known)
+
+
+def enlarged(alpha: np.ndarray, small: np.ndarray, image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+    """Alpha (H,W) float32 from alpha (h,w) float32 of the picture `small` (h,w,3), shrunk from image (H,W,3), both uint8.
+
+    Around each pixel of the small picture alpha is as nearly a linear function of colour as it can be; that function, averaged
+    over a pixel's neighbours, is then given the photograph's own colours. Known pixels of trimap (H,W) come back as 0 and 1.
+    """
+    slope, level = _linear(alpha, small.astype(np.float32) / 255)
+    height, width = trimap.shape
+    result = (trimap == FOREGROUND).astype(np.float32)
+    columns = _between(width, alpha.shape[1])
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
+        if (trimap[rows] == UNKNOWN).any():
+            places = tuple(part[rows] for part in _between(height, alpha.shape[0])), columns
+            found = _bilinear(level, *places)
+            for channel in range(3):
+                found += _bilinear(slope[channel], *places) * (image[rows, :, channel].astype(np.float32) / 255)
+            result[rows] = paste(found.clip(0, 1), trimap[rows])
+    return result
+
+
+def _linear(alpha: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes (3,h,w) and levels (h,w), float32, of alpha as a linear function of colour within RADIUS of each pixel, averaged
+    over all functions that a pixel takes part in. In double precision, since a covariance is a small difference."""
+    colours, alpha = image.transpose(2, 0, 1).astype(float), alpha.astype(float)
+    mean, mean_alpha = np.stack([_mean(one) for one in colours]), _mean(alpha)
+    spread = np.stack([[_mean(a * b) for b in colours] for a in colours]) - mean[:, None] * mean[None]
+    together = np.stack([_mean(one * alpha) for one in colours]) - mean * mean_alpha
+    slope = np.zeros_like(mean)
+    soft = _mean(alpha * alpha) - mean_alpha * mean_alpha > FLAT
+    matrices = spread[:, :, soft].transpose(2, 0, 1) + EPSILON * np.eye(3)
+    slope[:, soft] = np.linalg.solve(matrices, together[:, soft].T[..., None])[..., 0].T
+    level = mean_alpha - (slope * mean).sum(axis=0)
+    return np.stack([_mean(one) for one in slope]).astype(np.float32), _mean(level).astype(np.float32)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean (h,w) over the square within RADIUS of each pixel; at a border the border's pixels go on."""
+    for axis in range(2):
+        margins = [(RADIUS, RADIUS) if each == axis else (0, 0) for each in range(2)]
+        wide, length = np.pad(values, margins, mode="edge"), values.shape[axis]
+        parts = (wide.take(range(start, start + length), axis) for start in range(2 * RADIUS + 1))
+        values = sum(parts) / (2 * RADIUS + 1)
+    return values
+
+
+def _between(many: int, few: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each of `many` pixels of a side its two neighbours among `few`, and the second's weight; pixels are areas."""
+    place = ((np.arange(many, dtype=np.float32) + 0.5) * (few / many) - 0.5).clip(0, few - 1)
+    first = place.astype(np.int64)
+    return first, np.minimum(first + 1, few - 1), place - first
+
+
+def _bilinear(values: np.ndarray, rows: tuple, columns: tuple) -> np.ndarray:
+    """Values (h,w) at the places of `_between`."""
+    (top, bottom, down), (left, right, across) = rows, columns
+    tall = values[top] * (1 - down)[:, None] + values[bottom] * down[:, None]
+    return tall[:, left] * (1 - across) + tall[:, right] * across
