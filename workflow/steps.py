@@ -122,7 +122,7 @@ STEPS = {
     ),
     "11_your_portrait": Step(
         figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst"),
-        tables=("tab_shipped", "tab_cutout", "tab_cutout_whole"),
+        tables=("tab_shipped", "tab_cutout", "tab_cutout_whole", "tab_cutout_large"),
         reads=(*_weights("portrait", "trimap"), "data/weights/portrait/model.onnx", "data/weights/trimap/model.onnx"),
         all_threads=True,
         gpu=True,

@@ -136,10 +136,7 @@ class Cutter:
     def _matte(self, pixels: np.ndarray, trimap: np.ndarray, method: str) -> np.ndarray:
         """Alpha (H,W) float32, by the network in tiles, at a size that it knows, or by a solver as a whole."""
         if method in ("auto", "network"):
-            if (size := scale.working_size(trimap)) == trimap.shape:
-                return self._tiled(pixels, trimap)
-            small, known = scale.shrunk(pixels, trimap, size)
-            return scale.enlarged(self._tiled(small, known), small, pixels, trimap)
+            return scale.matted(self._tiled, pixels, trimap)
         if trimap.size > SOLVER_PIXELS:
             raise UserError(
                 f"method: {method} expected at most {SOLVER_PIXELS / 1e6:.0f} megapixels, found "

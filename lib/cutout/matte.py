@@ -10,6 +10,7 @@ from PIL import Image
 
 from lib import inference
 from lib.base import UserError, write_atomically
+from lib.cutout import scale
 from lib.data.decode import check_same_size, read_grey, read_rgb
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
 from lib.models import store
@@ -88,6 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
     check_out(Path(given.out), [Path(given.image), Path(given.trimap)])
     image, trimap, notes = read_pair(given.image, given.trimap)
     model = store.load(given.network, given.device)
-    write_alpha(given.out, inference.matte(model, image, trimap, tile=given.tile))
+
+    def alpha_of(part: np.ndarray, known: np.ndarray) -> np.ndarray:
+        return inference.matte(model, part.astype(np.float32) / 255, known, tile=given.tile)
+
+    write_alpha(given.out, scale.matted(alpha_of, np.round(image * 255).astype(np.uint8), trimap))
     for note in notes:
         print(note)

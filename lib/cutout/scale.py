@@ -7,6 +7,8 @@ filter (He, Sun and Tang 2013, 'Guided image filtering', equations 13 to 16; coe
 2015, 'Fast guided filter').
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
@@ -18,6 +20,15 @@ LOOKED = 640  # px, the longest side at which the widest place is looked for
 RADIUS, EPSILON = 2, 1e-4  # of the guided filter, in pixels of the small picture and squared colours
 FLAT = 1e-9  # variance of alpha below which it is the same around a pixel
 STRIP = 256  # rows of the photograph at a time
+
+
+def matted(alpha_of: Callable[..., np.ndarray], image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+    """Alpha (H,W) float32 of image (H,W,3) uint8 and trimap (H,W) uint8 0/128/255, by `alpha_of` (the same of both) at a size
+    that it knows. Known pixels come back as 0 and 1 where that is smaller, else as `alpha_of` leaves them."""
+    if (size := working_size(trimap)) == trimap.shape:
+        return alpha_of(image, trimap)
+    small, known = shrunk(image, trimap, size)
+    return enlarged(alpha_of(small, known), small, image, trimap)
 
 
 def working_size(trimap: np.ndarray) -> tuple[int, int]:
