@@ -553,6 +553,16 @@ def test_on_a_phone_a_chart_keeps_a_readable_size_and_its_marker(opened):
     assert opened.run("document.querySelector('#fig_pictures img').getBoundingClientRect().width") < 390
 
 
+def test_on_a_phone_a_table_keeps_readable_columns_and_its_caption_in_sight(opened):
+    opened.look(390, 800)
+    boxes = "Array.from(document.querySelectorAll('{}'), one => one.getBoundingClientRect())"
+    captions = opened.run(boxes.format("div.table caption") + ".map(box => box.right)")
+    firsts = opened.run(boxes.format("div.table td:first-child") + ".map(box => box.width)")
+    assert captions and max(captions) <= 390
+    assert min(firsts) >= 100  # two or three words a line
+
+
+
 def test_axe_does_find_what_is_wrong(opened):
     try:
         source = axe.script()
