@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from lib.experiments import sweeps
 from lib.output.style import COLOURS, FAINT, GUIDE, MARKERS, WIDTH
 
+APART = 0.05  # a mean of seeds further from each other than this is nobody's error
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
 
 
 def sweep(found: pd.DataFrame, vary: Sequence[str]) -> Figure:
     """Test error after the last step, one panel a region: of one varied name a dot a seed and a bar at their mean, of two a
-    map of the means with the numbers written in. The trimap, returned as alpha, is a dashed line, or named above the map.
+    map of the means with the numbers written in, or the least and the largest where seeds lie APART. The trimap, returned as alpha, is a dashed line, or named above the map.
 
     found: lib.experiments.sweeps.results.
     """
@@ -56,12 +57,20 @@ def _dots(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, co
 
 def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, controls: pd.Series, label: str) -> None:
     order = [list(ends[each].unique()) for each in vary]
-    table = ends.pivot_table(index=vary[0], columns=vary[1], values=name).reindex(index=order[0], columns=order[1])
+    table, least, largest = (
+        ends.pivot_table(index=vary[0], columns=vary[1], values=name, aggfunc=how).reindex(
+            index=order[0], columns=order[1]
+        )
+        for how in ("mean", "min", "max")
+    )
     top = float(np.nanmax(table))
     axis.imshow(table, cmap="Greys", vmin=0, vmax=1.5 * top, aspect="auto")
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         colour = "white" if value > 0.85 * top else "black"
-        axis.text(column, row, f"{value:.3f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=8)
+        ends_of = least.iat[row, column], largest.iat[row, column]
+        parts = [f"{end:.2f}" for end in ends_of] if ends_of[1] - ends_of[0] > APART else [f"{value:.3f}"]
+        text = " to ".join(part.lstrip("0") for part in parts)
+        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axis.set(xticks=range(len(order[1])), xticklabels=[_word(value) for value in order[1]], xlabel=_word(vary[1]))
     axis.set(yticks=range(len(order[0])), yticklabels=[_word(value) for value in order[0]], ylabel=_word(vary[0]))
     axis.set_title(f"{label} (trimap as alpha: {controls.iloc[0]:.3f})", fontsize=8)

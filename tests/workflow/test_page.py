@@ -562,7 +562,6 @@ def test_on_a_phone_a_table_keeps_readable_columns_and_its_caption_in_sight(open
     assert min(firsts) >= 100  # two or three words a line
 
 
-
 def test_axe_does_find_what_is_wrong(opened):
     try:
         source = axe.script()
