@@ -52,6 +52,6 @@ def test_one_varied_name_is_a_dot_a_seed_and_a_bar_at_their_mean():
     axis = plot_sweeps.sweep(found(errors), ["lr"]).axes[1]
     dots = axis.collections[0].get_offsets()
     places = [(place, lr + more) for (place, lr), more in itertools.product(enumerate((0.1, 0.2, 0.3)), (0, 0.1))]
-    assert np.sort(dots, axis=0) == pytest.approx(np.sort(places, axis=0))
+    np.testing.assert_allclose(np.asarray(dots), places, atol=1e-9)
     bars = [part.get_segments()[0][:, 1].tolist() for part in axis.collections[1:4]]
     assert bars == [pytest.approx([lr + 0.05] * 2) for lr in (0.1, 0.2, 0.3)]
