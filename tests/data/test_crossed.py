@@ -33,7 +33,7 @@ def test_a_place_looks_alike_behind_two_persons_and_another_place_does_not(sampl
     assert (samples[2].background != samples[6].background).any()  # a further picture is taken from beside
 
 
-def test_a_person_has_one_outline_before_two_places(samples):
+def test_a_person_is_placed_anew_before_every_place(samples):
     areas = [sample.alpha.mean() for sample in samples]
     assert all((sample.alpha > 0).any() for sample in samples) and np.ptp(areas) > 0
     assert (samples[0].alpha != samples[4].alpha).any()  # placed anew
