@@ -2,19 +2,21 @@
 
 A sweep is a table there: a question, the settings that all of its trainings share, and `vary`, a list of values for one or
 two names, of which every combination is trained with every seed. Names are those of lib.training.variants.VariantRecipe, and
-`images`, `size`, `split` and `trimap_rule` of the data. Trainings lie in runs/sweeps/, each in a folder of its own, and are
+`images`, `size`, `split`, `trimap_rule` and `resize` of the data (a filter of lib.data.shrunk: the pictures are composed at four
+times the side, then shrunk by it; "" = composed at that size). Trainings lie in runs/sweeps/, each in a folder of its own, and are
 found done when they are asked for again; results are written to reports/sweeps/.
 """
 
 import argparse
 import dataclasses
 import difflib
+import functools
 import hashlib
 import itertools
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from lib import baselines, provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
 from lib.data.portraits import Portraits
 from lib.data.prepare import Prepared, prepare
+from lib.data.shrunk import shrunk
 from lib.data.splits import group_split, random_split
 from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
@@ -33,7 +36,8 @@ from lib.training.variants import VariantRecipe
 
 FILE = ROOT / "notebooks" / "sweeps.toml"
 SHARED = "shared"  # the table of settings that all sweeps begin with
-DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant"}
+DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant", "resize": ""}
+FINER = 4  # times as fine are the pictures that a filter shrinks
 FIELDS = {field.name: field.default for field in dataclasses.fields(VariantRecipe)}
 CONTROL = ("control_all", "control_unknown")
 TOLD = ("train_all", "train_unknown", "test_all", "test_unknown", "test_pasted")
@@ -97,22 +101,27 @@ def recipe(sweep: Sweep, setting: dict, seed: int) -> VariantRecipe:
     """How one training learns; tested at its end alone. UserError, with the sweep's name, for a value out of range."""
     given = sweep.fixed | setting
     own = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if key in FIELDS}
+    if own.get("encoder", FIELDS["encoder"]) == "random":
+        own["encoder_weights"] = ""
     try:
         return VariantRecipe(**{**own, "seed": seed})
     except UserError as error:
         raise UserError(f"sweep {sweep.name}: {error}") from error
 
 
-def run(sweep: Sweep, folder: Path, machine: Machine = Machine()) -> pd.DataFrame:
-    """Train all of it, or find it done: one row a training and test.
+def run(sweep: Sweep, folder: Path, machine: Machine = Machine(), known: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Train all of it, or find it done: one row a training and test. known: rows of earlier trainings that are kept as they are.
 
     Columns: the varied names, seed, training_images, test_images, steps, TOLD; then what the trimap, returned as alpha,
     scores on the same test images: control_all, control_unknown.
     """
     rows = []
     for setting, seed in itertools.product(sweep.settings(), range(sweep.seeds)):
+        if known is not None and len(held := _held(known, setting, seed)):
+            rows.append(held)
+            continue
         data = {name: (sweep.fixed | setting).get(name, default) for name, default in DATA.items()}
-        prepared = prepare(Portraits(data["images"]), data["size"], data["trimap_rule"])
+        prepared = _prepared(**data)
         split = (
             group_split(prepared.groups, 0, 0.2) if data["split"] == "group" else random_split(len(prepared), 0, 0.2)
         )
@@ -126,6 +135,32 @@ def run(sweep: Sweep, folder: Path, machine: Machine = Machine()) -> pd.DataFram
     return found[[*sweep.vary, "seed", "training_images", "test_images", "steps", *TOLD, *CONTROL]]
 
 
+@functools.lru_cache(maxsize=1)
+def _prepared(images: int, size: int, split: str, trimap_rule: str, resize: str) -> Prepared:
+    """The data of a training; split is told apart later."""
+    if not resize:
+        return prepare(Portraits(images), size, trimap_rule)
+    return shrunk(prepare(Portraits(images), FINER * size, trimap_rule), size, resize)
+
+
+def _held(known: pd.DataFrame, setting: dict, seed: int) -> pd.DataFrame:
+    """The rows of a training among those of a sweep."""
+    same = known.seed == seed
+    for name, value in setting.items():
+        same &= known[name] == value
+    return known[same]
+
+
+def published_rows(sweep: Sweep) -> pd.DataFrame | None:
+    """What reports/sweeps holds of a sweep whose other settings are the same, or None."""
+    file, found = reports_dir("sweeps") / f"{sweep.name}.json", results(sweep.name)
+    if found is None or not file.is_file():
+        return None
+    before = json.loads(file.read_text())["sweep"]
+    same = before["fixed"] == json.loads(json.dumps(sweep.fixed)) and set(before["vary"]) == set(sweep.vary)
+    return found if same else None
+
+
 def _control(prepared: Prepared, index: np.ndarray) -> dict[str, float]:
     alpha, trimap = np.asarray(prepared.alpha[index]), np.asarray(prepared.trimap[index])
     errors = alpha_errors(baselines.trimap_as_alpha(trimap), alpha, trimap).mean()
@@ -135,7 +170,7 @@ def _control(prepared: Prepared, index: np.ndarray) -> dict[str, float]:
 def results(name: str) -> pd.DataFrame | None:
     """What reports/sweeps/ holds of a sweep, or None."""
     file = reports_dir("sweeps") / f"{name}.csv"
-    return pd.read_csv(file) if file.is_file() else None
+    return pd.read_csv(file, float_precision="round_trip") if file.is_file() else None
 
 
 def last(found: pd.DataFrame, vary: Iterable[str]) -> pd.DataFrame:
@@ -248,6 +283,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Train the sweeps of notebooks/sweeps.toml, and write reports/sweeps/."""
     parser = argparse.ArgumentParser(prog="python -m lib sweeps", description=main.__doc__)
     parser.add_argument("names", nargs="*", help="of notebooks/sweeps.toml; all by default")
+    parser.add_argument("--add", action="store_true", help="keep what reports/sweeps/ holds, train what it lacks")
+    parser.add_argument("--encoder-weights", default="", help='safetensors file of VGG-16 for a "trained" encoder')
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -255,9 +292,16 @@ def main(arguments: list[str] | None = None) -> None:
     for name in given.names or listed:
         if name not in listed:
             raise UserError(f"names: expected some of {', '.join(listed)}, found {name!r}; correct it.")
-        found = run(listed[name], runs_dir("sweeps"), Machine(given.device, threads=given.threads))
+        one = listed[name]
+        known = published_rows(one) if given.add else None
+        begun = replace(one, fixed=one.fixed | {"encoder_weights": given.encoder_weights})
+        found = run(begun, runs_dir("sweeps"), Machine(given.device, threads=given.threads), known)
         folder = reports_dir("sweeps")
         write_atomically(folder / f"{name}.csv", found.to_csv(index=False, lineterminator="\n").encode())
-        record = {"sweep": dataclasses.asdict(listed[name]), **provenance.environment()}
+        record = {
+            "sweep": dataclasses.asdict(one),
+            "kept": 0 if known is None else len(known),
+            **provenance.environment(),
+        }
         write_atomically(folder / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
         print(found.round(4).to_string(index=False), flush=True)

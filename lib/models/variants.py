@@ -10,9 +10,14 @@ from torch import nn
 from lib.base import UserError
 from lib.models.dim import VGG16Matting
 from lib.models.layers import Place
+from lib.models.residual import ResidualUNet
 
 UNPOOLING = ("places", "bilinear", "transposed")
 NORMALISATION = ("imagenet", "centred", "none")
+# Its channels at full size, as a multiple of the study's network's. On two cores, at 28 px and in bfloat16, a step of the second
+# takes as long as one of the study's network, one of the first five times as long (`make bench`).
+RESIDUAL = {"residual, as many weights": 1.5, "residual, as long a step": 0.5}
+NETWORKS = ("study's", *RESIDUAL)
 
 
 class Enlarge(nn.Module):
@@ -71,16 +76,24 @@ def network(
     normalisation: str = "imagenet",
     decoder_kernel: int = 5,
     batch_norm: bool = True,
-) -> VGG16Matting:
+    network: str = NETWORKS[0],
+) -> VGG16Matting | ResidualUNet:
     """A VGG16Matting of `width` with the named parts; random weights. forward as there.
 
     unpooling: "places" of the maxima (the study's, and DIM's), "bilinear" or "transposed". skips: see Skipping.
     four_channels: the trimap as a fourth channel of VGG-16's first convolution, without the study's 4->3 head.
-    normalisation: of the image: "imagenet", "centred" or "none". UserError for another name.
+    normalisation: of the image: "imagenet", "centred" or "none". network: the study's, or a ResidualUNet beside it, which has
+    none of the other parts. UserError for another name.
     """
-    for name, found, known in (("unpooling", unpooling, UNPOOLING), ("normalisation", normalisation, NORMALISATION)):
+    for name, found, known in (
+        ("unpooling", unpooling, UNPOOLING),
+        ("normalisation", normalisation, NORMALISATION),
+        ("network", network, NETWORKS),
+    ):
         if found not in known:
             raise UserError(f"{name}: expected one of {', '.join(known)}, found {found!r}; choose one.")
+    if network in RESIDUAL:
+        return ResidualUNet(round(width * RESIDUAL[network]))
     kind = Skipping if skips else VGG16Matting
     model = kind(batch_norm, decoder_kernel=decoder_kernel, four_channels=four_channels, width=width)
     if unpooling != "places":

@@ -6,7 +6,7 @@ training of the study's own start over.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,30 +17,39 @@ import torch.nn.functional as F
 
 from lib.base import Stream, UserError
 from lib.data.augment import draw
-from lib.data.batches import batches, trimap_levels
+from lib.data.batches import Arrays, batches, trimap_levels
 from lib.data.prepare import Prepared
-from lib.data.trimap import default_radius, from_distance
+from lib.data.trimap import LOW_HIGH, default_radius, from_distance
 from lib.device import Machine
 from lib.losses import alpha_prediction_loss
 from lib.models import variants
 from lib.models.layers import initialise
+from lib.models.weights import load_encoder
 from lib.training import loop
-from lib.training.folder import index_digest
+from lib.training.folder import file_digest, index_digest
 from lib.training.place import Place, place
 from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, sums
 
 BORDERS = ("reflection", "border", "zeros")
+ENCODERS = ("random", "trained")
+PARTS = ("network", "width", "unpooling", "skips", "four_channels", "normalisation", "decoder_kernel", "batch_norm")
+PLAIN = "plain sgd"
 
 
 @dataclass(frozen=True)
 class VariantRecipe(ThumbnailRecipe):
-    """unpooling, skips, four_channels, normalisation, decoder_kernel: of the network (lib.models.variants). eps: of
-    the loss. Of the augmentation, where there is one: probability that an image is chosen; flip: whether the chosen are
-    flipped; degrees: by how much they are turned at most; border: what comes in from outside. radius: largest radius of a
-    training trimap in units of the test trimaps' (the smallest is 1); blind: whether the network gets no trimap at all.
+    """network, unpooling, skips, four_channels, normalisation, decoder_kernel: lib.models.variants. encoder: "random" or
+    "trained", from encoder_weights, or from torchvision's where that is empty. eps: of the loss. Of the augmentation, where
+    there is one: probability that an image is chosen; flip: whether the chosen are flipped; degrees: by how much they are
+    turned at most; border: what comes in from outside. jitter: of the colours of every image, 1 = as lib.data.augment.jitter
+    draws it, 0 = none. train_rule: of the training trimaps, "" = as the test trimaps'. radius: largest radius of a training
+    trimap in units of the test trimaps' (the smallest is 1); blind: whether the network gets no trimap at all. optimizer:
+    "plain sgd" is sgd with a momentum of 0.
     """
 
     width: int = 16
+    network: str = variants.NETWORKS[0]
+    encoder: str = "random"
     unpooling: str = "places"
     skips: bool = False
     four_channels: bool = False
@@ -51,6 +60,8 @@ class VariantRecipe(ThumbnailRecipe):
     flip: bool = True
     degrees: float = 30.0
     border: str = "reflection"
+    jitter: float = 0.0
+    train_rule: str = ""
     radius: float = 2.0
     blind: bool = False
 
@@ -59,6 +70,10 @@ class VariantRecipe(ThumbnailRecipe):
         "unpooling": variants.UNPOOLING,
         "normalisation": variants.NORMALISATION,
         "border": BORDERS,
+        "network": variants.NETWORKS,
+        "encoder": ENCODERS,
+        "train_rule": ("", *LOW_HIGH),
+        "optimizer": (*ThumbnailRecipe.CHOICES["optimizer"], PLAIN),
     }
     LEAST: ClassVar[dict[str, float]] = {
         **ThumbnailRecipe.LEAST,
@@ -66,13 +81,21 @@ class VariantRecipe(ThumbnailRecipe):
         "eps": 0,
         "probability": 0,
         "degrees": 0,
+        "jitter": 0,
         "radius": 1,
     }
 
     def __post_init__(self):
         super().__post_init__()
-        if self.encoder_weights:
-            raise UserError(f"encoder_weights: expected none, found {self.encoder_weights!r}; leave it out.")
+        if self.encoder == "random" and self.encoder_weights:
+            raise UserError(
+                f"encoder_weights: expected none with a random encoder, found {self.encoder_weights!r}; "
+                'leave it out, or set encoder to "trained".'
+            )
+
+    def plain(self) -> "VariantRecipe":
+        """The same with "plain sgd" said as lib.training.optimize knows it."""
+        return replace(self, optimizer="sgd", momentum=0.0) if self.optimizer == PLAIN else self
 
 
 def train(
@@ -87,6 +110,7 @@ def train(
     with place(machine) as here:
         inputs = {
             "data": prepared.fingerprint,
+            "encoder_sha256": file_digest(recipe.encoder_weights),
             "train_index": index_digest(split[0]),
             "test_index": index_digest(split[1]),
         }
@@ -100,20 +124,26 @@ class Variant(Thumbnail):
     recipe: VariantRecipe
 
     def __init__(self, prepared: Prepared, split: Split, recipe: VariantRecipe, here: Place):
-        super().__init__(prepared, split, recipe, here)
-        names = ("width", "unpooling", "skips", "four_channels", "normalisation", "decoder_kernel", "batch_norm")
+        super().__init__(prepared, split, replace(recipe.plain(), encoder="random", encoder_weights=""), here)
+        self.recipe = recipe.plain()
+        if recipe.train_rule:
+            self.arrays = Arrays(replace(prepared, rule=recipe.train_rule), self.arrays.index, here.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)  # of transposed convolutions, which `initialise` leaves alone
-            self.model = variants.network(**{name: getattr(recipe, name) for name in names})
+            self.model = variants.network(**{name: getattr(recipe, name) for name in PARTS})
         initialise(self.model, recipe.seed)
+        load_encoder(self.model, (recipe.encoder_weights or "imagenet") if recipe.encoder == "trained" else "")
 
     def batches(self, epoch: int, first: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """(image, alpha, trimap) of each batch, in an order of the epoch's own, augmented as the recipe says."""
         recipe, device = self.recipe, self.arrays.device
         flips, angles, radii = (value.to(device) for value in self._draws(epoch))
+        gains, gammas = (value.to(device) for value in self._light(epoch))
         order = np.random.default_rng([recipe.seed, epoch, Stream.ORDER]).permutation(self.images)
         for rows, (image, alpha, distance) in self.arrays.stream(batches(order, recipe.batch_size, 1)[first:]):
             trimap = trimap_levels(from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
+            if recipe.jitter:
+                image = (gains[rows] * image ** gammas[rows]).clamp(0, 1)
             if recipe.augment:
                 stack = torch.cat([image, alpha, trimap], dim=1)
                 stack = turned(stack, flips[rows], angles[rows], recipe.border)
@@ -128,6 +158,15 @@ class Variant(Thumbnail):
         spread = np.random.default_rng([recipe.seed, epoch, Stream.RADIUS]).random(images, dtype=np.float32)
         radii = default_radius(self.prepared.alpha.shape[-2:]) * (1 + (recipe.radius - 1) * spread)
         return (flip & recipe.flip)[index], angle[index], torch.from_numpy(radii.astype(np.float32))[index]
+
+    def _light(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gain (n,3,1,1) and gamma (n,1,1,1) of each training image, in the ranges of lib.data.augment.jitter."""
+        recipe, index = self.recipe, self.arrays.index
+        uniform = np.random.default_rng([recipe.seed, epoch, Stream.AUGMENT, 1]).random((int(index.max()) + 1, 5))
+        sides = recipe.jitter * (2 * uniform[index].astype(np.float32) - 1)
+        gain = (1 + 0.15 * sides[:, :1]) * (1 + 0.07 * sides[:, 1:4])
+        gamma = np.exp(0.223 * sides[:, 4:])
+        return torch.from_numpy(gain).view(-1, 3, 1, 1), torch.from_numpy(gamma).view(-1, 1, 1, 1)
 
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """The alpha-prediction loss over the recipe's region; told are sums over the batch."""

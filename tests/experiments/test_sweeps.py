@@ -1,5 +1,6 @@
 """Sweeps: what the file lists is sound, mistakes in it are named, and a training that is done is found."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +69,25 @@ def test_what_is_done_is_found_and_one_value_more_trains_that_alone(tried):
     assert all(path.stat().st_mtime_ns == before for path, before in times.items())
     assert len(list(folder.glob("*/model.safetensors"))) == len(times) + 4
     pd.testing.assert_frame_equal(again[again.lr < 0.2].reset_index(drop=True), found)
+
+
+def test_published_rows_are_kept_and_the_rest_is_trained(tried, tmp_path, monkeypatch):
+    one, _, found = tried
+    monkeypatch.setattr(sweeps, "reports_dir", lambda name: tmp_path)
+    found[found.lr == 0.01].assign(test_all=7.0).to_csv(tmp_path / "s.csv", index=False)
+    record = {"sweep": {"fixed": one.fixed, "vary": one.vary}}
+    (tmp_path / "s.json").write_text(json.dumps(record))
+    again = sweeps.run(one, tmp_path / "runs", Machine("cpu", "fp32", 1), sweeps.published_rows(one))
+    assert len(list((tmp_path / "runs").iterdir())) == 4 and (again[again.lr == 0.01].test_all == 7).all()
+    pd.testing.assert_frame_equal(again[again.lr == 0.1], found[found.lr == 0.1])
+    assert sweeps.published_rows(replace(one, fixed=one.fixed | {"width": 8})) is None  # of another network
+
+
+def test_pictures_are_composed_finer_for_a_filter():
+    data = {"images": 4, "size": 28, "split": "group", "trimap_rule": "strict"}
+    plain, area = (sweeps._prepared(**data, resize=how) for how in ("", "area"))
+    assert area.image.shape == plain.image.shape == (4, 3, 28, 28) and area.rule == "strict"
+    assert np.abs(area.alpha.astype(int) - plain.alpha).mean() < 2  # the same people at the same places
 
 
 def test_a_summary_has_a_row_a_setting(tried):

@@ -72,7 +72,7 @@ def test_the_trimap_as_a_fourth_channel_has_no_head():
     assert isinstance(model.head, torch.nn.Identity) and model.encoder1[0].in_channels == 4
 
 
-@pytest.mark.parametrize("name", ["unpooling", "normalisation"])
+@pytest.mark.parametrize("name", ["unpooling", "normalisation", "network"])
 def test_an_unknown_part_is_refused(name):
     with pytest.raises(UserError, match=f"{name}: expected one of .* found 'other'"):
         variants.network(8, **{name: "other"})

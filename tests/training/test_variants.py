@@ -1,8 +1,12 @@
 """Trainings with one thing changed: those with nothing changed are the study's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from torchvision.models.vgg import cfgs, make_layers
 
 from helpers import prepared_from
 from lib.base import UserError
@@ -82,5 +86,50 @@ def test_the_draws_follow_the_recipe(prepared):
 def test_a_recipe_out_of_range_is_refused():
     with pytest.raises(UserError, match="border: expected one of reflection, border, zeros, found 'white'"):
         VariantRecipe(border="white")
-    with pytest.raises(UserError, match="encoder_weights: expected none, found 'imagenet'"):
+    with pytest.raises(UserError, match="encoder_weights: expected none with a random encoder, found 'imagenet'"):
         VariantRecipe(encoder_weights="imagenet")
+
+
+def system(prepared, **changes):
+    recipe = VariantRecipe(**SMALL | {"width": 8} | changes)
+    return variants.Variant(prepared, SPLIT, recipe, variants.Place(torch.device("cpu"), "fp32"))
+
+
+def test_jitter_changes_the_colours_alone_within_its_ranges(prepared):
+    own, plain = (next(system(prepared, jitter=strength).batches(1, 0)) for strength in (1.0, 0.0))
+    assert torch.equal(own[1], plain[1]) and torch.equal(own[2], plain[2]) and not torch.equal(own[0], plain[0])
+    brightest = 1.15 * 1.07 * plain[0] ** np.exp(-0.223)
+    darkest = 0.85 * 0.93 * plain[0] ** np.exp(0.223)
+    assert (own[0] <= brightest.clamp(0, 1) + 1e-6).all() and (own[0] >= darkest - 1e-6).all()
+    again, later = next(system(prepared, jitter=1.0).batches(1, 0)), next(system(prepared, jitter=1.0).batches(2, 0))
+    assert torch.equal(again[0], own[0]) and not torch.equal(later[0], own[0])
+
+
+def test_training_trimaps_may_follow_a_rule_of_their_own(prepared):
+    """A pixel of alpha 5 is background to the tolerant rule; the strict one makes it and what lies beside it unknown."""
+    alpha = np.array(prepared.alpha)
+    alpha[:, :, 2, 2] = 5
+    dusty = replace(prepared, alpha=alpha)
+    tolerant, strict = (next(system(dusty, train_rule=rule).batches(1, 0))[2] for rule in ("tolerant", "strict"))
+    assert (tolerant[:, 0, 2, 2] == 0).all() and (strict[:, 0, 2, 2] == 0.5).all() and (strict[:, 0, 2, 3] == 0.5).all()
+    assert torch.equal(
+        next(system(dusty).batches(1, 0))[2], tolerant
+    )  # the rule of the test trimaps, where none is named
+
+
+def test_plain_sgd_has_no_momentum(prepared):
+    (optimizer,) = system(prepared, optimizer="plain sgd").make_optimizers()
+    assert isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"] == 0
+
+
+def test_an_encoder_that_has_learnt_comes_from_its_file(prepared, tmp_path):
+    state = {name.replace("module.", ""): value for name, value in make_layers(cfgs["D"], False).state_dict().items()}
+    save_file({f"features.{name}": value for name, value in state.items()}, tmp_path / "vgg16.safetensors")
+    trained = {"encoder": "trained", "encoder_weights": str(tmp_path / "vgg16.safetensors"), "width": 64}
+    assert torch.equal(system(prepared, **trained).model.encoder1[0].weight, state["0.weight"])
+
+
+def test_the_network_of_today_learns_in_the_same_loop(prepared, tmp_path):
+    recipe = VariantRecipe(**SMALL | {"epochs": 4, "network": "residual, as long a step", "optimizer": "adam"})
+    history = variants.train(prepared, SPLIT, tmp_path / "a", recipe, Machine("cpu", "fp32", 1))
+    assert history.train_all.iloc[-1] < history.train_all.iloc[0]
