@@ -1,7 +1,7 @@
 """What makes a network for photographs good, at equal time: `python -m lib ablation --textures DIR --minutes 20`.
 
 Deep Image Matting's structure first; then, one after the other, skip connections instead of unpooling, an encoder that
-has learnt from ImageNet, and crops of other things than people. Each arm trains as many minutes on this machine, whatever
+has learnt from ImageNet, crops of other things than people, and closed-form matting's answer as a further channel. Each arm trains as many minutes on this machine, whatever
 its speed: what a reader with one evening would ask.
 """
 
@@ -9,21 +9,26 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
+import torch
+from safetensors.torch import load_file
 
 from lib import provenance
 from lib.base import reports_dir, runs_dir, write_atomically
 from lib.baselines import SOLVERS
-from lib.device import Machine
+from lib.device import Machine, resolve_device
 from lib.evaluation import benchmark, scores
 from lib.experiments.shipped import pictures_of_people, with_trimap
 from lib.models import store
+from lib.models.hybrid import HybridMatting
+from lib.training import hybrid, portrait
+from lib.training.hybrid import HybridRecipe, HybridTraining
 from lib.training.place import place
-from lib.training.portrait import PortraitRecipe, PortraitTraining, train
+from lib.training.portrait import PortraitRecipe, PortraitTraining
 
 BASE = PortraitRecipe(trimap=True, images=2000, ema=0.99, tests=0, shapes=0.0)
 ARMS = {
@@ -31,6 +36,7 @@ ARMS = {
     "+ skip connections": {"imagenet": False},
     "+ ImageNet encoder": {},
     "+ crops of other things": {"shapes": 0.5},
+    "+ closed-form alpha as a channel": {"shapes": 0.5, "hybrid": True},
 }
 WARM, TIMED = 2, 6  # steps before the clock runs, and under it
 
@@ -38,13 +44,15 @@ WARM, TIMED = 2, 6  # steps before the clock runs, and under it
 def recipes(textures: str, side: int, seed: int) -> Iterator[tuple[str, PortraitRecipe]]:
     """Arm -> its recipe, but for its length."""
     for arm, changes in ARMS.items():
-        yield arm, replace(BASE, textures=textures, side=side, late_side=side, seed=seed, **changes)
+        given = asdict(BASE) | {"textures": textures, "side": side, "late_side": side, "seed": seed} | changes
+        kind = HybridRecipe if given.pop("hybrid", False) else PortraitRecipe
+        yield arm, kind(**given)
 
 
 def seconds_a_step(recipe: PortraitRecipe, machine: Machine) -> float:
     """Of a training of this recipe on this machine, its pictures composed beside it."""
     with place(machine) as here:
-        system = PortraitTraining(recipe, here)
+        system = (HybridTraining if isinstance(recipe, HybridRecipe) else PortraitTraining)(recipe, here)
         system.model.to(here.device).train()
         system.optimizers, system.network = system.make_optimizers(), system.model
         batches = system.batches(1, 0)
@@ -65,6 +73,17 @@ def length(folder: Path, recipe: PortraitRecipe, minutes: float, machine: Machin
     return json.loads(file.read_text())["steps"]
 
 
+def finished(folder: Path, recipe: PortraitRecipe, machine: Machine) -> torch.nn.Module:
+    """The network of an arm, trained or found done, on the machine's device."""
+    if not isinstance(recipe, HybridRecipe):
+        portrait.train(folder, recipe, machine)
+        return store.load(folder, machine.device)
+    hybrid.train(folder, recipe, machine)
+    model = HybridMatting(recipe.width)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model.to(resolve_device(machine.device), memory_format=torch.channels_last).eval()
+
+
 def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, people: int, machine: Machine):
     """(one row an arm, and closed-form matting: steps, pictures, parameters, the measures with 95 % intervals over people;
     the paired differences of each arm to the one before)."""
@@ -73,8 +92,7 @@ def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, peop
         place_of = folder / f"arm{number}"
         place_of.mkdir(parents=True, exist_ok=True)
         steps = length(place_of, recipe, minutes, machine)
-        train(place_of / "train", replace(recipe, steps=steps, test_at=(steps,)), machine)
-        model = store.load(place_of / "train", machine.device)
+        model = finished(place_of / "train", replace(recipe, steps=steps, test_at=(steps,)), machine)
         methods[arm] = with_trimap(model)
         count = sum(weight.numel() for weight in model.parameters())
         sizes[arm] = {"steps": steps, "pictures": steps * recipe.batch_size, "parameters": count}

@@ -7,6 +7,7 @@ import pytest
 
 from lib.device import Machine
 from lib.experiments import ablation
+from lib.training.hybrid import HybridRecipe
 
 ONE = Machine("cpu", "fp32", threads=1)
 TINY = {"images": 40, "batch_size": 2, "width": 0.25, "imagenet": False}
@@ -15,10 +16,11 @@ TINY = {"images": 40, "batch_size": 2, "width": 0.25, "imagenet": False}
 @pytest.fixture(scope="module")
 def arms():
     named = dict(ablation.recipes("", 64, 0))
-    assert [recipe.structure for recipe in named.values()] == ["unpooling", "skips", "skips", "skips"]
-    assert [recipe.imagenet for recipe in named.values()] == [True, False, True, True]
-    assert [recipe.shapes for recipe in named.values()] == [0, 0, 0, 0.5]
-    return {arm: replace(recipe, **TINY) for arm, recipe in list(named.items())[:2]}
+    assert [recipe.structure for recipe in named.values()] == ["unpooling", "skips", "skips", "skips", "skips"]
+    assert [recipe.imagenet for recipe in named.values()] == [True, False, True, True, True]
+    assert [recipe.shapes for recipe in named.values()] == [0, 0, 0, 0.5, 0.5]
+    assert [isinstance(recipe, HybridRecipe) for recipe in named.values()] == [False] * 4 + [True]
+    return {arm: replace(named[arm], **TINY) for arm in (next(iter(named)), list(named)[-1])}
 
 
 def test_arms_are_judged_beside_closed_form(arms, tmp_path, monkeypatch):
