@@ -2,7 +2,8 @@
 
 The study's network is trained with one recipe (AdamW, one cycle, augmentation) for as many steps each: on rendered portraits
 alone, on four fifths of the photographs, and half of the steps on the one, then half on the other. All are tested on the
-other fifth of the photographs, the first on all of them, too.
+other fifth of the photographs, the first on all of them, too. Beside them, a network of today (lib.models.residual) that gets
+all that the rendered people can give: the study's number of pictures and of steps.
 """
 
 import argparse
@@ -20,16 +21,25 @@ from lib.data.prepare import Prepared, prepare
 from lib.data.splits import random_split
 from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
+from lib.experiments import published
 from lib.experiments.thumbnail import PHOTOGRAPHS
 from lib.inference import predict
 from lib.models import store
-from lib.training import loop
+from lib.training import loop, variants
 from lib.training.folder import file_digest, index_digest
 from lib.training.place import place
 from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, train
+from lib.training.variants import VariantRecipe
 
 CONTROL = "control: trimap as alpha"
+RESIDUAL = "residual, as many weights"  # of lib.models.variants
 RENDERED, TAKEN, BOTH = "rendered portraits", "photographs", "rendered portraits, then photographs"
+TODAY = "rendered portraits, residual U-Net"
+# The study's counts; colours drawn anew, for a photograph's are not a renderer's; weights averaged over the last steps.
+OF_TODAY = VariantRecipe(
+    network=RESIDUAL, steps=published.STEPS, batch_size=64, lr=3e-3, optimizer="adamw", weight_decay=1e-4,
+    schedule="onecycle", augment=True, jitter=1.0, ema=0.998,
+)  # fmt: skip
 PAIRS = ((RENDERED, TAKEN), (BOTH, TAKEN), (BOTH, RENDERED))
 
 
@@ -65,6 +75,19 @@ def compare(
     return found.assign(fifth=found.image.isin(tested))
 
 
+def of_today(
+    rendered: Prepared, photographs: Prepared, folder: Path, recipe: VariantRecipe, machine: Machine = Machine()
+) -> pd.DataFrame:
+    """Scores of TODAY on all photographs, trained on all of the rendered pictures."""
+    variants.train(rendered, (np.arange(len(rendered)), []), folder, recipe, machine)
+    everything = np.arange(len(photographs))
+    with cpu_threads(machine.threads):
+        alpha = predict(variants.finished(folder, recipe), photographs, everything, machine)
+    trimap = np.asarray(photographs.trimap[everything])
+    found = scores.by_region(TODAY, recipe.seed, everything, alpha, photographs.alpha[everything], trimap)
+    return found.assign(fifth=found.image.isin(random_split(len(photographs), 0)[1]))
+
+
 def go_on(
     start: Path, prepared: Prepared, split: Split, folder: Path, recipe: ThumbnailRecipe, machine: Machine
 ) -> pd.DataFrame:
@@ -93,6 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", default="folder", help="photographs: aisegment or folder")
     parser.add_argument("--data-dir", required=True, help="their directory")
     parser.add_argument("--images", type=int, default=4000, help="rendered portraits to train on")
+    parser.add_argument("--many", type=int, default=published.IMAGES, help="rendered portraits for the residual U-Net")
     parser.add_argument("--steps", type=int, default=2000, help="of each network")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--width", type=int, default=16, help="channels of the first block; 64 is VGG-16")
@@ -103,11 +127,17 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = replace(PHOTOGRAPHS, steps=given.steps, batch_size=given.batch_size, width=given.width)
     rendered = prepare(open_source("portraits", "", given.images, 0), given.size, cache=cache_dir())
     photographs = prepare(open_source(given.data, given.data_dir), given.size, cache=cache_dir())
-    found = compare(rendered, photographs, runs_dir("transfer"), recipe, given.seeds, Machine(threads=given.threads))
+    machine = Machine(threads=given.threads)
+    many = prepare(open_source("portraits", "", given.many, 0), given.size, cache=cache_dir())
+    parts = [
+        compare(rendered, photographs, runs_dir("transfer"), recipe, given.seeds, machine),
+        of_today(many, photographs, runs_dir("transfer") / "today", OF_TODAY, machine),
+    ]
+    found = pd.concat(parts, ignore_index=True)
     folder = reports_dir("transfer")
     write_atomically(folder / "scores.csv", found.to_csv(index=False, lineterminator="\n").encode())
     record = {
-        "parameters": vars(given) | {"data_dir": ""},
+        "parameters": vars(given) | {"data_dir": "", "steps_of_today": OF_TODAY.steps},
         "photographs": len(photographs),
         "trained_on": len(random_split(len(photographs), 0)[0]),
         **provenance.environment(),

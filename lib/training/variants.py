@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from lib.base import Stream, UserError
 from lib.data.augment import draw
@@ -115,6 +116,13 @@ def train(
             "test_index": index_digest(split[1]),
         }
         return loop.train(lambda: Variant(prepared, split, recipe, here), run_dir, recipe, here, inputs)
+
+
+def finished(run_dir: Path | str, recipe: VariantRecipe) -> torch.nn.Module:
+    """The network that a training of this recipe left in its folder, on the CPU, in evaluation mode."""
+    model = variants.network(**{name: getattr(recipe, name) for name in PARTS})
+    model.load_state_dict(load_file(Path(run_dir) / "model.safetensors"))
+    return model.eval()
 
 
 class Variant(Thumbnail):

@@ -71,3 +71,13 @@ def test_a_wrong_directory_ends_in_one_sentence(tmp_path, capsys):
         and message.startswith("Error: data_dir: expected the directory")
         and message.count("\n") == 1
     )
+
+
+def test_a_network_of_today_is_tested_on_all_photographs(sets, tmp_path):
+    recipe = replace(transfer.OF_TODAY, steps=4, batch_size=4, width=4)
+    found = transfer.of_today(*sets, tmp_path / "today", recipe, MACHINE)
+    assert found.method.unique().tolist() == [transfer.TODAY] and found.image.nunique() == 20
+    assert found[found.fifth].image.nunique() == 4 and found.value.between(0, 1).all()
+    alpha = transfer.predict(transfer.variants.finished(tmp_path / "today", recipe), sets[1], np.arange(20), MACHINE)
+    by_hand = np.abs(alpha - sets[1].alpha[:] / 255).mean((1, 2, 3))
+    assert found[found.measure == "all"].value.to_numpy() == pytest.approx(by_hand, abs=1e-6)
