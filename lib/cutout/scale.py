@@ -19,7 +19,7 @@ LEAST = 800  # px, the longest side below which nothing is shrunk: that of the p
 LOOKED = 640  # px, the longest side at which the widest place is looked for
 RADIUS, EPSILON = 2, 1e-4  # of the guided filter, in pixels of the small picture and squared colours
 FLAT = 1e-9  # variance of alpha below which it is the same around a pixel
-STRIP = 256  # rows of the photograph at a time
+STRIP = 256  # rows at a time, of the photograph and of the small picture
 
 
 def matted(alpha_of: Callable[..., np.ndarray], image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
@@ -55,9 +55,11 @@ def shrunk(image: np.ndarray, trimap: np.ndarray, size: tuple[int, int]) -> tupl
     """image (H,W,3) uint8 and trimap (H,W) uint8 at a smaller `size`: means of blocks; unknown where a block has an unknown
     pixel."""
     small = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
-    unknown = Image.fromarray((trimap == UNKNOWN).astype(np.uint8) * 255).resize(size[::-1], Image.Resampling.BOX)
-    known = np.asarray(Image.fromarray(trimap).resize(size[::-1], Image.Resampling.NEAREST))
-    return small, np.where(np.asarray(unknown) > 0, np.uint8(UNKNOWN), known)
+    known = np.array(Image.fromarray(trimap).resize(size[::-1], Image.Resampling.NEAREST))
+    for top in range(0, len(trimap), STRIP):  # counted, not averaged: a mean rounds one pixel in a thousand away
+        rows, columns = np.nonzero(trimap[top : top + STRIP] == UNKNOWN)
+        known[(rows + top) * size[0] // len(trimap), columns * size[1] // trimap.shape[1]] = UNKNOWN
+    return small, known
 
 
 def enlarged(alpha: np.ndarray, small: np.ndarray, image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ def enlarged(alpha: np.ndarray, small: np.ndarray, image: np.ndarray, trimap: np
     Around each pixel of the small picture alpha is as nearly a linear function of colour as it can be; that function, averaged
     over a pixel's neighbours, is then given the photograph's own colours. Known pixels of trimap (H,W) come back as 0 and 1.
     """
-    slope, level = _linear(alpha, small.astype(np.float32) / 255)
+    slope, level = _linear(alpha, small)
     height, width = trimap.shape
     result = (trimap == FOREGROUND).astype(np.float32)
     columns = _between(width, alpha.shape[1])
@@ -83,15 +85,34 @@ def enlarged(alpha: np.ndarray, small: np.ndarray, image: np.ndarray, trimap: np
 
 def _linear(alpha: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes (3,h,w) and levels (h,w), float32, of alpha as a linear function of colour within RADIUS of each pixel, averaged
-    over all functions that a pixel takes part in. In double precision, since a covariance is a small difference."""
-    colours, alpha = image.transpose(2, 0, 1).astype(float), alpha.astype(float)
+    over all functions that a pixel takes part in; image (h,w,3) uint8. In strips, whose margins are what an average looks at."""
+    height, margin = len(alpha), 2 * RADIUS
+    parts = []
+    for top in range(0, height, STRIP):
+        first, last = max(top - margin, 0), min(top + STRIP + margin, height)
+        slope, level = _functions(alpha[first:last], image[first:last])
+        inner = slice(top - first, min(top + STRIP, height) - first)
+        parts.append((slope[:, inner], level[inner]))
+    slopes, levels = zip(*parts, strict=True)
+    return np.concatenate(slopes, axis=1), np.concatenate(levels)
+
+
+def _functions(alpha: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `_linear` says of a picture as a whole. In double precision, since a covariance is a small difference."""
+    colours = image.transpose(2, 0, 1) / 255
+    alpha = alpha.astype(float)
     mean, mean_alpha = np.stack([_mean(one) for one in colours]), _mean(alpha)
-    spread = np.stack([[_mean(a * b) for b in colours] for a in colours]) - mean[:, None] * mean[None]
-    together = np.stack([_mean(one * alpha) for one in colours]) - mean * mean_alpha
-    slope = np.zeros_like(mean)
     soft = _mean(alpha * alpha) - mean_alpha * mean_alpha > FLAT
-    matrices = spread[:, :, soft].transpose(2, 0, 1) + EPSILON * np.eye(3)
-    slope[:, soft] = np.linalg.solve(matrices, together[:, soft].T[..., None])[..., 0].T
+    matrices = np.empty((np.count_nonzero(soft), 3, 3))
+    for a, b in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
+        spread = _mean(colours[a] * colours[b])[soft] - mean[a][soft] * mean[b][soft]
+        matrices[:, a, b] = matrices[:, b, a] = spread + (EPSILON if a == b else 0)
+    together = (
+        np.stack([_mean(colours[c] * alpha)[soft] for c in range(3)], axis=-1)
+        - mean[:, soft].T * mean_alpha[soft, None]
+    )
+    slope = np.zeros_like(mean)
+    slope[:, soft] = np.linalg.solve(matrices, together[..., None])[..., 0].T
     level = mean_alpha - (slope * mean).sum(axis=0)
     return np.stack([_mean(one) for one in slope]).astype(np.float32), _mean(level).astype(np.float32)
 

@@ -31,7 +31,7 @@ def compare(
             known = cv2.resize(trimap, (width, height), interpolation=cv2.INTER_NEAREST)
             alpha = cv2.resize(truth, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
             widest = max(widest, scale.reach(known == UNKNOWN))
-            for way, found in zip(WAYS, (alpha_of(large, known), scale.matted(alpha_of, large, known)), strict=True):
+            for way, found in zip(WAYS, _both(alpha_of, large, known), strict=True):
                 errors[way].append(float(((found - alpha)[known == UNKNOWN] ** 2).mean()))
         own = {
             "size": f"{width}x{height}",
@@ -41,3 +41,11 @@ def compare(
         }
         rows.append(own | {way: float(np.mean(values)) for way, values in errors.items()})
     return pd.DataFrame(rows)
+
+
+def _both(alpha_of: Callable[..., np.ndarray], image: np.ndarray, trimap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha by each of WAYS; the same one where the network knows the picture's own size."""
+    first = alpha_of(image, trimap)
+    if scale.working_size(trimap) == trimap.shape:
+        return first, first
+    return first, scale.matted(alpha_of, image, trimap)

@@ -78,6 +78,25 @@ def test_enlarged_is_the_guided_filter():
     np.testing.assert_allclose(found, by_hand(alpha, small / 255, full / 255), atol=1e-4)
 
 
+def test_strips_change_nothing(monkeypatch):
+    random = np.random.default_rng(2)
+    full, alpha = random.integers(0, 256, (90, 40, 3), np.uint8), random.random((60, 30), np.float32)
+    alpha[:, 20:] = 0  # a region without any function of its own
+    small = cv2.resize(full, (30, 60), interpolation=cv2.INTER_AREA)
+    unknown = np.full((90, 40), 128, np.uint8)
+    whole = scale.enlarged(alpha, small, full, unknown)
+    monkeypatch.setattr(scale, "STRIP", 7)
+    np.testing.assert_array_equal(scale.enlarged(alpha, small, full, unknown), whole)
+
+
+def test_a_single_unknown_pixel_of_a_huge_picture_stays_unknown():
+    """A mean over more than 255 pixels used to round it away."""
+    trimap = np.zeros((2000, 1500), np.uint8)
+    trimap[1999, 1499] = trimap[0, 0] = 128
+    _, known = scale.shrunk(np.zeros((2000, 1500, 3), np.uint8), trimap, (20, 15))
+    assert known[0, 0] == known[19, 14] == 128 and (known == 128).sum() == 2
+
+
 def test_enlarged_keeps_known_pixels_and_follows_an_edge_of_the_photograph():
     trimap = band(96, 40)
     full = (
