@@ -244,6 +244,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--textures", default="", help="folder of photographs without people")
     parser.add_argument("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
     parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
+    parser.add_argument("--go-on", type=int, default=0, metavar="EPOCHS", help="train so many more from what ships")
     parser.add_argument("--measure", action="store_true", help="train nothing: measure what lies in data/weights again")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -255,6 +256,8 @@ def main(arguments: list[str] | None = None) -> None:
         run, shipped = runs_dir("weights") / name, FOLDER / name
         if not given.measure:
             recipe = replace(RECIPES[name], textures=given.textures)
+            if given.go_on:
+                recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
             TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
             export(run, shipped)
         if type(store.load(shipped, "cpu")) in GRAPHS:
