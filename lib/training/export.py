@@ -14,7 +14,7 @@ MANIFEST = "manifest.json"
 
 
 def export(run_dir: Path | str, folder: Path | str) -> dict:
-    """Write config.json, model.safetensors and manifest.json to `folder`; returns the manifest.
+    """Write config.json, model.safetensors, manifest.json and history.csv, its curves, to `folder`; returns the manifest.
 
     run_dir: of a finished training. Weights of convolutions are kept as fp16, all others as they are: norms have
     variances that fp16 would round to zero. `keep_scores` adds what they are worth. lib.models.store loads
@@ -43,6 +43,8 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     }
     _write(folder / "config.json", config)
     _write(folder / MANIFEST, manifest)
+    if (run_dir / "history.csv").is_file():
+        write_atomically(folder / "history.csv", (run_dir / "history.csv").read_bytes())
     return manifest
 
 

@@ -34,11 +34,13 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
         "start": "/home/somebody/run",
     }
     (run / "config.json").write_text(json.dumps(config))
+    (run / "history.csv").write_text("epoch,train_alpha\n1,0.5\n")
     manifest = export(run, tmp_path / "out")
     out = tmp_path / "out" / "model.safetensors"
     assert (
         manifest["sha256"] == file_digest(out) and out.stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
     )
+    assert (tmp_path / "out" / "history.csv").read_text() == "epoch,train_alpha\n1,0.5\n"
     assert "somebody" not in (tmp_path / "out" / "config.json").read_text()
     keep_scores(tmp_path / "out", {"mse": 0.5})
     kept = json.loads((tmp_path / "out" / MANIFEST).read_text())
