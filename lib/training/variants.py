@@ -34,7 +34,11 @@ from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, sums
 BORDERS = ("reflection", "border", "zeros")
 ENCODERS = ("random", "trained")
 PARTS = ("network", "width", "unpooling", "skips", "four_channels", "normalisation", "decoder_kernel", "batch_norm")
-PLAIN = "plain sgd"
+# What PyTorch's optimisers are called here, and what that means to lib.training.optimize.
+NAMED = {
+    "plain sgd": {"optimizer": "sgd", "momentum": 0.0},
+    "adamw, decay 0.01": {"optimizer": "adamw", "weight_decay": 0.01},  # PyTorch's default; without decay it is Adam
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class VariantRecipe(ThumbnailRecipe):
     turned at most; border: what comes in from outside. jitter: of the colours of every image, 1 = as lib.data.augment.jitter
     draws it, 0 = none. train_rule: of the training trimaps, "" = as the test trimaps'. radius: largest radius of a training
     trimap in units of the test trimaps' (the smallest is 1); blind: whether the network gets no trimap at all. optimizer:
-    "plain sgd" is sgd with a momentum of 0.
+    also one of NAMED.
     """
 
     width: int = 16
@@ -74,7 +78,7 @@ class VariantRecipe(ThumbnailRecipe):
         "network": variants.NETWORKS,
         "encoder": ENCODERS,
         "train_rule": ("", *LOW_HIGH),
-        "optimizer": (*ThumbnailRecipe.CHOICES["optimizer"], PLAIN),
+        "optimizer": (*ThumbnailRecipe.CHOICES["optimizer"], *NAMED),
     }
     LEAST: ClassVar[dict[str, float]] = {
         **ThumbnailRecipe.LEAST,
@@ -95,8 +99,8 @@ class VariantRecipe(ThumbnailRecipe):
             )
 
     def plain(self) -> "VariantRecipe":
-        """The same with "plain sgd" said as lib.training.optimize knows it."""
-        return replace(self, optimizer="sgd", momentum=0.0) if self.optimizer == PLAIN else self
+        """The same with its optimiser said as lib.training.optimize knows it."""
+        return replace(self, **NAMED.get(self.optimizer, {}))
 
 
 def train(

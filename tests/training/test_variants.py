@@ -117,9 +117,11 @@ def test_training_trimaps_may_follow_a_rule_of_their_own(prepared):
     )  # the rule of the test trimaps, where none is named
 
 
-def test_plain_sgd_has_no_momentum(prepared):
+def test_named_optimisers_are_what_their_names_say(prepared):
     (optimizer,) = system(prepared, optimizer="plain sgd").make_optimizers()
     assert isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"] == 0
+    (optimizer,) = system(prepared, optimizer="adamw, decay 0.01").make_optimizers()
+    assert isinstance(optimizer, torch.optim.AdamW) and optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
 def test_an_encoder_that_has_learnt_comes_from_its_file(prepared, tmp_path):
