@@ -21,12 +21,14 @@ def sweep(found: pd.DataFrame, vary: Sequence[str]) -> Figure:
     found: lib.experiments.sweeps.results.
     """
     draw = _dots if len(vary) == 1 else _map
-    height = 2.4 if len(vary) == 1 else 0.9 + 0.36 * found[vary[0]].nunique() + 0.25
+    height = 2.4 if len(vary) == 1 else 1.05 + 0.36 * found[vary[0]].nunique() + 0.25
     figure, axes = plt.subplots(1, len(REGIONS), figsize=(WIDTH, height), squeeze=False)
     ends = sweeps.last(found, vary)
     for axis, (region, label) in zip(axes[0], REGIONS.items(), strict=True):
         controls = ends.groupby(list(vary), sort=False)[f"control_{region}"].first()
         draw(axis, ends, vary, f"test_{region}", controls, label)
+    if draw is _map:
+        axes[0][1].set(yticklabels=[], ylabel="")  # those of the first panel
     return figure
 
 
@@ -69,11 +71,12 @@ def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, con
         colour = "white" if value > 0.85 * top else "black"
         ends_of = least.iat[row, column], largest.iat[row, column]
         parts = [f"{end:.2f}" for end in ends_of] if ends_of[1] - ends_of[0] > APART else [f"{value:.3f}"]
-        text = " to ".join(part.lstrip("0") for part in parts)
+        text = "\u2013".join(part.lstrip("0") for part in parts)
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axis.set(xticks=range(len(order[1])), xticklabels=[_word(value) for value in order[1]], xlabel=_word(vary[1]))
     axis.set(yticks=range(len(order[0])), yticklabels=[_word(value) for value in order[0]], ylabel=_word(vary[0]))
-    axis.set_title(f"{label} (trimap as alpha: {controls.iloc[0]:.3f})", fontsize=8)
+    own = " to ".join(f"{end:.3f}" for end in sorted({controls.min(), controls.max()}))
+    axis.set_title(f"{label}\n(trimap as alpha: {own})", fontsize=8)
 
 
 def _word(value) -> str:

@@ -102,7 +102,7 @@ def test_a_summary_has_a_row_a_setting(tried):
 def test_figures_of_one_and_of_two_names(tried):
     one, _, found = tried
     two = plot_sweeps.sweep(found, list(one.vary))
-    assert [axis.get_ylabel() for axis in two.axes] == ["lr", "lr"] and len(two.axes[0].texts) == 4
+    assert [axis.get_ylabel() for axis in two.axes] == ["lr", ""] and len(two.axes[0].texts) == 4
     alone = plot_sweeps.sweep(found[~found.skips], ["lr"])
     assert [label.get_text() for label in alone.axes[0].get_xticklabels()] == ["0.01", "0.1"]
     lines = plot_sweeps.against_steps(found, "skips", {False: "without", True: "with"})

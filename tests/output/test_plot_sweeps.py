@@ -41,7 +41,7 @@ def test_a_map_says_the_mean_of_seeds_that_agree_and_both_ends_of_those_that_do_
         ("adam", 0.1): [0.49, 0.09],
     }
     figure = plot_sweeps.sweep(found(errors), ["optimizer", "lr"])
-    assert written(figure) == [[".305", ".210", ".100", ".09 to .49"]] * 2
+    assert written(figure) == [[".305", ".210", ".100", ".09–.49"]] * 2
     axis = figure.axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["sgd", "adam"]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1"]
