@@ -121,9 +121,15 @@ STEPS = {
         gpu=True,
     ),
     "11_your_portrait": Step(
-        figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst"),
-        tables=("tab_shipped", "tab_cutout", "tab_cutout_whole", "tab_cutout_large"),
-        reads=(*_weights("portrait", "trimap"), "data/weights/portrait/model.onnx", "data/weights/trimap/model.onnx"),
+        figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst", "fig_ablation"),
+        tables=("tab_shipped", "tab_cutout", "tab_cutout_whole", "tab_cutout_large", "tab_ablation"),
+        reads=(
+            *_weights("portrait", "trimap"),
+            "data/weights/portrait/model.onnx",
+            "data/weights/trimap/model.onnx",
+            "reports/ablation/ablation.csv",
+            "reports/ablation/ablation.json",
+        ),
         all_threads=True,
         gpu=True,
     ),

@@ -112,6 +112,13 @@ def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, peop
     return pd.DataFrame(table), compared.drop(columns="sample")
 
 
+def results() -> tuple[pd.DataFrame, dict]:
+    """What reports/ablation/ holds: the table with its methods as `arm`, and the parameters that it was made with."""
+    folder = reports_dir("ablation")
+    parameters = json.loads((folder / "ablation.json").read_text())["parameters"]
+    return pd.read_csv(folder / "ablation.csv").rename(columns={"method": "arm"}), parameters
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train every arm for as long, and write reports/ablation/."""
     parser = argparse.ArgumentParser(prog="python -m lib ablation", description=main.__doc__)
