@@ -38,7 +38,7 @@ ARMS = {
     "+ crops of other things": {"shapes": 0.5},
     "+ closed-form alpha as a channel": {"shapes": 0.5, "hybrid": True},
 }
-WARM, TIMED = 2, 6  # steps before the clock runs, and under it
+WARM, TIMED = 4, 24  # steps before the clock runs, and under it: composing pictures comes in lumps
 
 
 def recipes(textures: str, side: int, seed: int) -> Iterator[tuple[str, PortraitRecipe]]:
