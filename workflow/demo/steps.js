@@ -196,11 +196,11 @@ function reach(region, height, width) {
 
 function shrunk(pixels, trimap, size, [h, w]) {
   const [height, width] = size, small = resized(new Uint8Array(pixels.buffer), 4, size, [h, w], true);
-  const unknown = resized(Uint8Array.from(trimap, level => level === UNKNOWN ? 255 : 0), 1, size, [h, w], true);
   const known = new Uint8Array(h * w);
   for (let y = 0, to = 0; y < h; y++) for (let x = 0; x < w; x++, to++)
-    known[to] = unknown[to] > 0 ? UNKNOWN
-      : trimap[Math.floor((y + 0.5) * height / h) * width + Math.floor((x + 0.5) * width / w)];
+    known[to] = trimap[Math.floor((y + 0.5) * height / h) * width + Math.floor((x + 0.5) * width / w)];
+  for (let y = 0, from = 0; y < height; y++) for (let x = 0; x < width; x++, from++)  // a mean would round single pixels away
+    if (trimap[from] === UNKNOWN) known[Math.floor(y * h / height) * w + Math.floor(x * w / width)] = UNKNOWN;
   return [small, known];
 }
 
