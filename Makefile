@@ -19,13 +19,17 @@ OPTIONS = $(call quoted,$(PROFILE)) --cores $(call quoted,$(CORES)) $(if $(DATA)
 	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
 	$(if $(SET),--settings $(call quoted,$(SET)))
 
-.PHONY: paper status verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
+.PHONY: paper status adopt verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@exec $(BIN)/python -m workflow $(OPTIONS)
 
 status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
+
+# Counts the published run's steps as done in this clone, so that only what you change is made anew: make adopt PROFILE=paper
+adopt: .venv/ready
+	@exec $(BIN)/python -m workflow.adopt $(OPTIONS)
 
 # Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
 verify: .venv/ready

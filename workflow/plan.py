@@ -87,7 +87,7 @@ def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
         elif (record := read_step(run, notebook)) is None:
             own = [f"{steps.record(run, notebook)} is broken"]
         else:
-            own = _differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
+            own = differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
         reasons[notebook] = own + [f"needs {need}" for need in step["needs"] if reasons[need]]
     return reasons
 
@@ -122,7 +122,7 @@ def forget_stale(run: str, plan: dict[str, dict]) -> None:
 def _ending_flaws(run: str) -> dict[str, str]:
     """What is wrong with files that are made when all notebooks are done: file -> reason."""
     sums = ending_sums(run)
-    return {file: reason for file in steps.ending_outputs(run) if (reason := _flaw(ROOT / file, sums.get(file, "")))}
+    return {file: reason for file in steps.ending_outputs(run) if (reason := flaw(ROOT / file, sums.get(file, "")))}
 
 
 def article_sources() -> list[Path]:
@@ -135,7 +135,7 @@ def article_sources() -> list[Path]:
     return texts + page_files() + sorted(modules)
 
 
-def _differences(old: dict, new: dict) -> list[str]:
+def differences(old: dict, new: dict) -> list[str]:
     """What changed between the record of a step and its plan."""
     if not set(new) <= set(old):
         return ["recorded by another version"]
@@ -156,7 +156,7 @@ def _differences(old: dict, new: dict) -> list[str]:
 def _lost(run: str, notebook: str, step: dict, sums: dict[str, str]) -> list[str]:
     """Which outputs of a finished step are gone or altered since. sums: their SHA-256 when it was finished."""
     files = steps.outputs(notebook, run, step["parameters"])
-    lost = [reason for file in files if (reason := _flaw(ROOT / file, sums.get(file, "")))]
+    lost = [reason for file in files if (reason := flaw(ROOT / file, sums.get(file, "")))]
     if not lost:
         try:
             values.read(run, notebook)
@@ -165,7 +165,7 @@ def _lost(run: str, notebook: str, step: dict, sums: dict[str, str]) -> list[str
     return lost
 
 
-def _flaw(file: Path, digest: str = "") -> str:
+def flaw(file: Path, digest: str = "") -> str:
     """What is wrong with an output as a file, in words; "" when nothing is. A loss of power leaves empty files, a bad disk
     other bytes than were written. digest: the SHA-256 that it had, where that is known."""
     name = file.relative_to(ROOT).as_posix()

@@ -297,6 +297,40 @@ def test_mistakes_end_before_anything_starts(make_paper, arguments, said):
     assert not (make_paper.root / "runs").exists()
 
 
+def test_a_published_run_is_taken_over_but_for_what_has_changed(built_paper):
+    """A fresh clone whose reader has edited one notebook: its own step runs, and the one that leaves a file in runs/."""
+    root = built_paper.root
+    shutil.rmtree(root / "runs")
+    shutil.rmtree(root / ".snakemake")
+    for page in (root / "reports/smoke").glob("[0-9]*.html"):
+        page.unlink()
+    path = root / "notebooks/06_refinement.ipynb"
+    path.write_text(path.read_text().replace("import json", "import json, os"))
+    altered = root / "reports/smoke/tables/tab_data_counts.csv"
+    altered.write_text(altered.read_text() + "1")
+    adopt = [sys.executable, "-m", "workflow.adopt", "smoke"]
+    done = subprocess.run(adopt, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made here first, since they leave files that are never committed: 02_unsupervised" in done.stdout
+    assert "02_unsupervised: has a record here already" in done.stdout
+    assert "05_results: taken over from commit " in done.stdout
+    assert "06_refinement: left: cells changed" in done.stdout
+    assert "07_benchmarks: left: it needs 06_refinement" in done.stdout
+    assert "01_data: left: reports/smoke/tables/tab_data_counts.csv is not as it was written" in done.stdout
+    before = records(root)
+    assert built_paper().returncode == 0
+    assert ran(root, before) == {"01_data", "06_refinement", "07_benchmarks"}
+    assert "stale" not in built_paper("--status").stdout
+
+
+def test_nothing_published_is_told(built_paper):
+    (built_paper.root / "reports/smoke/run.json").unlink()
+    adopt = [sys.executable, "-m", "workflow.adopt", "smoke"]
+    done = subprocess.run(adopt, cwd=built_paper.root, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: reports/smoke/run.json: expected the record of the run, found no file")
+
+
 def test_unknown_profile_lists_the_known_ones(repository):
     done = subprocess.run([sys.executable, "-m", "workflow", "quikc"], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
