@@ -124,7 +124,7 @@ STEPS = {
         figures=("fig_cutout_steps", "fig_cutout_hair", "fig_cutout_worst", "fig_ablation"),
         tables=("tab_shipped", "tab_cutout", "tab_cutout_whole", "tab_cutout_large", "tab_ablation"),
         reads=(
-            *_weights("portrait", "trimap"),
+            *_weights("hybrid", "portrait", "trimap"),
             "data/weights/portrait/model.onnx",
             "data/weights/trimap/model.onnx",
             "reports/ablation/ablation.csv",

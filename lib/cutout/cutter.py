@@ -21,7 +21,7 @@ WEIGHTS = ROOT / "data/weights"
 HEIGHT = 320  # px of 3:4: the size at which the portrait network looks, that of its training
 MULTIPLE, LONGEST = 32, 2048  # px of that size's sides
 SOMEBODY = 0.002  # share of a picture that has to be person, before it is said that there is one
-METHODS = ("auto", "network", "closed-form", "knn")
+METHODS = ("auto", "network", "hybrid", "closed-form", "knn")
 SOLVER_PIXELS = 4_000_000  # a solver's matrix takes 3 GB and minutes there
 BYTES_A_PIXEL, BYTES_AT_LEAST = 28, 1_000_000_000  # of memory, picture and results; the networks'
 
@@ -65,12 +65,12 @@ class CutOut:
 class Cutter:
     """Two networks, loaded once, for any number of pictures.
 
-    portrait: finds a person, from an image alone. refine: alpha from image and trimap. Both are called as
-    lib.cutout.network.Network is.
+    portrait: finds a person, from an image alone. refine: alpha from image and trimap. hybrid: loads, when it is first asked
+    for, what does so with closed-form matting's help. All are called as lib.cutout.network.Network is.
     """
 
-    def __init__(self, portrait: Matting, refine: Matting):
-        self.portrait, self.refine = portrait, refine
+    def __init__(self, portrait: Matting, refine: Matting, hybrid: Callable[[], Matting] | None = None):
+        self.portrait, self.refine, self.hybrid = portrait, refine, hybrid
 
     def cut_out(
         self,
@@ -91,7 +91,7 @@ class Cutter:
         Whoever knows more says so: trimap: 0/128/255, all that is needed. mask: a rough one, 255 = person, from which a
         trimap is made. rectangle: (left, top, width, height) in px; nothing outside is looked at. brush: strokes over
         the trimap that is found: 255 stays, 0 goes, 128 is untouched. Of trimap and mask at most one. method: network
-        (auto is the same), closed-form or knn (pymatting) for the unknown pixels.
+        (auto is the same), or what needs the package pymatting: hybrid, closed-form or knn, for the unknown pixels.
 
         UserError for what is no picture, sizes that differ, a picture larger than memory.
         """
@@ -136,7 +136,10 @@ class Cutter:
     def _matte(self, pixels: np.ndarray, trimap: np.ndarray, method: str) -> np.ndarray:
         """Alpha (H,W) float32, by the network in tiles, at a size that it knows, or by a solver as a whole."""
         if method in ("auto", "network"):
-            return scale.matted(self._tiled, pixels, trimap)
+            return scale.matted(self._tiled(self.refine), pixels, trimap)
+        if method == "hybrid":
+            _need_pymatting(method)
+            return scale.matted(self._tiled(self.hybrid()), pixels, trimap)
         if trimap.size > SOLVER_PIXELS:
             raise UserError(
                 f"method: {method} expected at most {SOLVER_PIXELS / 1e6:.0f} megapixels, found "
@@ -144,8 +147,9 @@ class Cutter:
             )
         return _solver(method)(_floats(pixels), trimap)
 
-    def _tiled(self, pixels: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-        return tiles.matte(lambda part, known: self.refine(_floats(part), known), pixels, trimap)
+    def _tiled(self, refine: Matting) -> Matting:
+        """The network over pixels (H,W,3) uint8 and trimap (H,W), in tiles."""
+        return functools.partial(tiles.matte, lambda part, known: refine(_floats(part), known))
 
 
 def load(weights: Path | str = WEIGHTS, threads: int = 0) -> Cutter:
@@ -160,7 +164,8 @@ def load(weights: Path | str = WEIGHTS, threads: int = 0) -> Cutter:
 def _loaded(weights: Path, threads: int) -> Cutter:
     from lib.cutout.network import Network
 
-    return Cutter(*(Network(weights / name, threads) for name in ("portrait", "trimap")))
+    hybrid = functools.cache(lambda: Network(weights / "hybrid", threads))
+    return Cutter(*(Network(weights / name, threads) for name in ("portrait", "trimap")), hybrid)
 
 
 def look(portrait: Matting, pixels: np.ndarray) -> np.ndarray:
@@ -193,15 +198,21 @@ def _free_memory() -> int:
 
 
 def _solver(method: str) -> Matting:
-    try:
-        import pymatting  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"method: {method} expected the package pymatting, found none; pip install pymatting, or use network."
-        ) from error
+    _need_pymatting(method)
     from lib.baselines import closed_form, knn
 
     return {"closed-form": closed_form, "knn": knn}[method]
+
+
+def _need_pymatting(method: str) -> None:
+    try:
+        import cv2  # noqa: F401
+        import pymatting  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"method: {method} expected the packages pymatting and opencv-python-headless, found no {error.name}; pip install "
+            "it, or use network."
+        ) from error
 
 
 def _part(rectangle: Rectangle | None, size: tuple[int, int]) -> tuple[slice, slice]:

@@ -13,7 +13,7 @@ from lib.base import UserError, write_atomically
 from lib.cutout import scale
 from lib.data.decode import check_same_size, read_grey, read_rgb
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
-from lib.models import store
+from lib.models import every
 
 
 def read_pair(image_path: Path | str, trimap_path: Path | str) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     check_out(Path(given.out), [Path(given.image), Path(given.trimap)])
     image, trimap, notes = read_pair(given.image, given.trimap)
-    model = store.load(given.network, given.device)
+    model = every.load(given.network, given.device)
 
     def alpha_of(part: np.ndarray, known: np.ndarray) -> np.ndarray:
         return inference.matte(model, part.astype(np.float32) / 255, known, tile=given.tile)

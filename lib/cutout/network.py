@@ -17,7 +17,8 @@ SUMS = {"model.safetensors": "sha256", "model.onnx": "onnx_sha256"}  # file -> i
 class Network:
     """A folder of data/weights, ready to matte: loaded once, called for each picture.
 
-    threads: of the processor, 0 for all cores. trimap: whether the network wants one.
+    threads: of the processor, 0 for all cores. trimap: whether the network wants one. solved: whether it wants closed-form
+    matting's answer as well (lib.closed_form, which needs pymatting and OpenCV).
 
     Raises UserError for a folder without shipped weights, for one whose files are not those of its manifest (a changed
     byte is refused), and where ONNX Runtime isn't installed.
@@ -27,7 +28,8 @@ class Network:
         folder = Path(folder)
         _check(folder)
         self._session = _session(folder / "model.onnx", threads)
-        self.trimap = any(each.name == "trimap" for each in self._session.get_inputs())
+        wanted = {each.name for each in self._session.get_inputs()}
+        self.trimap, self.solved = "trimap" in wanted, "closed_form" in wanted
 
     def __call__(self, image: np.ndarray, trimap: np.ndarray | None = None) -> np.ndarray:
         """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255 or None.
@@ -40,6 +42,11 @@ class Network:
         self._check_trimap(trimap, (height, width))
         if trimap is not None:
             given["trimap"] = _levels(padded(trimap))[None, None]
+        if self.solved:
+            from lib.closed_form import half_closed_form
+
+            pixels, levels = given["image"][0].transpose(1, 2, 0), given["trimap"][0, 0]
+            given["closed_form"] = half_closed_form(pixels, levels)[None, None]
         (alpha,) = self._session.run(["alpha"], given)
         return alpha[0, 0, :height, :width]
 

@@ -1,8 +1,8 @@
 """What makes a network for photographs good, at equal time: `python -m lib ablation --textures DIR --minutes 20`.
 
-Deep Image Matting's structure first; then, one after the other, skip connections instead of unpooling, an encoder that
-has learnt from ImageNet, crops of other things than people, and closed-form matting's answer as a further channel. Each arm trains as many minutes on this machine, whatever
-its speed: what a reader with one evening would ask.
+Deep Image Matting's structure first; then, one after the other, skip connections instead of unpooling, an encoder that has learnt
+from ImageNet, crops of other things than people, and closed-form matting's answer as a further channel. Each arm trains as many
+minutes on this machine, whatever its speed: what a reader with one evening would ask.
 """
 
 import argparse
@@ -15,16 +15,14 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
-from lib import provenance
 from lib.base import reports_dir, runs_dir, write_atomically
 from lib.baselines import SOLVERS
-from lib.device import Machine, resolve_device
+from lib.device import Machine
 from lib.evaluation import benchmark, scores
+from lib.experiments import committed
 from lib.experiments.shipped import pictures_of_people, with_trimap
-from lib.models import store
-from lib.models.hybrid import HybridMatting
+from lib.models import every
 from lib.training import hybrid, portrait
 from lib.training.hybrid import HybridRecipe, HybridTraining
 from lib.training.place import place
@@ -75,13 +73,9 @@ def length(folder: Path, recipe: PortraitRecipe, minutes: float, machine: Machin
 
 def finished(folder: Path, recipe: PortraitRecipe, machine: Machine) -> torch.nn.Module:
     """The network of an arm, trained or found done, on the machine's device."""
-    if not isinstance(recipe, HybridRecipe):
-        portrait.train(folder, recipe, machine)
-        return store.load(folder, machine.device)
-    hybrid.train(folder, recipe, machine)
-    model = HybridMatting(recipe.width)
-    model.load_state_dict(load_file(folder / "model.safetensors"))
-    return model.to(resolve_device(machine.device), memory_format=torch.channels_last).eval()
+    train = hybrid.train if isinstance(recipe, HybridRecipe) else portrait.train
+    train(folder, recipe, machine)
+    return every.load(folder, machine.device)
 
 
 def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, people: int, machine: Machine):
@@ -132,9 +126,6 @@ def main(arguments: list[str] | None = None) -> None:
     machine = Machine(threads=given.threads)
     arms = dict(recipes(given.textures, given.side, given.seed))
     table, steps = run(runs_dir("ablation"), arms, given.minutes, given.people, machine)
-    folder = reports_dir("ablation")
-    for name, frame in (("ablation", table), ("differences", steps)):
-        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
-    record = {"parameters": vars(given) | {"textures": Path(given.textures).name}, **provenance.environment()}
-    write_atomically(folder / "ablation.json", (json.dumps(record, indent=1) + "\n").encode())
+    said = {"parameters": vars(given) | {"textures": Path(given.textures).name}}
+    committed.write("ablation", "ablation", {"ablation": table, "differences": steps}, said)
     print(table.round(4).to_string(index=False))

@@ -7,18 +7,18 @@ judged with a plate that is exact and with one photographed again. One seed: the
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from lib import provenance, systems
-from lib.base import UserError, reports_dir, runs_dir, write_atomically
+from lib import systems
+from lib.base import UserError, runs_dir
 from lib.data.plates import DISTURBANCES
 from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.systems import judge_stills
+from lib.experiments import committed
 from lib.experiments.shipped import FOLDER, RECIPES, pictures_of_people, with_trimap
 from lib.experiments.systems import people as samples_of, photographed_again
 from lib.models import store
@@ -109,8 +109,6 @@ def main(arguments: list[str] | None = None) -> None:
     judged = run(runs_dir("arms") / given.kind, given, Machine(threads=given.threads))
     batch = RECIPES["alphagan" if given.kind == "adversary" else "background"].batch_size
     found = table(judged, base, given.steps, given.steps * batch)
-    folder = reports_dir("ablation")
-    write_atomically(folder / f"{given.kind}.csv", found.to_csv(index=False, lineterminator="\n").encode())
-    record = {"parameters": vars(given) | {"textures": Path(given.textures).name}, **provenance.environment()}
-    write_atomically(folder / f"{given.kind}.json", (json.dumps(record, indent=1) + "\n").encode())
+    said = {"parameters": vars(given) | {"textures": Path(given.textures).name}}
+    committed.write("ablation", given.kind, {given.kind: found}, said)
     print(found.round(4).to_string(index=False))

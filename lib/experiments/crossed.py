@@ -8,20 +8,19 @@ and one that knows neither: four errors of the same picture, and no half is favo
 
 import argparse
 import itertools
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib import provenance
-from lib.base import UserError, cache_dir, reports_dir, runs_dir, write_atomically
+from lib.base import UserError, cache_dir, runs_dir
 from lib.data.crossed import Crossed
 from lib.data.portraits import PER_OCCASION, read_manifest
 from lib.data.prepare import Prepared, prepare
 from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
+from lib.experiments import committed
 from lib.inference import predict
 from lib.models import store
 from lib.training.thumbnail import ThumbnailRecipe, train
@@ -109,9 +108,6 @@ def main(arguments: list[str] | None = None) -> None:
     prepared = prepare(Crossed(planned.pairs), given.size, cache=cache_dir())
     recipe = replace(RECIPE, steps=given.steps)
     found = measure(prepared, planned, runs_dir("crossed"), recipe, given.seeds, Machine(threads=given.threads))
-    folder = reports_dir("crossed")
-    write_atomically(folder / "scores.csv", found.to_csv(index=False, lineterminator="\n").encode())
-    pictures = sum(map(len, planned.tested.values()))
-    record = {"parameters": vars(given), "test_pictures": pictures, **provenance.environment()}
-    write_atomically(folder / "crossed.json", (json.dumps(record, indent=1) + "\n").encode())
+    said = {"parameters": vars(given), "test_pictures": sum(map(len, planned.tested.values()))}
+    committed.write("crossed", "crossed", {"scores": found}, said)
     print(scores.summarise(found, 0).drop(columns="sample").round(4).to_string(index=False))

@@ -26,6 +26,8 @@ MEASURES = {
 }
 WHAT = {
     "trimap": "Finds alpha, how much of each pixel belongs to the person, where a trimap leaves it open.",
+    "hybrid": "Finds alpha where a trimap leaves it open, and is handed what closed-form matting finds there: the network `trimap`, "
+    "which has learnt on with that as a further channel.",
     "portrait": "Finds the person in a photograph, and alpha at the edges, given nothing but the photograph.",
     "background": "Finds alpha given a second picture of the same place without the person: Background Matting V2 (Lin et "
     "al. 2021), small.",
@@ -36,13 +38,17 @@ WHAT = {
 }
 HOW = {
     "trimap": "matte = lib.inference.matte(network, image, trimap)  # (H,W,3) in [0,1]; (H,W) uint8 of 0, 128, 255",
+    "hybrid": "matte = lib.inference.matte(network, image, trimap)  # (H,W,3) in [0,1]; (H,W) uint8 of 0, 128, 255",
     "portrait": "matte = lib.inference.find(network, image, height=320)  # (H,W,3) uint8",
     "background": "matte, foreground = lib.systems.matte_before_plate(network, image, plate)  # both (H,W,3) uint8",
     "video": "mattes, foregrounds = lib.systems.matte_clip(network, frames)  # (T,H,W,3) uint8",
     "alphagan": "matte = lib.inference.matte(network, image, trimap)  # (H,W,3) in [0,1]; (H,W) uint8 of 0, 128, 255",
 }
 BETTER = {  # what to take in its place
-    "trimap": "With a good trimap and time, closed-form matting (`lib.baselines`) has the better edges.",
+    "trimap": "The network `hybrid` errs less and takes a little longer; the finest edges (Grad) are closed-form matting's "
+    "(`lib.baselines`).",
+    "hybrid": "Without pymatting, or in a hurry, the network `trimap`; for pictures unlike portraits, and for the finest edges (Grad), "
+    "closed-form matting (`lib.baselines`).",
     "portrait": "`python -m lib cutout` takes this network for the trimap and the network `trimap` for the hair.",
     "background": "The plate has to be of the same place in the same light; a plate that is off misleads the network.",
     "video": "For one picture the network `portrait` is better.",
@@ -52,6 +58,7 @@ CONTROL = "control: trimap as alpha"
 UNKNOWN = "Over the unknown pixels of a trimap"
 WHERE = {  # over which pixels the scores are
     "trimap": f"{UNKNOWN}, which every method is given.",
+    "hybrid": f"{UNKNOWN}, which every method is given.",
     "portrait": "Over whole frames; IoU of alpha above one half.",
     "background": f"{UNKNOWN} that the network is not given; over whole frames the mean absolute error and what says so.",
     "video": "Over whole frames.",
@@ -72,7 +79,7 @@ def model_card(name: str, row: dict, folder: Path = FOLDER) -> str:
 # {name}
 
 {WHAT[name]} Given: {row["it is given"]}. {row["parameters"]:,} parameters, {row["MB"]} MB, EfficientNet-Lite0 as encoder.
-One of five networks that ship with *Image matting: an executable paper*; `data/weights/README.md` sets them side by side.
+One of six networks that ship with *Image matting: an executable paper*; `data/weights/README.md` sets them side by side.
 
 ## Intended use
 
@@ -80,9 +87,9 @@ Cutting people out of pictures, learning how matting works, and comparing method
 
 ```python
 import lib.inference, lib.systems
-from lib.models import store
+from lib.models import every
 
-network = store.load("data/weights/{name}")
+network = every.load("data/weights/{name}")
 {HOW[name]}
 ```
 

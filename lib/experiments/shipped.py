@@ -1,7 +1,7 @@
 """The networks that ship: their recipes (`python -m lib weights` trains them anew) and what they are worth.
 
-The folders of data/weights: `trimap`, the network that is given a trimap, and `portrait`, the one that finds a person by
-itself (lib.models.portrait); then the study's related systems at sizes for two cores, `alphagan`, `background` and `video`.
+The folders of data/weights: `trimap`, the network that is given a trimap, `hybrid`, which is handed closed-form matting's answer
+as well (lib.models.hybrid), and `portrait`, the one that finds a person by itself (lib.models.portrait); then the study's related systems at sizes for two cores, `alphagan`, `background` and `video`.
 All are judged on rendered people who were held out; the first two also on whatever photographs the reader has, with soft
 alpha and trimaps, or with masks.
 """
@@ -27,12 +27,13 @@ from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
 from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
-from lib.models import store
-from lib.training import alphagan, background, portrait, video
+from lib.models import every
+from lib.training import alphagan, background, hybrid, portrait, video
 from lib.training.alphagan import AlphaGANRecipe
 from lib.training.background import BackgroundRecipe
 from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
+from lib.training.hybrid import HybridRecipe
 from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
 from lib.training.video import VideoRecipe, clips_held_out
 
@@ -40,6 +41,8 @@ FOLDER = ROOT / "data" / "weights"
 SMALL = (320, 240)  # height and width in px at which the networks with a plate and for video are judged
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
+    # Begun as the network above; its further channel has nothing to say at first.
+    "hybrid": HybridRecipe(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
     "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
     # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
     # trainings that went on one from the other; these are as long as all of them together.
@@ -48,13 +51,16 @@ RECIPES = {
     "alphagan": AlphaGANRecipe(epochs=11, images=800, side=160, late_side=192),
 }
 TRAIN = {
+    HybridRecipe: hybrid.train,
     PortraitRecipe: portrait.train,
     BackgroundRecipe: background.train,
     VideoRecipe: video.train,
     AlphaGANRecipe: alphagan.train,
 }
+WITH_TRIMAP = ("trimap", "hybrid", "alphagan")
 GIVEN = {
     "trimap": "image and trimap",
+    "hybrid": "image and trimap, closed-form matting's alpha",
     "portrait": "image",
     "background": "image and plate",
     "video": "frames of a clip",
@@ -144,7 +150,7 @@ def cards(folder: Path = FOLDER) -> pd.DataFrame:
             {
                 "network": name,
                 "it is given": GIVEN[name],
-                "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
+                "parameters": sum(weight.numel() for weight in every.load(file.parent, "cpu").parameters()),
                 "MB": round(said["bytes"] / 1e6, 1),
                 "trained on": _seen(config),
                 "code": "as measured" if same else "changed since: python -m lib weights --measure",
@@ -167,8 +173,8 @@ def _seen(config: dict) -> str:
 
 def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
     """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    model = store.load(folder / name)
-    if name in ("trimap", "alphagan"):
+    model = every.load(folder / name)
+    if name in WITH_TRIMAP:
         found = _measure_with_trimap(model, people, benchmark_dir)
     elif name == "background":
         samples = list(people_held_out(people, SMALL))
@@ -188,7 +194,7 @@ def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: s
 
 def score_three(name: str, model: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
     """Mean scores on the first three held-out people, or clips: what a test of the weights can repeat in seconds."""
-    if name in ("trimap", "alphagan"):
+    if name in WITH_TRIMAP:
         found = benchmark.judge(pictures_of_people(3), {"network": with_trimap(model, precision)})
     elif name == "background":
         found = judge_stills(list(people_held_out(3, SMALL)), {"network": with_plate(model, precision)})
@@ -260,6 +266,6 @@ def main(arguments: list[str] | None = None) -> None:
                 recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
             TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
             export(run, shipped)
-        if type(store.load(shipped, "cpu")) in GRAPHS:
+        if type(every.load(shipped, "cpu")) in GRAPHS:
             export_onnx(shipped)
         keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))

@@ -22,15 +22,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import baselines, provenance
-from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from lib import baselines
+from lib.base import ROOT, UserError, reports_dir, runs_dir
 from lib.data.portraits import Portraits
 from lib.data.prepare import Prepared, prepare
 from lib.data.shrunk import shrunk
 from lib.data.splits import group_split, random_split
 from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
-from lib.experiments import published
+from lib.experiments import committed, published
 from lib.training import variants
 from lib.training.variants import VariantRecipe
 
@@ -296,12 +296,6 @@ def main(arguments: list[str] | None = None) -> None:
         known = published_rows(one) if given.add else None
         begun = replace(one, fixed=one.fixed | {"encoder_weights": given.encoder_weights})
         found = run(begun, runs_dir("sweeps"), Machine(given.device, threads=given.threads), known)
-        folder = reports_dir("sweeps")
-        write_atomically(folder / f"{name}.csv", found.to_csv(index=False, lineterminator="\n").encode())
-        record = {
-            "sweep": dataclasses.asdict(one),
-            "kept": 0 if known is None else len(known),
-            **provenance.environment(),
-        }
-        write_atomically(folder / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
+        said = {"sweep": dataclasses.asdict(one), "kept": 0 if known is None else len(known)}
+        committed.write("sweeps", name, {name: found}, said)
         print(found.round(4).to_string(index=False), flush=True)

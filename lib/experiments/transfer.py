@@ -7,21 +7,20 @@ all that the rendered people can give: the study's number of pictures and of ste
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib import baselines, provenance
-from lib.base import cache_dir, reports_dir, runs_dir, write_atomically
+from lib import baselines
+from lib.base import cache_dir, runs_dir
 from lib.data.open import open_source
 from lib.data.prepare import Prepared, prepare
 from lib.data.splits import random_split
 from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
-from lib.experiments import published
+from lib.experiments import committed, published
 from lib.experiments.thumbnail import PHOTOGRAPHS
 from lib.inference import predict
 from lib.models import store
@@ -134,15 +133,12 @@ def main(arguments: list[str] | None = None) -> None:
         of_today(many, photographs, runs_dir("transfer") / "today", OF_TODAY, machine),
     ]
     found = pd.concat(parts, ignore_index=True)
-    folder = reports_dir("transfer")
-    write_atomically(folder / "scores.csv", found.to_csv(index=False, lineterminator="\n").encode())
-    record = {
+    said = {
         "parameters": vars(given) | {"data_dir": "", "steps_of_today": OF_TODAY.steps},
         "photographs": len(photographs),
         "trained_on": len(random_split(len(photographs), 0)[0]),
-        **provenance.environment(),
     }
-    write_atomically(folder / "transfer.json", (json.dumps(record, indent=1) + "\n").encode())
+    committed.write("transfer", "transfer", {"scores": found}, said)
     shared = found[found.fifth]
     print(scores.summarise(shared, 0).drop(columns="sample").round(4).to_string(index=False))
     print(scores.compare(shared, PAIRS, 0).drop(columns="sample").round(4).to_string(index=False))

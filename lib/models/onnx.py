@@ -18,9 +18,10 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from lib.base import UserError, write_atomically
-from lib.models import store
+from lib.models import every
 from lib.models.dim import TwoStage, VGG16Matting
 from lib.models.encoder import Block, ConvNorm
+from lib.models.hybrid import HybridMatting
 from lib.models.layers import Normalise, Pool
 from lib.models.mobile import Adapted
 from lib.models.portrait import PortraitMatting
@@ -28,6 +29,7 @@ from lib.models.video import Memory, VideoMatting
 
 OPSET, IR_VERSION = 18, 8  # of December 2022: any runtime of today
 WEIGHTS, GRAPH, MANIFEST = "model.safetensors", "model.onnx", "manifest.json"
+CLOSED_FORM = "closed_form"  # input (1,1,H,W): lib.closed_form
 TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}  # safetensors' names
 
 
@@ -36,14 +38,14 @@ def export_onnx(folder: Path | str) -> str:
 
     The manifest gets that sum as `onnx_sha256`. The graph takes `image` (1,3,H,W) float32 RGB in [0,1] and, where the
     network wants one, `trimap` (1,1,H,W) float32 0, 0.5 or 1, both with sides of any multiple of 32 px, and gives
-    `alpha` (1,1,H,W) float32 in [0,1]. The same weights give the same bytes. Load it by its path: its weights lie in
+    `alpha` (1,1,H,W) float32 in [0,1]; a hybrid network wants `closed_form` (1,1,H,W) as well. The same weights give the same bytes. Load it by its path: its weights lie in
     model.safetensors. A network for video takes and gives more: see `_clip`. UserError where the folder has no finished
     network or no manifest, or for a network without rule.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: expected {MANIFEST} of shipped weights, found none; use lib.training.export first.")
-    network = store.load(folder, "cpu")
+    network = every.load(folder, "cpu")
     content = _model(network, folder / WEIGHTS).SerializeToString(deterministic=True)
     write_atomically(folder / GRAPH, content)
     manifest = json.loads((folder / MANIFEST).read_text()) | {"onnx_sha256": hashlib.sha256(content).hexdigest()}
@@ -67,6 +69,8 @@ def _model(network: nn.Module, weights: Path) -> onnx.ModelProto:
         trimap = "trimap" if getattr(network, "trimap", True) else None
         if trimap:
             inputs.append(_value(trimap, 1))
+        if isinstance(network, HybridMatting):
+            inputs.append(_value(CLOSED_FORM, 1))
         graph.node("Identity", GRAPHS[type(network)](graph, network, "image", trimap), name="alpha")
     whole = helper.make_graph(graph.nodes, "matting", inputs, outputs, graph.initialisers)
     return helper.make_model(
@@ -162,10 +166,11 @@ def _header(weights: Path) -> tuple[dict[str, dict], int]:
 
 
 def _portrait(g: _Graph, network: PortraitMatting, image: str, trimap: str | None) -> str:
-    """As PortraitMatting.forward."""
+    """As PortraitMatting.forward; as HybridMatting's, whose further input is given, since no graph solves a system."""
     x = g.normalised(image, network.normalise)
     if trimap:
-        x = g.node("Concat", x, *_levels(g, trimap), axis=1)
+        further = [CLOSED_FORM] if isinstance(network, HybridMatting) else []
+        x = g.node("Concat", x, *_levels(g, trimap), *further, axis=1)
     a, b, c, d, e = _encoder(g, network.encoder, x)
     y = _conv_norm(g, e, network.level32)
     for skip, level in ((d, network.level16), (c, network.level8), (b, network.level4), (a, network.level2)):
@@ -322,6 +327,7 @@ def _two_stages(g: _Graph, network: TwoStage, image: str, trimap: str) -> str:
 # (VideoMatting's, `_clip`, has inputs and outputs of its own.)
 GRAPHS: dict[type, Callable] = {
     PortraitMatting: _portrait,
+    HybridMatting: _portrait,
     VGG16Matting: _one_stage,
     TwoStage: _two_stages,
     VideoMatting: _clip,

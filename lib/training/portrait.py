@@ -112,13 +112,18 @@ class PortraitTraining(loop.System):
 
     def __init__(self, recipe: PortraitRecipe, here: Place, people: int = 0):
         super().__init__(recipe, here)
-        self.model = build(recipe.trimap, recipe.width, recipe.structure)
-        if recipe.start:
-            self.model.load_state_dict(load_file(recipe.start_weights()))
-        elif recipe.imagenet and recipe.structure == "skips":
-            load_imagenet(self.model.encoder)
+        self.model = self.make_network()
         self.layers = Layers(recipe.textures, people)
         self.images = recipe.images // recipe.batch_size * recipe.batch_size
+
+    def make_network(self) -> torch.nn.Module:
+        """The network as the recipe says: begun as another one, or with an encoder trained on ImageNet."""
+        recipe, model = self.recipe, build(self.recipe.trimap, self.recipe.width, self.recipe.structure)
+        if recipe.start:
+            model.load_state_dict(load_file(recipe.start_weights()))
+        elif recipe.imagenet and recipe.structure == "skips":
+            load_imagenet(model.encoder)
+        return model
 
     def make_optimizers(self) -> list[torch.optim.Optimizer]:
         """One AdamW; the encoder, which has learnt already, at a rate of its own."""

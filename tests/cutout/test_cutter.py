@@ -168,6 +168,22 @@ def test_solvers_do_the_unknown_pixels(method):
     assert close(cutter().cut_out(photo(60, 50), method=method).matte, disc(60, 50), 0.25)
 
 
+def test_the_hybrid_is_loaded_when_it_is_asked_for():
+    pytest.importorskip("pymatting")
+    asked = []
+    one = Cutter(redness, lambda *_: pytest.fail("the plain network was asked"), lambda: asked.append(1) or redness)
+    assert not asked
+    assert close(one.cut_out(photo(), method="hybrid").matte, disc(120, 90)) and asked
+
+
+def test_the_hybrid_without_pymatting_ends_in_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymatting", None)
+    with pytest.raises(
+        UserError, match="method: hybrid expected the packages pymatting .*found no pymatting; pip install it"
+    ):
+        cutter().cut_out(photo(), method="hybrid")
+
+
 BAD = {
     "another kind": (7, {}, "image: expected a path, bytes, a Pillow image or a NumPy array, found int"),
     "no pixels": (np.zeros((0, 4, 3), np.uint8), {}, r"found \(0, 4, 3\)"),
@@ -177,7 +193,11 @@ BAD = {
     "not a number": (np.full((4, 4, 3), np.nan), {}, "found nan to nan"),
     "empty bytes": (b"", {}, "image: expected a readable picture, found a damaged file .empty file"),
     "no file": ("nothing.jpg", {}, "nothing.jpg: expected a picture, found no such file"),
-    "method": (photo(), {"method": "magic"}, "method: expected one of auto, network, closed-form, knn, found 'magic'"),
+    "method": (
+        photo(),
+        {"method": "magic"},
+        "method: expected one of auto, network, hybrid, closed-form, knn, found 'magic'",
+    ),
     "rectangle": (photo(), {"rectangle": (80, 0, 20, 20)}, "expected left, top, width, height within 90x120 pixels"),
     "trimap's size": (photo(), {"trimap": np.zeros((9, 9), np.uint8)}, "trimap: expected 90x120 pixels .* found 9x9"),
     "coloured mask": (photo(), {"mask": Image.fromarray(photo())}, "mask: expected a grey picture"),

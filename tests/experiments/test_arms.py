@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.base import UserError
-from lib.experiments import arms
+from lib.experiments import arms, committed
 from lib.experiments.shipped import RECIPES
 
 
@@ -17,7 +17,7 @@ def small(monkeypatch, tmp_path):
         tiny = replace(RECIPES[name], images=4, batch_size=2, encoder="imagenet")
         monkeypatch.setitem(RECIPES, name, tiny)
     monkeypatch.setattr(arms, "runs_dir", lambda name: tmp_path / "runs" / name)
-    monkeypatch.setattr(arms, "reports_dir", lambda name: tmp_path / "reports" / name)
+    monkeypatch.setattr(committed, "reports_dir", lambda name: tmp_path / "reports" / name)
     return tmp_path / "reports" / "ablation"
 
 

@@ -1,11 +1,12 @@
-"""The network with a classical solver's answer: the channel is what pymatting says, and where nothing can be said, a half."""
+"""The network with a classical solver's answer: it sees it, and begins as the plain one."""
 
 import numpy as np
 import pytest
 import torch
-from pymatting import estimate_alpha_cf
 
-from lib.models.hybrid import HybridMatting, half_closed_form
+from lib.closed_form import half_closed_form
+from lib.models.hybrid import HybridMatting
+from lib.models.portrait import PortraitMatting
 
 
 @pytest.fixture(scope="module")
@@ -18,26 +19,6 @@ def scene():
     return image, trimap, alpha
 
 
-def test_two_colours_are_told_apart(scene):
-    """Between two colours alpha is linear in the image, which closed-form matting recovers."""
-    image, trimap, alpha = scene
-    found = half_closed_form(image, trimap)
-    assert np.abs(found - alpha).max() < 0.03 and (found[:, :16] == 0).all() and (found[:, 48:] == 1).all()
-
-
-def test_it_is_pymattings_at_half_the_side(scene):
-    image, trimap, _ = scene
-    blocks = image.reshape(32, 2, 32, 2, 3).mean((1, 3)).astype(np.float64)
-    theirs = estimate_alpha_cf(blocks, trimap[::2, ::2].astype(np.float64))
-    assert np.abs(half_closed_form(image, trimap)[:, 24:40].mean(1) - theirs[:, 12:20].mean(1).repeat(2)).max() < 0.02
-
-
-def test_without_known_foreground_it_says_nothing(scene):
-    image, trimap, _ = scene
-    nothing = np.where(trimap == 1, 0.5, trimap).astype(np.float32)
-    assert (half_closed_form(image, nothing) == nothing).all()
-
-
 def test_the_network_sees_the_answer(scene):
     """At first, with the encoder's seventh channel at work, another answer is another alpha."""
     image, trimap, _ = scene
@@ -46,3 +27,17 @@ def test_the_network_sees_the_answer(scene):
     inputs = network._inputs(pixels, levels)
     assert inputs.shape == (1, 7, 64, 64) and network(pixels, levels).shape == (1, 1, 64, 64)
     torch.testing.assert_close(inputs[0, 6].numpy(), half_closed_form(image, trimap))
+
+
+def test_begun_as_a_plain_network_it_answers_like_that_one(scene):
+    image, trimap, _ = scene
+    pixels, levels = torch.from_numpy(image).permute(2, 0, 1)[None], torch.from_numpy(trimap)[None, None]
+    plain, hybrid, again = PortraitMatting(True, 0.25), HybridMatting(0.25), HybridMatting(0.25)
+    torch.nn.init.normal_(plain.alpha.weight)  # else nearly everything is a half
+    hybrid.begin_as(plain.state_dict())
+    again.begin_as(hybrid.state_dict())
+    with torch.inference_mode():
+        expected = plain.eval()(pixels, levels)
+        assert expected.std() > 0.01
+        torch.testing.assert_close(hybrid.eval()(pixels, levels), expected)
+        torch.testing.assert_close(again.eval()(pixels, levels), expected)

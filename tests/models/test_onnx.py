@@ -10,7 +10,8 @@ import torch
 
 from helpers import shipped
 from lib.base import ROOT, UserError
-from lib.models import store
+from lib.closed_form import half_closed_form
+from lib.models import every
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -20,6 +21,7 @@ SHIPPED = sorted((ROOT / "data" / "weights").glob("*/model.onnx"))
 VIDEO = {"system": "video", "memories": 3}
 CONFIGS = {
     "with a trimap": {"system": "portrait", "trimap": True, "width": 0.25},
+    "with closed-form's answer": {"system": "hybrid", "width": 0.25},
     "without": {"system": "portrait", "trimap": False, "width": 0.25},
     "unpooling with norms": {"system": "portrait", "trimap": True, "width": 0.125, "structure": "unpooling"},
     "dim": {"system": "dim", "width": 8, "batch_norm": False, "conv6_kernel": 1},
@@ -36,15 +38,17 @@ def differences(folder, sizes) -> list[float]:
     PyTorch in float64: of two values that agree to six digits either may be a maximum in float32, and unpooling puts it
     to another pixel. (Once in about 50,000 windows of fresh weights PyTorch's own float32 departs from its float64.)
     """
-    network = store.load(folder, "cpu").double()
+    network = every.load(folder, "cpu").double()
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     names, random, found = [each.name for each in session.get_inputs()], np.random.default_rng(0), []
     for height, width in sizes:
         image = random.random((1, 3, height, width), np.float32)
         trimap = random.choice(np.float32([0, 0.5, 1]), (1, 1, height, width))
-        given = dict(zip(("image", "trimap")[: len(names)], (image, trimap), strict=False))
+        given = dict(zip(names[:2], (image, trimap), strict=False))
         with torch.inference_mode():
             expected = network(*(torch.from_numpy(value).double() for value in given.values())).numpy()
+        if "closed_form" in names:
+            given["closed_form"] = half_closed_form(image[0].transpose(1, 2, 0), trimap[0, 0])[None, None]
         (alpha,) = session.run(["alpha"], given)
         assert alpha.shape == expected.shape and alpha.dtype == np.float32
         assert expected.std() > 1e-3, "a flat answer would compare nothing"
@@ -72,7 +76,7 @@ def test_shipped_graphs_are_of_today_and_answer_like_the_shipped_networks(graph,
 
 def over_a_clip(folder, sizes) -> list[float]:
     """As `differences`, over a clip of four frames: alpha, foreground and the memories of the last."""
-    network = store.load(folder, "cpu")
+    network = every.load(folder, "cpu")
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     random, found = np.random.default_rng(0), []
     for height, width in sizes:
@@ -110,7 +114,7 @@ def test_weights_are_pointed_to_and_the_same_weights_give_the_same_graph(tmp_pat
     )
     assert (folder / "model.onnx").stat().st_size < 100_000 < (folder / "model.safetensors").stat().st_size
     onnx.checker.check_model(str(folder / "model.onnx"), full_check=True)
-    network, graph = store.load(folder, "cpu").state_dict(), onnx.load(folder / "model.onnx")
+    network, graph = every.load(folder, "cpu").state_dict(), onnx.load(folder / "model.onnx")
     stored = {each.name: each for each in graph.graph.initializer if not each.name.startswith("constant")}
     assert set(stored) == {name for name in network if not name.endswith("num_batches_tracked")}
     for name, tensor in stored.items():
