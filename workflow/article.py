@@ -99,7 +99,7 @@ def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
     template = FOLDER / "paper.typ"
     options = [f"--variable=attached:{path}" for path in sources]
     source = _pandoc(markdown, "typst", "--standalone", f"--template={template}", *options)
-    source = _with_widths(_with_alternatives(source, markdown))
+    source = _with_plain_cells(_with_widths(_with_alternatives(source, markdown)))
     try:
         return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -114,6 +114,13 @@ def _with_alternatives(source: str, markdown: str) -> str:
     for path, words in ALTERNATIVE.findall(markdown):
         source = source.replace(f'image("{path}"', f'image("{path}", alt: {json.dumps(words, ensure_ascii=False)}')
     return source
+
+
+def _with_plain_cells(source: str) -> str:
+    """Typst's source with cells that begin like an item of a list or a heading ("+ skip connections") as the words they are,
+    which pandoc forgets."""
+    source = re.sub(r"(?<=\[)([-+=/])(?= )", r"\\\1", source)
+    return re.sub(r"(?<=\[)(\d+)\.(?= )", r"\1\\.", source)
 
 
 def _with_widths(source: str) -> str:

@@ -6,6 +6,7 @@ import re
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import typst
 
 from lib.base import ROOT, UserError
 from lib.output import values
@@ -274,6 +275,21 @@ def test_pdf_is_the_same_bytes_twice_and_html_holds_everything(run, monkeypatch)
     page = article.html(filled(run, "# A\n\n[@xu2017] {{ figure('fig03_loss_curves', 'Losses.') }}"), "r")
     assert 'src="data:image/png;base64' in page and "10.1109/CVPR.2017.41" in page and str(ROOT) not in page
     assert "<script" not in page
+
+
+def test_a_cell_that_begins_like_a_list_or_a_heading_is_a_cell(monkeypatch):
+    """Typst's own parser says what it found: of "+ skip connections" pandoc made an item numbered 1."""
+    found = {}
+
+    def query(source: bytes, **_) -> bytes:
+        found.update({kind: json.loads(typst.query(source, kind)) for kind in ("enum", "list", "heading")})
+        return b"%PDF"
+
+    monkeypatch.setattr(article.typst, "compile", query)
+    article.pdf(
+        "---\ntitle: T\nsubtitle: S\n---\n\n| a | b |\n|---|---|\n| + skip | 2. |\n| - x | = y |\n| 3. z | 1 |\n"
+    )
+    assert found == {"enum": [], "list": [], "heading": []}
 
 
 def test_a_citation_without_an_entry_fails(run):
