@@ -36,7 +36,7 @@ def test_the_manifest_lists_the_files_that_are_there_with_their_digests():
         assert json.loads(row["parameters"])["number"] == int(row["seed"])
     splits = [row["split"] for row in ROWS]
     assert (splits.count("train"), splits.count("test")) == (90, 30)
-    assert sum(file.stat().st_size for file in FOLDER.parent.rglob("*") if file.is_file()) <= 40_000_000
+    assert sum(file.stat().st_size for file in FOLDER.parent.rglob("*") if file.is_file()) <= 50_000_000
 
 
 def test_people_are_straight_rgba_with_soft_alpha():
