@@ -41,9 +41,8 @@ def _adopted(run: str, name: str, step: dict, planned: dict, published: dict) ->
         return f"left: it needs {', '.join(missing)}"
     if reasons := _reasons(run, name, step, published[name]):
         return f"left: {', '.join(reasons)}"
-    for file in steps.outputs(name, run, step["parameters"])[
-        :-1
-    ]:  # Snakemake wants them newer than what they were made from
+    *files, _ = steps.outputs(name, run, step["parameters"])
+    for file in files:  # Snakemake wants them newer than what they were made from
         os.utime(ROOT / file)
     record.write_step(run, name, published[name])
     return f"taken over from commit {published[name]['commit'][:7]}"
