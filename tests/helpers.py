@@ -74,6 +74,15 @@ def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None
     )
 
 
+def soft_edge() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A soft edge between two colours, 64x64: image in [0,1], trimap 0, 0.5 or 1, alpha; all float32."""
+    alpha = np.clip((np.arange(64) - 20) / 24, 0, 1).astype(np.float32)[None].repeat(64, 0)
+    image = alpha[..., None] * np.float32([0.9, 0.2, 0.1]) + (1 - alpha[..., None]) * np.float32([0.1, 0.3, 0.8])
+    trimap = np.full_like(alpha, 0.5)
+    trimap[:, :16], trimap[:, 48:] = 0, 1
+    return image, trimap, alpha
+
+
 def shipped(folder: Path, config: dict) -> Path:
     """Weights as lib.training.export ships them, of the network that lib.models.store builds of `config`: fresh ones,
     with norms as a training leaves them, neither 0 nor 1, and an answer that differs from pixel to pixel."""

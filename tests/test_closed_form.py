@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 from pymatting import estimate_alpha_cf
 
+from helpers import soft_edge
 from lib.closed_form import half_closed_form
 
 
 @pytest.fixture(scope="module")
 def scene():
-    """A soft edge between two colours, 64x64: image, trimap, alpha."""
-    alpha = np.clip((np.arange(64) - 20) / 24, 0, 1).astype(np.float32)[None].repeat(64, 0)
-    image = alpha[..., None] * np.float32([0.9, 0.2, 0.1]) + (1 - alpha[..., None]) * np.float32([0.1, 0.3, 0.8])
-    trimap = np.full_like(alpha, 0.5)
-    trimap[:, :16], trimap[:, 48:] = 0, 1
-    return image, trimap, alpha
+    return soft_edge()
 
 
 def test_two_colours_are_told_apart(scene):
