@@ -40,11 +40,12 @@ def small_notebook(name: str, body: str) -> str:
     )
 
 
-def touching_notebook(name: str, files: list[str]) -> str:
-    """A small notebook that writes the number of epochs into each file; RUN in their paths becomes the run's name."""
+def touching_notebook(name: str, files: list[str], first: str = "") -> str:
+    """A small notebook that does `first`, then writes the number of epochs into each file; RUN in their paths becomes the run's
+    name."""
     return small_notebook(
         name,
-        f"for file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
+        f"{first}\nfor file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
         "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))",
     )
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIDES = (48, 96)  # of a picture in px, both included
 AHEAD = 100  # pictures that may wait in the folder
 WARM = 0.2  # share of the pictures after which memory should stay where it is
+SPREAD = 0.95  # share of the time over which the pictures arrive, evenly, as from a camera
 PATIENCE = 600  # seconds that the last pictures get, on a busy machine
 COLUMNS = ("seconds", "done", "rss_mb")
 
@@ -87,6 +88,7 @@ def soak(pictures: int, minutes: float, folder: Path, threads: int = 1) -> None:
 def _feed_all(process: subprocess.Popen, pictures: int, seconds: float, folder: Path, curve) -> None:
     curve.write(",".join(COLUMNS) + "\n")
     fed, done, start = 0, 0, time.monotonic()
+    pace = pictures / (SPREAD * seconds)
     while process.poll() is None:
         spent = time.monotonic() - start
         done = (folder / "log").read_text().count(" -> ")
@@ -94,7 +96,7 @@ def _feed_all(process: subprocess.Popen, pictures: int, seconds: float, folder: 
             curve.write(f"{spent:.1f},{done},{memory:.1f}\n")
         if done >= pictures or (spent > seconds and (done >= fed or spent > seconds + PATIENCE)):
             return
-        while fed < min(pictures, done + AHEAD) and spent <= seconds:
+        while fed < min(pictures, done + AHEAD, pace * (spent + 1)) and spent <= seconds:
             feed(folder / "in", fed)
             fed += 1
         time.sleep(1)

@@ -14,8 +14,11 @@ ROUNDS = [
 
 def test_counts_are_those_of_the_files():
     fuzzed = {
-        "a": {"minutes": 1.5, "examples": 10, "findings": {"x": "y"}},
-        "b": {"minutes": 1.0, "examples": 5, "findings": {}},
+        "a": {"hypothesis": {"minutes": 1.5, "examples": 10, "findings": {"x": "y"}}},
+        "b": {
+            "hypothesis": {"minutes": 20.0, "examples": 5, "findings": {}},
+            "atheris": {"minutes": 10.0, "examples": 7, "findings": {}},
+        },
     }
     soaked = {"pictures": 7, "minutes": 2.0, "lost": 1, "twice": 0, "rss_mb_after_warm_up": 10.0, "rss_mb_at_end": 11.0}
     text = faults.page(ROWS, ROUNDS, fuzzed, soaked)
@@ -25,7 +28,10 @@ def test_counts_are_those_of_the_files():
         "byte by byte | 2 |",
         "| orphans | 3 |",
         "| make | 0 | 3 | 0 | 0 |",
-        "asked for) | 2.5 |",
+        "together | 31.5 |",
+        "that were asked for | 1 |",
+        "fuzzing: examples | 22 |",
+        "| b | atheris | 10.0 | 7 | 0 |",
         "| fuzzing: findings that are open | 1 |",
         "| soak: pictures lost | 1 |",
     ):
