@@ -58,7 +58,8 @@ test: .venv/ready
 
 # Whether this machine can train a profile, and how long it would take, from a few steps of each kind: of gpu, or of PROFILE=...
 gpu-check: .venv/ready
-	@$(BIN)/python -m lib rehearse $(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(PROFILE)))
+	@$(BIN)/python -m lib rehearse $(if $(SET),--set $(call quoted,$(SET))) \
+		$(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(PROFILE)))
 
 env: .venv/ready
 

@@ -1,13 +1,11 @@
 """The command line that names a run: profile, data, parameters. `python -m workflow` and `python -m workflow.verify`
-read it alike, so that both speak of the same run."""
+read it alike, so that both speak of the same run; `python -m workflow.options` prints its name, for scripts."""
 
 import argparse
 import os
-import shlex
 
-from lib.base import UserError
 from lib.experiments.parameters import PATHS
-from lib.experiments.profiles import parse_setting
+from lib.experiments.profiles import parse_setting, parse_settings
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -28,7 +26,7 @@ def settings(arguments: argparse.Namespace) -> dict:
 
     What the options --data and --data-dir say goes before --set. UserError for a setting without "=".
     """
-    given = dict(parse_setting(text) for text in arguments.set + _split(arguments.settings))
+    given = dict(map(parse_setting, arguments.set)) | parse_settings(arguments.settings)
     given |= {"data": arguments.data} if arguments.data else {}
     given |= {"data_dir": arguments.data_dir} if arguments.data_dir else {}
     for name in PATHS:
@@ -38,16 +36,11 @@ def settings(arguments: argparse.Namespace) -> dict:
     return {"run": usual_name(arguments.profile, given)} | given
 
 
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UserError(
-            f"SET: expected name=value with closed quotes, found {text!r} ({error}); close them."
-        ) from error
-
-
 def usual_name(profile: str, given: dict) -> str:
     """The name of a run to which nobody gave one: its profile, and its data unless they are the rendered portraits."""
     data = given.get("data", "portraits")
     return profile if data == "portraits" else f"{profile}-{data}"
+
+
+if __name__ == "__main__":
+    print(settings(parser("Print the name of a run.").parse_args())["run"])

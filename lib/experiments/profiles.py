@@ -1,6 +1,7 @@
 """Profiles: the files notebooks/profiles/<name>.toml, each the parameters of a run, and single settings on top of them."""
 
 import difflib
+import shlex
 import tomllib
 
 from lib.base import ROOT, UserError
@@ -41,3 +42,13 @@ def parse_setting(text: str) -> tuple[str, object]:
         return name.strip(), tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value.strip()
+
+
+def parse_settings(text: str) -> dict[str, object]:
+    """Several settings in one text, quoted as in a shell: make's SET."""
+    try:
+        return dict(map(parse_setting, shlex.split(text)))
+    except ValueError as error:
+        raise UserError(
+            f"SET: expected name=value with closed quotes, found {text!r} ({error}); close them."
+        ) from error

@@ -46,9 +46,9 @@ class Kind:
     few: int
 
 
-def read(profile: str, settings: list[str]) -> Parameters:
-    """The parameters of a profile, and `name=value` on top of them. UserError for an unknown profile or name."""
-    given = profiles.read(profile).get("parameters", {}) | dict(map(profiles.parse_setting, settings))
+def read(profile: str, settings: dict[str, object]) -> Parameters:
+    """The parameters of a profile, and settings on top of them. UserError for an unknown profile or name."""
+    given = profiles.read(profile).get("parameters", {}) | settings
     return parameters.check(parameters.defaults() | given)
 
 
@@ -173,8 +173,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib rehearse", description=main.__doc__)
     parser.add_argument("profile", help="a file of notebooks/profiles, without .toml")
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="any parameter of the notebooks")
+    parser.add_argument("--set", default="", help="the same in one text, quoted as in a shell (make's SET)")
     given = parser.parse_args(arguments)
-    p = read(given.profile, given.settings)
+    p = read(given.profile, dict(map(profiles.parse_setting, given.settings)) | profiles.parse_settings(given.set))
     device = resolve_device(p.computer.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"the CPU, {os.cpu_count()} cores"
     print(f"profile {given.profile} on {where}: some steps of each kind of training ...", flush=True)
@@ -187,9 +188,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"trainings: {sum(table.get('hours', ())):.2f} hours, beside what the evaluations take; {disk(p):.1f} GiB of disk."
     )
-    if device.type == "cpu" and given.profile == "gpu":
+    if device.type == "cpu" and given.profile == "gpu" and p.computer.device != "cpu":
         wrong.append(
-            "device: expected a GPU that PyTorch finds, found none; use PROFILE=quick on this machine, or SET=\"device='cpu'\" "
+            "device: expected a GPU that PyTorch finds, found none; use PROFILE=quick on this machine, or SET=device=cpu "
             "and the hours above."
         )
     for sentence in wrong:

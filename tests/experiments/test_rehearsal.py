@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,7 +23,7 @@ def quick(monkeypatch, tmp_path):
 
 
 def test_planned_steps_are_those_of_the_trainings(tmp_path):
-    p = rehearsal.read("smoke", ["images=20", "seeds=3", "epochs=2"])
+    p = rehearsal.read("smoke", {"images": 20, "seeds": 3, "epochs": 2})
     study, recipe, full = rehearsal.kinds(p, str(tmp_path))
     image = np.zeros((15, 3, 28, 28), np.uint8)
     alpha = np.zeros((15, 1, 28, 28), np.uint8)
@@ -49,7 +50,7 @@ def test_hours_are_steps_times_seconds(capsys):
     assert rehearsal.main(["smoke"]) == 0
     said = capsys.readouterr().out
     assert "yes: make paper PROFILE=smoke can run here." in said and "study" in said and "two stages" in said
-    table, wrong = rehearsal.rehearse(rehearsal.read("smoke", []))
+    table, wrong = rehearsal.rehearse(rehearsal.read("smoke", {}))
     assert not wrong and np.allclose(table.hours, table.steps * table.seconds / 3600) and (table.seconds > 0).all()
 
 
@@ -60,6 +61,12 @@ def test_no_gpu_and_a_full_disk_are_told(monkeypatch, capsys):
     assert rehearsal.main(["gpu"]) == 1
     said = capsys.readouterr().out
     assert "no: device: expected a GPU" in said and "no: disk: the prepared images take" in said and "yes" not in said
+
+
+def test_a_cpu_that_was_asked_for_is_no_obstacle(monkeypatch, capsys):
+    monkeypatch.setattr(rehearsal, "measure", lambda kind, here: {"seconds": 1.0})
+    assert rehearsal.main(["gpu", "--set", "device=cpu images=64 full_images=4 full_size='64'"]) == 0
+    assert "yes: make paper PROFILE=gpu can run here." in capsys.readouterr().out
 
 
 def test_out_of_memory_names_the_training(monkeypatch, capsys):
@@ -77,6 +84,7 @@ def test_out_of_memory_names_the_training(monkeypatch, capsys):
         (["quikc"], "profile: expected one of gpu, .*found 'quikc'"),
         (["smoke", "images"], "SET: expected name=value"),
         (["smoke", "imagse=3"], "did you mean images?"),
+        (["smoke", "--set", "images='3"], "SET: expected name=value with closed quotes"),
     ],
 )
 def test_mistakes_end_in_a_sentence(arguments, said):
@@ -94,3 +102,15 @@ def test_the_script_for_a_gpu_box_is_sound():
         assert f"make {target}" in script.read_text()
         made = ["make", "--dry-run", "--assume-old=.venv/ready", target, "PROFILE=smoke"]
         assert subprocess.run(made, cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_the_script_for_a_gpu_box_packs_the_run_that_the_settings_name():
+    for given, run in (
+        ([], "smoke"),
+        (["--settings", "run=mine epochs=1"], "mine"),
+        (["--data", "folder"], "smoke-folder"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "workflow.options", "smoke", *given], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.stdout == f"{run}\n"
