@@ -1,9 +1,11 @@
 """Many files: which ones, where their results go, which are done already; and a folder that is watched."""
 
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lib.base import UserError
@@ -15,6 +17,7 @@ WEBP = (".gif", ".webp", *FILMS)  # their results are WebP, which can be animati
 PAUSE = 1.0  # seconds between two looks at a watched folder
 
 Do = Callable[[Path, Path], list[str]]  # cuts out a file into another; notes
+State = tuple[int, int]  # of a file: its size in bytes and when it was changed, in ns
 
 
 def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -22,9 +25,7 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        raise UserError(
-            f"{folder}: expected a readable folder, found: {error.strerror}; check its permissions."
-        ) from error
+        raise _unreadable(folder, error) from error
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     return pictures, [path for path in files if path.suffix.lower() not in SUFFIXES]
 
@@ -95,17 +96,22 @@ class Batch:
         return "; ".join(parts) + "."
 
     def watch(self, folder: Path, out: Path, wait: Callable[[], None] = lambda: time.sleep(PAUSE)) -> None:
-        """Do what comes into the folder, once it has stopped growing, until Ctrl-C; a bad file again if it changes."""
-        seen: dict[Path, tuple[int, int]] = {}
-        finished: dict[Path, tuple[int, int]] = {}
+        """Do what comes into the folder, once it has stopped growing, until Ctrl-C; a bad file again if it changes.
+
+        Kept in memory are the name and the state of what lies in the folder, some hundred bytes a file, and nothing of what left.
+        """
+        growing: dict[str, State] = {}
+        finished: dict[str, State] = {}
         try:
             while True:
-                for source, target in targets(files_of(folder)[0], out):
-                    state = _state(source)
-                    if state and state == seen.get(source) and state != finished.get(source):
-                        self.one(source, target)
-                        finished[source] = state
-                    seen[source] = state
+                there = _states(folder)
+                finished = {name: state for name, state in finished.items() if name in there}
+                fresh = {name: state for name, state in there.items() if state != finished.get(name)}
+                ready = [name for name, state in fresh.items() if state == growing.get(name)]
+                for source, target in _targets_of(ready, there, folder, out):
+                    self.one(source, target)
+                    finished[source.name] = fresh[source.name]
+                growing = fresh
                 wait()
         except KeyboardInterrupt:
             return
@@ -116,9 +122,32 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _states(folder: Path) -> dict[str, State]:
+    """The pictures and clips of a folder by their names. What cannot be asked, as a link to itself, is none."""
+    found = {}
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                    continue
+                with suppress(OSError):
+                    if not entry.is_dir():
+                        status = entry.stat()
+                        found[entry.name] = status.st_size, status.st_mtime_ns
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return found
+
+
+def _targets_of(names: list[str], there: Iterable[str], folder: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Each of the names with its result, in order; the names beside them decide as in `targets`."""
+    if not names:
+        return []
+    stems = {os.path.splitext(name)[0] for name in names}
+    rivals = sorted(folder / name for name in there if os.path.splitext(name)[0] in stems)
+    wanted = set(names)
+    return [(source, target) for source, target in targets(rivals, out) if source.name in wanted]
+
+
+def _unreadable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder}: expected a readable folder, found: {error.strerror}; check its permissions.")

@@ -1,11 +1,15 @@
 """The command: files, folders, pipes and clips in and out; each mistake one sentence, and nothing of the user's lost."""
 
+import contextlib
 import errno
+import gc
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -206,6 +210,68 @@ def test_a_watched_folder_is_done_as_it_fills_and_not_while_a_file_grows(tmp_pat
     work = batch.Batch(lambda source, target: command.do(cutter(), source, target, command.Wish()))
     work.watch(folder, tmp_path / "out", wait)
     assert rounds == [False, False, False, True, True] and (work.done, work.skipped, work.bad) == (1, 0, [])
+
+
+def test_a_watched_folder_of_thousands_takes_little_memory_and_what_left_takes_none(tmp_path, monkeypatch):
+    """Two numbers and a name for each file: 20,000 of them once took 40 MB, and files that had left stayed."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    for number in range(3000):
+        (folder / f"{number:06d}.png").touch()
+    held = []
+
+    def wait():
+        gc.collect()
+        ours = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, batch.__file__)])
+        held.append(sum(line.size for line in ours.statistics("filename")))
+        if len(held) == 3:
+            shutil.rmtree(folder)
+            folder.mkdir()
+        if len(held) == 5:
+            raise KeyboardInterrupt
+
+    work = batch.Batch(lambda source, target: [])
+    monkeypatch.setattr(batch, "say", lambda sentence: None)
+    tracemalloc.start()
+    try:
+        work.watch(folder, out, wait)
+    finally:
+        tracemalloc.stop()
+    assert work.done == 3000
+    assert max(held) / 3000 < 500 and held[-1] < 0.1 * max(held)
+
+
+def test_a_watched_folder_names_results_as_a_folder_does(tmp_path):
+    """Two pictures that differ by their ending keep it, whichever came first; a link to itself is no file; new content is done."""
+    folder, done = tmp_path / "in", []
+    folder.mkdir()
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "clip.png").mkdir()
+    for name in ("a.png", "a.JPG", "b.gif", ".hidden.png", "notes.txt"):
+        (folder / name).write_text("1")
+
+    def do(source, target):
+        done.append((source.name, target.name))
+        return []
+
+    rounds = []
+
+    def wait():
+        rounds.append(0)
+        if len(rounds) == 3:
+            (folder / "b.gif").write_text("22")
+        if len(rounds) == 6:
+            raise KeyboardInterrupt
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        batch.Batch(do, overwrite=True).watch(folder, tmp_path / "out", wait)
+    assert done == [("a.JPG", "a.JPG.png"), ("a.png", "a.png.png"), ("b.gif", "b.webp"), ("b.gif", "b.webp")]
+
+
+def test_a_watched_folder_that_goes_away_ends_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="gone: expected a readable folder, found: No such file or directory"):
+        batch.Batch(lambda source, target: []).watch(tmp_path / "gone", tmp_path / "out")
 
 
 def animation(path, size: tuple[int, int] = (60, 48)) -> None:
