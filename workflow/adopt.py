@@ -44,7 +44,7 @@ def _adopted(run: str, name: str, step: dict, planned: dict, published: dict) ->
     *files, _ = steps.outputs(name, run, step["parameters"])
     for file in files:  # Snakemake wants them newer than what they were made from
         os.utime(ROOT / file)
-    record.write_step(run, name, published[name])
+    record.write_sealed(record.step_path(run, name), published[name])
     return f"taken over from commit {published[name]['commit'][:7]}"
 
 

@@ -1,17 +1,19 @@
 """What each step of the paper depends on: parameters, and the fingerprints that decide whether it is stale."""
 
+import fnmatch
 import hashlib
 import json
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, file_digest
+from lib.base import ROOT, UserError, file_digest, runs_dir
 from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters, profiles
+from lib.seals import is_sealed
 from workflow import steps, values
 from workflow.page import files as page_files  # not .build, which imports Pandas and Matplotlib
-from workflow.record import ending_sums, fingerprint, read_step, step_path
+from workflow.record import ending_sums, fingerprint, networks_there, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
 RUNNERS = ("workflow/execute.py", "workflow/pages.py")  # what executes a notebook and makes its page
@@ -79,17 +81,43 @@ def _stamp(name: str, path: str, what: str, otherwise: str) -> str:
 
 
 def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
-    """For each notebook what makes it stale, as short sentences; [] = up to date."""
-    reasons: dict[str, list[str]] = {}
-    for notebook, step in plan.items():
-        if not step_path(run, notebook).is_file():
-            own = ["not finished here yet"]
-        elif (record := read_step(run, notebook)) is None:
-            own = [f"{steps.record(run, notebook)} is broken"]
-        else:
-            own = differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
-        reasons[notebook] = own + [f"needs {need}" for need in step["needs"] if reasons[need]]
-    return reasons
+    """For each notebook what makes it stale, as short sentences; [] = up to date.
+
+    A finished notebook whose networks are gone or altered is stale as soon as another one is that opens them.
+    """
+    own = {notebook: _own_reasons(run, notebook, step) for notebook, step in plan.items()}
+    while True:
+        reasons: dict[str, list[str]] = {}
+        for notebook, step in plan.items():
+            reasons[notebook] = own[notebook] + [f"needs {need}" for need in step["needs"] if reasons[need]]
+        lost = {notebook: _lost_networks(run, notebook, reasons) for notebook in plan if not reasons[notebook]}
+        if not any(lost.values()):
+            return reasons
+        own |= lost
+
+
+def _own_reasons(run: str, notebook: str, step: dict) -> list[str]:
+    """What makes a notebook stale whatever becomes of the others."""
+    if not step_path(run, notebook).is_file():
+        return ["not finished here yet"]
+    if (record := read_step(run, notebook)) is None:
+        return [f"{steps.record(run, notebook)} is broken"]
+    return differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
+
+
+def _lost_networks(run: str, notebook: str, reasons: dict[str, list[str]]) -> list[str]:
+    """Which networks of a notebook that is up to date are gone or altered and will be opened by a stale one. Records that
+    were taken over from a run published before networks stood in them know no names: there something has to lie."""
+    opened = {pattern for user, stale in reasons.items() if stale for pattern in steps.STEPS[user].opens}
+    kept = (read_step(run, notebook) or {}).get("networks")
+    found = []
+    for pattern in (one for one in steps.STEPS[notebook].trains if one in opened):
+        names = fnmatch.filter(kept, pattern) if kept is not None else networks_there(run, pattern) or [pattern]
+        files = [runs_dir(run) / "train" / name / "model.safetensors" for name in names]
+        for file in (file for file in files if not is_sealed(file)):
+            flawed = "is not as it was written" if file.is_file() else "is missing"
+            found.append(f"{file.relative_to(ROOT).as_posix()} {flawed}")
+    return found
 
 
 def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:

@@ -55,8 +55,15 @@ def read_sealed(path: Path) -> dict | None:
 
 
 def write_step(run: str, notebook: str, content: dict) -> None:
-    """Write the record of a finished step."""
-    write_sealed(step_path(run, notebook), content)
+    """Write the record of a finished step, with the names of the networks that it leaves to others."""
+    patterns = steps.STEPS[notebook].trains
+    networks = sorted({name for pattern in patterns for name in networks_there(run, pattern)})
+    write_sealed(step_path(run, notebook), {"networks": networks} | content)
+
+
+def networks_there(run: str, pattern: str) -> list[str]:
+    """Names of the folders of trainings that lie in runs/<run>/train."""
+    return sorted(path.name for path in (runs_dir(run) / "train").glob(pattern) if path.is_dir())
 
 
 def read_step(run: str, notebook: str) -> dict | None:

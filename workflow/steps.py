@@ -20,6 +20,8 @@ class Step:
     rendered_figures: tuple[str, ...] = ()  # further ones when the data are the rendered portraits
     rendered_tables: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()  # files of the repository that it reads beside its images
+    trains: tuple[str, ...] = ()  # names of the networks that it leaves in runs/{run}/train, as patterns
+    opens: tuple[str, ...] = ()  # those of them that it opens and another notebook trains
     all_threads: bool = False  # trains or searches: as many threads as it may have
     gpu: bool = False  # one such step at a time
 
@@ -36,6 +38,8 @@ def _weights(*names: str) -> tuple[str, ...]:
 # Sweeps with results, by their names: a figure and a table each, but for those that share the figure of the scale.
 SWEPT = tuple(file.stem for file in sorted(reports_dir("sweeps").glob("*.csv")))
 OF_SWEEPS = tuple(f"sweep_{name}" for name in SWEPT if name not in ("scale", "full_width"))
+
+STUDY, AUGMENTED = ("sgd-seed*", "recipe-seed*"), ("sgd-da-seed*", "recipe-da-seed*")  # networks, by their names
 
 STEPS = {
     "01_data": Step(
@@ -63,6 +67,7 @@ STEPS = {
     "03_vgg16": Step(
         figures=("fig02_architecture", "fig03_loss_curves", "fig_error_by_steps", "fig_abstract"),
         tables=("tab01_hyperparameters", "tab_layers", "tab_training", "tab_pooling", "tab_leakage"),
+        trains=(*STUDY, "adam-seed*", "recipe-group-seed*", "recipe-random-seed*", "pooling-*"),
         all_threads=True,
         gpu=True,
     ),
@@ -70,6 +75,8 @@ STEPS = {
         needs=("03_vgg16",),
         figures=("fig_augmentation_examples", "fig_augmentation_paired"),
         tables=("tab_augmentation",),
+        trains=AUGMENTED,
+        opens=STUDY,
         all_threads=True,
         gpu=True,
     ),
@@ -77,11 +84,13 @@ STEPS = {
         needs=("02_unsupervised", "03_vgg16", "04_augmentation"),
         figures=("fig04_comparison", "fig05_comparison", "fig06_comparison", "fig_error_maps"),
         tables=("tab02_results", "tab_swaps", "tab_metrics"),
+        opens=(*STUDY, "adam-seed*", *AUGMENTED),
         gpu=True,
     ),
     "06_refinement": Step(
         figures=("fig_refinement_losses", "fig_refinement_hair"),
         tables=("tab_refinement", "tab_refinement_effects"),
+        trains=("dim-*",),
         all_threads=True,
         gpu=True,
     ),
@@ -89,6 +98,7 @@ STEPS = {
         needs=("03_vgg16", "06_refinement"),
         figures=("fig_benchmarks",),
         tables=("tab_benchmarks", "tab_benchmarks_ranks"),
+        opens=("recipe-seed*", "dim-*"),
         all_threads=True,
         gpu=True,
     ),
@@ -144,6 +154,7 @@ STEPS = {
         needs=("03_vgg16", "04_augmentation"),
         figures=("fig_dials", "fig_hard", "fig_hard_effects", "fig_hard_effects_large", "fig_hard_pictures"),
         tables=("tab_dials", "tab_hard", "tab_hard_large"),
+        opens=("sgd-seed*", "recipe-da-seed*"),
         reads=_weights("background", "portrait", "trimap"),
         all_threads=True,
         gpu=True,

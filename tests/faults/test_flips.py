@@ -15,6 +15,7 @@ from lib.cutout.network import Network
 from lib.data.folder import Folder
 from lib.data.prepare import prepare
 from lib.models import store
+from lib.seals import seal
 from workflow import plan, record, steps
 
 PLACES = (0.0, 0.1, 0.5, 0.9, 1.0)  # shares of a file's length
@@ -50,25 +51,25 @@ def test_prepared_images_are_prepared_again(tmp_path, capsys, layer, share):
 def run(tmp_path, monkeypatch):
     """A run r whose one step has left its files and its record."""
     monkeypatch.setattr(record, "ROOT", tmp_path)
-    monkeypatch.setattr(record, "runs_dir", lambda name: tmp_path / "runs" / name)
     monkeypatch.setattr(plan, "ROOT", tmp_path)
+    for module in (plan, record):
+        monkeypatch.setattr(module, "runs_dir", lambda name: tmp_path / "runs" / name)
     monkeypatch.setattr(plan.values, "read", lambda run, notebook: {})
-    step = {
-        "needs": [],
-        "parameters": {"data": "portraits", "lr": 0.1},
-        "code": {},
-        "data": "",
-        "weights": "",
-        "lock": "a",
-    }
+    return tmp_path, {"02_unsupervised": finished(tmp_path, "02_unsupervised")}
+
+
+def finished(root, notebook: str, needs: tuple[str, ...] = ()) -> dict:
+    """The plan of a notebook of run r that has left its files and its record."""
+    step = {"needs": list(needs), "parameters": {"data": "portraits", "lr": 0.1}}
+    step |= {"code": {}, "data": "", "weights": "", "lock": "a"}
     step |= {"fingerprint": record.fingerprint(step)}
-    *outputs, _ = steps.outputs("02_unsupervised", "r", step["parameters"])
+    *outputs, _ = steps.outputs(notebook, "r", step["parameters"])
     for file in outputs:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(json.dumps({"a": "1111 " * 20}))
-    sums = {file: file_digest(tmp_path / file) for file in outputs}
-    record.write_step("r", "02_unsupervised", step | {"wall_seconds": 12.5, "outputs": outputs, "sha256": sums})
-    return tmp_path, {"02_unsupervised": step}
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(json.dumps({"a": "1111 " * 20}))
+    sums = {file: file_digest(root / file) for file in outputs}
+    record.write_step("r", notebook, step | {"wall_seconds": 12.5, "outputs": outputs, "sha256": sums})
+    return step
 
 
 def test_a_whole_run_is_up_to_date(run):
@@ -95,6 +96,65 @@ def test_values_tables_and_figures_are_made_again(run, file):
     root, planned = run
     flip(root / file, 0.5, 0)  # a 1 becomes a 0: still JSON, still a number
     assert plan.stale_reasons("r", planned) == {"02_unsupervised": [f"{file} is not as it was written"]}
+
+
+@pytest.fixture
+def trained(run):
+    """Two networks of 03, which 13 opens; its folder and the plan of the three notebooks."""
+    root, planned = run
+    for name in ("sgd-seed0", "adam-seed0"):
+        folder = root / "runs/r/train" / name
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(bytes(100))
+        seal(folder / "model.safetensors")
+    planned |= {"03_vgg16": finished(root, "03_vgg16")}
+    planned |= {"13_what_is_hard": finished(root, "13_what_is_hard", ("03_vgg16",))}
+    assert record.read_step("r", "03_vgg16")["networks"] == ["adam-seed0", "sgd-seed0"]
+    return root / "runs/r/train", planned
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda file: flip(file, 0.7), lambda file: file.unlink(), lambda file: file.write_bytes(b"")]
+)
+def test_a_network_is_trained_again_as_soon_as_another_notebook_opens_it(trained, harm):
+    """Else that notebook would fail on every call, and the one that trains would count as done."""
+    folder, planned = trained
+    file = folder / "sgd-seed0/model.safetensors"
+    harm(file)
+    assert not any(plan.stale_reasons("r", planned).values()), "nobody opens it"
+    edited = planned | {"13_what_is_hard": planned["13_what_is_hard"] | {"lock": "b"}}
+    assert plan.stale_reasons("r", edited) == {
+        "02_unsupervised": [],
+        "03_vgg16": [
+            f"runs/r/train/sgd-seed0/model.safetensors is {'not as it was written' if file.exists() else 'missing'}"
+        ],
+        "13_what_is_hard": ["lock changed", "needs 03_vgg16"],
+    }
+
+
+def test_a_network_that_no_stale_notebook_opens_may_be_gone(trained):
+    folder, planned = trained
+    shutil.rmtree(folder / "adam-seed0")
+    edited = planned | {"13_what_is_hard": planned["13_what_is_hard"] | {"lock": "b"}}
+    assert plan.stale_reasons("r", edited)["03_vgg16"] == []
+
+
+def test_of_a_run_that_was_taken_over_some_network_has_to_be_there(trained):
+    """Records of runs that were published before do not name networks."""
+    folder, planned = trained
+    kept = record.read_step("r", "03_vgg16")
+    del kept["networks"]
+    record.write_sealed(record.step_path("r", "03_vgg16"), kept)
+    edited = planned | {"13_what_is_hard": planned["13_what_is_hard"] | {"lock": "b"}}
+    assert plan.stale_reasons("r", edited)["03_vgg16"] == []
+    shutil.rmtree(folder)
+    assert plan.stale_reasons("r", edited)["03_vgg16"] == ["runs/r/train/sgd-seed*/model.safetensors is missing"]
+
+
+def test_what_a_notebook_opens_is_trained_by_one_that_it_needs():
+    for name, step in steps.STEPS.items():
+        trains = {pattern for need in step.needs for pattern in steps.STEPS[need].trains}
+        assert set(step.opens) <= trains, name
 
 
 @pytest.fixture
