@@ -11,13 +11,18 @@ PYTHON ?= python3
 UV = 0.13.8
 BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
-# What the shell is to take as it stands: in single quotes, so that a folder may be called anything.
+# The commands get these as arguments; make would look up what stands behind a dollar in them to put them into the environment.
+unexport PROFILE DATA DATA_DIR SET CLAIM SNAKEMAKE CORES A B
+# What the shell is to take as it stands: in single quotes, so that a folder may be called anything. `value`: make takes it so, too,
+# and neither runs nor looks up what stands behind a dollar.
 quoted = '$(subst ','\'',$(1))'
 # SET is split into settings as a shell would, but by no shell: what stands in backticks there is not run. What needs a run
 # gets all options and finds its name itself.
-OPTIONS = $(call quoted,$(PROFILE)) --cores $(call quoted,$(CORES)) $(if $(DATA),--data $(call quoted,$(DATA))) \
-	$(if $(DATA_DIR),--data-dir $(call quoted,$(DATA_DIR))) $(if $(SNAKEMAKE),--snakemake $(call quoted,$(SNAKEMAKE))) \
-	$(if $(SET),--settings $(call quoted,$(SET)))
+OPTIONS = $(call quoted,$(value PROFILE)) --cores $(call quoted,$(value CORES)) \
+	$(if $(value DATA),--data $(call quoted,$(value DATA))) \
+	$(if $(value DATA_DIR),--data-dir $(call quoted,$(value DATA_DIR))) \
+	$(if $(value SNAKEMAKE),--snakemake $(call quoted,$(value SNAKEMAKE))) \
+	$(if $(value SET),--settings $(call quoted,$(value SET)))
 
 .PHONY: paper status adopt verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 
@@ -33,15 +38,15 @@ adopt: .venv/ready
 
 # Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
 verify: .venv/ready
-	@exec $(BIN)/python -m workflow.verify $(if $(CLAIM),--claim=$(call quoted,$(CLAIM))) $(OPTIONS)
+	@exec $(BIN)/python -m workflow.verify $(if $(value CLAIM),--claim=$(call quoted,$(value CLAIM))) $(OPTIONS)
 
 # Makes the values of this run the published ones, which `make verify` compares with.
 publish: .venv/ready
 	@$(BIN)/python -m workflow.verify --publish $(OPTIONS)
 
 compare: .venv/ready
-	@$(BIN)/python -m workflow.compare $(or $(A),$(error name two runs: make compare A=reports/quick B=reports/quick-mine)) \
-		$(or $(B),$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
+	$(if $(and $(value A),$(value B)),,$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
+	@$(BIN)/python -m workflow.compare $(call quoted,$(value A)) $(call quoted,$(value B))
 
 # Style and the contracts between the rooms first. Then the tests on one core. On the other copies of all notebooks, the tests that
 # run the workflow and, at their end, since both have run the notebooks, whether they made the same tables.
@@ -58,8 +63,8 @@ test: .venv/ready
 
 # Whether this machine can train a profile, and how long it would take, from a few steps of each kind: of gpu, or of PROFILE=...
 gpu-check: .venv/ready
-	@$(BIN)/python -m lib rehearse $(if $(SET),--set $(call quoted,$(SET))) \
-		$(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(PROFILE)))
+	@$(BIN)/python -m lib rehearse $(if $(value SET),--set $(call quoted,$(value SET))) \
+		$(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(value PROFILE)))
 
 env: .venv/ready
 

@@ -1,6 +1,7 @@
 """Two runs side by side, and the verdict on published claims: drift in units of the spread between seeds."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -235,9 +236,24 @@ def test_a_reference_without_a_value_asks_to_be_published(runs):
         verdicts("r")
 
 
+@pytest.mark.parametrize("name", ["a`touch x`", "a$(touch x)", "a$(shell touch x)", "a' && touch x '"])
+def test_no_name_of_a_run_is_executed(name, tmp_path):
+    """Neither by the shell nor by make, which expands what it puts into the environment."""
+    command = ["make", "--no-print-directory", "-f", ROOT / "Makefile", "BIN=" + os.path.dirname(sys.executable)]
+    done = subprocess.run(
+        [*command, "--assume-old=.venv/ready", f"--include-dir={ROOT}", "compare", f"A={name}", "B=b"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode and name in done.stderr, done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize("target", ["paper", "status", "verify", "publish"])
 def test_make_hands_every_option_on(target, tmp_path):
-    folder = "/a b/it's `x`"
+    folder = "/a b/it's `x`$(shell touch y)$y"
     done = subprocess.run(
         [
             "make",
