@@ -2,11 +2,13 @@
 
 import argparse
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
 from lib import inference
 from lib.base import UserError, write_atomically
@@ -69,6 +71,32 @@ def write_alpha(path: Path | str, alpha: np.ndarray) -> None:
     write_atomically(Path(path), buffer.getvalue())
 
 
+OTHERS = {  # systems that take something else than a trimap, and who uses them
+    "background": "a photograph of the empty place (notebook 09)",
+    "video": "the pictures of a clip (notebook 10)",
+}
+
+
+def load(folder: Path | str, device: str) -> nn.Module:
+    """The trained network that takes a trimap, of a training's folder. UserError for any other, and for what is none."""
+    file = Path(folder) / "config.json"
+    try:
+        model = every.load(folder, device)
+        config = json.loads(file.read_text()) if file.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{folder}: expected text in its .json and .sha256, found other bytes; get it again."
+        ) from error
+    takes = OTHERS.get(
+        config["system"], "" if config.get("trimap", True) else "the photograph alone (python -m lib cutout)"
+    )
+    if takes:
+        raise UserError(
+            f"{folder}: expected a network that takes a trimap, found one that takes {takes}; name another."
+        )
+    return model
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the matte of IMAGE, by a trained network.
 
@@ -88,10 +116,13 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     check_out(Path(given.out), [Path(given.image), Path(given.trimap)])
     image, trimap, notes = read_pair(given.image, given.trimap)
-    model = every.load(given.network, given.device)
+    model = load(given.network, given.device)
 
     def alpha_of(part: np.ndarray, known: np.ndarray) -> np.ndarray:
-        return inference.matte(model, part.astype(np.float32) / 255, known, tile=given.tile)
+        found = inference.matte(model, part.astype(np.float32) / 255, known, tile=given.tile)
+        if not np.isfinite(found).all():
+            raise UserError(f"{given.network}: expected alphas in [0,1], found no numbers; its weights are too large.")
+        return found
 
     write_alpha(given.out, scale.matted(alpha_of, np.round(image * 255).astype(np.uint8), trimap))
     for note in notes:

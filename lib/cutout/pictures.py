@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from lib.base import UserError
 from lib.data.decode import eight_bits, grey_values, opened, read_grey
-from lib.data.photos import Photo, check_size, from_pillow, read_photo
+from lib.data.photos import Photo, check_depth, check_size, from_pillow, read_photo
 from lib.data.trimap import three_levels
 
 Given = Path | str | bytes | Image.Image | np.ndarray
@@ -27,6 +27,7 @@ def take(image: Given, most: int = 0) -> tuple[Photo, Give]:
         return _from_array(image), lambda *channels: _as_array(channels, image.dtype)
     if isinstance(image, Image.Image):
         check_size(image.size, most, "image")
+        check_depth(image, "image")
         return from_pillow(image), as_pillow
     if isinstance(image, bytes | bytearray):
         return read_photo(bytes(image), "image", most), lambda *channels: encode(as_pillow(*channels), ".png")
@@ -112,6 +113,8 @@ def _eight_bits(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if array.dtype == np.uint16:
+        if 0 < (highest := int(array.max(initial=0))) <= 255:
+            raise UserError(f"{name}: expected uint16 up to 65535, found none above {highest}; convert it to uint8.")
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if array.dtype == bool:
         return array.astype(np.uint8) * 255
@@ -154,10 +157,12 @@ def _grey_array(array: np.ndarray, name: str) -> np.ndarray:
 def _grey_picture(given: Given, name: str) -> np.ndarray:
     """A mask or trimap of a file, of bytes or of a Pillow image, by the rules of lib.data.decode.read_grey."""
     if isinstance(given, Image.Image):
+        check_depth(given, name)
         return grey_values(eight_bits(ImageOps.exif_transpose(given)), Path(name))
     if isinstance(given, str | Path):
         return read_grey(Path(given))
     with opened(bytes(given), name) as image:
+        check_depth(image, name)
         return grey_values(eight_bits(ImageOps.exif_transpose(image)), Path(name))
 
 

@@ -38,6 +38,7 @@ def read_photo(source: Path | bytes, name: str = "", most: int = 0) -> Photo:
     """
     with opened(source, name, PHOTO_FORMATS) as image:
         check_size(image.size, most, name or str(source))
+        check_depth(image, name or str(source))
         photo = from_pillow(image)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format != "MPO":  # a phone's JPEG with a preview or a depth map behind it
@@ -73,6 +74,16 @@ def check_size(size: tuple[int, int], most: int, name: str) -> None:
             "too large",
             f"expected at most {most / 1e6:.0f} megapixels, for which there is memory, found {width}x{height}; "
             "shrink it or close other programs.",
+        )
+
+
+def check_depth(image: Image.Image, name: str) -> None:
+    """DefectiveFile for a grey picture of 16 bits with values of 8: as it is it would be black."""
+    if image.mode.startswith("I") and 0 < (highest := int(np.asarray(image).max(initial=0))) <= 255:
+        raise DefectiveFile(
+            Path(name),
+            "8 bits in 16",
+            f"expected 16-bit values up to 65535, found none above {highest}; save it with 8 bits.",
         )
 
 

@@ -156,10 +156,15 @@ def test_a_trimap_is_taken_as_it_is_and_a_brush_has_the_last_word():
     assert close(cut.matte[:55, 10:], disc(120, 90)[:55, 10:])
 
 
-def test_a_16_bit_trimap_that_holds_eight_bits_is_refused_not_read_as_background(tmp_path):
-    path = png(tmp_path / "trimap.png", np.tile(np.array([0, 128, 255], np.uint16), (120, 30)))
-    with pytest.raises(UserError, match="trimap.png: .*16 bits a channel, but no value above 255"):
-        cutter().cut_out(photo(), trimap=path)
+@pytest.mark.parametrize("kind", ["path", "bytes", "Pillow", "array"])
+@pytest.mark.parametrize("what", ["trimap", "mask", "image"])
+def test_16_bits_that_hold_eight_are_refused_not_read_as_black(tmp_path, what, kind):
+    """0, 128 and 255 of 65535 are black: a trimap without unknown pixels, a photograph of nothing."""
+    levels = np.tile(np.array([0, 128, 255], np.uint16), (120, 30))
+    path = png(tmp_path / "grey.png", levels)
+    given = {"path": path, "bytes": path.read_bytes(), "Pillow": Image.open(path), "array": levels}[kind]
+    with pytest.raises(UserError, match="16 bits a channel, but no value above 255|found none above 255"):
+        cutter().cut_out(**{"image": photo()} | {what: given})
 
 
 @pytest.mark.parametrize("method", ["closed-form", "knn"])

@@ -7,7 +7,7 @@ from PIL import Image
 
 from lib import inference
 from lib.__main__ import main
-from lib.base import UserError
+from lib.base import ROOT, UserError
 from lib.cutout import matte
 from lib.data.open import open_source
 from lib.data.prepare import prepare
@@ -168,3 +168,17 @@ def test_a_tile_too_small_for_its_overlap_is_refused(tmp_path, monkeypatch, tile
     with pytest.raises(UserError, match="tile: expected at least 256 px .twice the overlap., found"):
         matte.main(["net", str(image), str(path), str(tmp_path / "out.png"), "--tile", tile])
     assert not (tmp_path / "out.png").exists()
+
+
+def test_alphas_that_are_no_numbers_are_refused(tmp_path, monkeypatch, capsys):
+    """Finite weights may be so large that what comes out is not."""
+
+    def huge(model, image, trimap, **_):
+        return np.full(trimap.shape, np.nan, np.float32)
+
+    monkeypatch.setattr(matte.inference, "matte", huge)
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((32, 32), 128, np.uint8)).save(tmp_path / "t.png")
+    with pytest.raises(UserError, match="trimap: expected alphas in .*, found no numbers"):
+        matte.main([str(ROOT / "data/weights/trimap"), *(str(tmp_path / name) for name in ("a.png", "t.png", "o.png"))])
+    assert not (tmp_path / "o.png").exists()

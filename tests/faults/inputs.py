@@ -11,7 +11,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from lib.base import UserError
+from lib.base import ROOT, UserError
+from lib.cutout import pictures
 from lib.data import decode
 from lib.data.folder import Folder
 from lib.experiments import profiles
@@ -110,6 +111,12 @@ def _mattes() -> Iterator[Case]:
     for name, values in classes.items():
         yield "trimap", name, lambda folder, values=values: decode.read_grey(_saved(folder, values.astype(np.uint8)))
     yield "alpha", "16 bits of 0 to 255", lambda folder: decode.read_grey(_saved(folder, deep))
+    for name, given in (("an array", deep), ("Pillow", Image.fromarray(deep)), ("bytes", _bytes_of(deep))):
+        yield (
+            "trimap",
+            f"16 bits of 0 to 255, {name}",
+            lambda folder, given=given: pictures.take_trimap(given, deep.shape, "trimap"),
+        )
     yield "mask", "floating point", lambda folder: decode.read_grey(_saved(folder, np.zeros((9, 9), np.float32), "tif"))
 
 
@@ -186,8 +193,9 @@ def _profile(path: Path) -> object:
 
 
 def _weights() -> Iterator[Case]:
+    from lib.cutout import matte  # brings PyTorch, as store does
     from lib.cutout.network import Network
-    from lib.models.store import load  # brings PyTorch
+    from lib.models.store import load
 
     for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
         yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
@@ -204,6 +212,11 @@ def _weights() -> Iterator[Case]:
         "a list for a config": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b"[]"},
     }.items():
         yield "weights", name, lambda folder, files=files: load(_folder_of(folder, files), "cpu")
+    for name in ("portrait", "background", "video"):
+        path = ROOT / "data/weights" / name
+        yield "weights", f"{name}, for a trimap", lambda folder, path=path: matte.load(path, "cpu")
+    sums = {"model.sha256": b"\xff\xfe", "model.safetensors": b""}
+    yield "weights", "a sum that is no text", lambda folder: matte.load(_folder_of(folder, sums), "cpu")
 
 
 def _put(path: Path, content: bytes) -> Path:
@@ -216,6 +229,12 @@ def _folder_of(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         _put(folder / name, content)
     return folder
+
+
+def _bytes_of(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def _saved(folder: Path, pixels: np.ndarray, suffix: str = "png") -> Path:
