@@ -73,7 +73,7 @@ def make_paper(repository):
 @pytest.fixture(scope="session")
 def built(template, tmp_path_factory):
     """A copy in which the whole paper has run once, and what that run printed."""
-    root = shutil.copytree(template, tmp_path_factory.mktemp("built") / "copy")
+    root = shutil.copytree(template, tmp_path_factory.mktemp("built") / "copy {a} b")
     done = command(root)()
     assert done.returncode == 0, done.stdout + done.stderr
     return root, done

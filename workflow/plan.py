@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, file_digest, runs_dir
+from lib.base import ROOT, UserError, file_digest, reports_dir, runs_dir
 from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters, profiles
@@ -33,10 +33,10 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     for table in (shared, *(profile.get(notebook, {}) for notebook in NOTEBOOKS)):
         for name, value in table.items():
             parameters.check_one(name, value)
-    data = {
-        name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]).fingerprint
-        for name in COUNTS
-    }
+    check_name(shared.get("run", ""))
+    sources = {name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]) for name in COUNTS}
+    data = {name: source.fingerprint for name, source in sources.items()}
+    check_pairs(sources["images"].counts, shared["bad_limit"])
     weights = weights_fingerprint(shared["encoder_weights"])
     further = {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
     further |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
@@ -60,6 +60,31 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
         }
         plan[notebook] = step | {"fingerprint": fingerprint(step)}
     return plan
+
+
+def check_name(run: str) -> None:
+    """UserError for the name of a folder of reports/ that holds other results than a run's, as the sweeps."""
+    folder = reports_dir(run)
+    if (
+        run
+        and any(folder.glob("*.csv"))
+        and not any((folder / kept).exists() for kept in ("values", "run.json", "splits.csv"))
+    ):
+        raise UserError(
+            f"run: expected a name of its own, found {run!r}, under which reports/ keeps other results; choose another."
+        )
+
+
+def check_pairs(counts: dict[str, int], bad_limit: float) -> None:
+    """UserError where too many pictures lack their alpha, or alphas their picture: half a set, as a broken download leaves
+    it, would be trained on without a word but a count. What cannot be decoded is judged by lib.data.prepare."""
+    lost = sum(number for reason, number in counts.items() if " without " in reason or reason == "broken link")
+    total = counts.get("pairs", 0) + lost
+    if lost > bad_limit * total:
+        raise UserError(
+            f"bad_limit: expected at most the share {bad_limit:g} of pictures without their alpha, or alphas without their "
+            f"picture, found {lost} of {total}; complete the set or raise bad_limit."
+        )
 
 
 def weights_fingerprint(encoder_weights: str) -> str:

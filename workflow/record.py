@@ -8,7 +8,9 @@ import hashlib
 import html
 import json
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lib import provenance
@@ -55,9 +57,12 @@ def read_sealed(path: Path) -> dict | None:
 
 
 def write_step(run: str, notebook: str, content: dict) -> None:
-    """Write the record of a finished step, with the names of the networks that it leaves to others."""
+    """Write the record of a finished step, with the names of the networks that it leaves to others, for all to read."""
     patterns = steps.STEPS[notebook].trains
     networks = sorted({name for pattern in patterns for name in networks_there(run, pattern)})
+    for folder in (runs_dir(run) / "train" / name for name in networks):
+        with suppress(OSError):  # safetensors lets nobody but the owner read what it writes
+            shutil.copymode(folder / "config.json", folder / "model.safetensors")
     write_sealed(step_path(run, notebook), {"networks": networks} | content)
 
 

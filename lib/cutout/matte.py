@@ -88,7 +88,7 @@ def load(folder: Path | str, device: str) -> nn.Module:
             f"{folder}: expected text in its .json and .sha256, found other bytes; get it again."
         ) from error
     takes = OTHERS.get(
-        config["system"], "" if config.get("trimap", True) else "the photograph alone (python -m lib cutout)"
+        config.get("system"), "" if config.get("trimap", True) else "the photograph alone (python -m lib cutout)"
     )
     if takes:
         raise UserError(

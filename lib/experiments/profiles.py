@@ -21,7 +21,7 @@ def read(name: str) -> dict:
         raise UserError(f"profile: expected one of {', '.join(known)}, found {name!r}; {advice}")
     try:
         profile = tomllib.loads((PROFILES / f"{name}.toml").read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"notebooks/profiles/{name}.toml: expected TOML, found: {error}; correct it.") from error
     for table, content in profile.items():
         if table not in ("parameters", *notebooks) or not isinstance(content, dict):

@@ -1,6 +1,7 @@
 """A finished training as weights to ship: small, with their sum, and with what they were measured to be worth."""
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     (folder / "model.onnx").unlink(missing_ok=True)  # points into the weights that are replaced; see lib.models.onnx
     part = folder / "model.part"
     save_file(state, part)
+    shutil.copymode(run_dir / "config.json", part)  # safetensors lets nobody but the owner read what it writes
     part.replace(folder / "model.safetensors")
     config = json.loads((run_dir / "config.json").read_text())
     for name in {"textures", "start", "encoder"} & set(config):  # folders of the machine that trained

@@ -168,6 +168,7 @@ def _texts() -> Iterator[Case]:
         ("a table of no notebook", b"[parameter]\nepochs = 3"),
     ):
         yield "profile", name, lambda folder, text=text: _profile(_put(folder / "quick.toml", text))
+    yield "profile", "a folder", lambda folder: _profile(_made(folder / "quick.toml"))
     yield "profile", "a path", lambda folder: profiles.read("../profiles/quick")
     for name, text in {
         "no YAML": b"- {id: a",
@@ -217,6 +218,11 @@ def _weights() -> Iterator[Case]:
         yield "weights", f"{name}, for a trimap", lambda folder, path=path: matte.load(path, "cpu")
     sums = {"model.sha256": b"\xff\xfe", "model.safetensors": b""}
     yield "weights", "a sum that is no text", lambda folder: matte.load(_folder_of(folder, sums), "cpu")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def _put(path: Path, content: bytes) -> Path:

@@ -1,6 +1,7 @@
 """The files of weights that a user may bring: torchvision's fill the encoder, others are refused by name."""
 
 import hashlib
+import pickle
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,33 @@ def test_a_cached_file_of_torchvision_is_used_only_while_its_hash_is_right(tmp_p
         UserError, match=f"{cached.name}: expected a SHA-256 that begins with {digest}, found .*delete it"
     ):
         load_encoder(VGG16Matting(batch_norm=False, width=4), "imagenet")
+
+
+class Trap:
+    """Unpickled it makes a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return self.path.touch, ()
+
+
+def test_a_cached_file_runs_nothing_though_its_hash_is_right(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    made = tmp_path / "weights.pth"
+    torch.save({"features.0.weight": Trap(tmp_path / "ran")}, made)
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()[:8]
+    made.rename(tmp_path / "checkpoints" / f"vgg16-{digest}.pth")
+
+    class Choice(WeightsEnum):
+        IMAGENET1K_V1 = Weights(f"https://nowhere.invalid/vgg16-{digest}.pth", None, {})
+
+    monkeypatch.setattr(torchvision.models, "VGG16_Weights", Choice)
+    with pytest.raises(pickle.UnpicklingError):
+        weights._imagenet_state(False)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="no weights file beside the repository")

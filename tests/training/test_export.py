@@ -37,6 +37,7 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
     (run / "history.csv").write_text("epoch,train_alpha\n1,0.5\n")
     manifest = export(run, tmp_path / "out")
     out = tmp_path / "out" / "model.safetensors"
+    assert out.stat().st_mode == (run / "config.json").stat().st_mode, "as many may read it as read the rest"
     assert (
         manifest["sha256"] == file_digest(out) and out.stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
     )

@@ -14,6 +14,7 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 
 from helpers import COPIED, small_notebook
 from lib.base import ROOT, UserError, reports_dir
@@ -335,6 +336,35 @@ def test_unknown_profile_lists_the_known_ones(repository):
     done = subprocess.run([sys.executable, "-m", "workflow", "quikc"], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
     assert "gpu, long, paper, quick, smoke" in done.stderr and "did you mean quick?" in done.stderr
+
+
+def pair_of_folders(root, pictures: int, alphas: int) -> dict:
+    """Settings of a set with so many pictures and so many of their alphas."""
+    for folder, number, mode in (("image", pictures, "RGB"), ("alpha", alphas, "L")):
+        (root / folder).mkdir()
+        for name in range(number):
+            Image.new(mode, (32, 32), 200).save(root / folder / f"{name}.png")
+    return {"data": "folder", "data_dir": str(root), "images": 0}
+
+
+@pytest.mark.parametrize(("pictures", "alphas"), [(8, 4), (4, 8)])
+def test_half_a_set_is_refused_before_anything_runs(tmp_path, pictures, alphas):
+    """As a download that broke off leaves it; it used to be trained on."""
+    given = pair_of_folders(tmp_path, pictures, alphas)
+    with pytest.raises(
+        UserError, match=r"bad_limit: expected at most the share 0.01 of pictures without .*, found 4 of 8;"
+    ):
+        make_plan("smoke", given)
+    assert make_plan("smoke", given | {"bad_limit": 0.5})
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in (ROOT / "reports").glob("*/*.csv")))
+def test_no_run_takes_the_name_of_other_results(folder):
+    if (ROOT / "reports" / folder / "run.json").is_file():
+        make_plan("smoke", {"run": folder})
+        return
+    with pytest.raises(UserError, match=f"run: expected .*found '{folder}'"):
+        make_plan("smoke", {"run": folder})
 
 
 def test_a_photograph_that_was_changed_makes_its_notebook_stale(tmp_path):
