@@ -8,6 +8,9 @@ SNAKEMAKE ?=
 LAB ?=
 CORES ?= 0
 PYTHON ?= python3
+# `make env TORCH=cpu`: PyTorch's builds for CPUs, from PyTorch's own index; the lock's versions, but no lock has their sums.
+TORCH ?=
+NEEDED = .[paper,cutout]
 UV = 0.13.8
 BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
@@ -135,7 +138,8 @@ endef
 	@echo "set-up: the packages of requirements.lock into .venv (once; about two minutes, 6 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH) --no-verify-hashes \
+		--constraint requirements.lock '$(NEEDED)',--require-hashes -r requirements.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-validator.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import pymatting'  # compiles its solvers, once; else the first notebook that needs them would

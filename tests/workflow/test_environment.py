@@ -84,6 +84,18 @@ def test_make_lab_hands_jupyters_options_on():
         assert done.stdout.split() == said.split()
 
 
+def test_builds_for_cpus_are_taken_only_when_they_are_asked_for():
+    command = ["make", "--dry-run", "--no-print-directory", "--always-make", "env"]
+    plain, asked = (
+        subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for more in ([], ["TORCH=cpu"])
+    )
+    assert "--require-hashes -r requirements.lock" in plain and "--torch-backend" not in plain
+    said = " ".join(asked.replace("\\\n", " ").split())
+    assert "--torch-backend cpu --no-verify-hashes --constraint requirements.lock '.[paper,cutout]'" in said
+    assert "-r requirements.lock" not in said
+
+
 def test_lock_is_that_of_pyproject(tmp_path):
     """uv, given the lock as its preference, changes nothing when the lock satisfies pyproject.toml."""
     uv = ROOT / ".venv" / "bin" / "uv"
