@@ -32,7 +32,9 @@ FLIPS = (  # what one flipped byte of a file comes to; tests/faults/test_flips.p
 NOT_TRIED = (
     "power cuts and disks that lie (only empty and cut-off files, as they leave them)",
     "network folders that fail, and file systems without locks",
-    "a GPU that runs out of memory, and kills while CUDA is at work",
+    "a GPU: kills while CUDA is at work, memory that runs out there (gpu_box.sh ran whole, on a CPU, at toy size)",
+    "a Kubernetes cluster (its job's mounts and an eviction were tried in Linux namespaces), a Slurm of several nodes",
+    "conda's channels (environment.yml is held against the lock), a Docker build (hadolint passes), PyTorch's index for CPUs",
     "full disks below Snakemake's and Jupyter's own folders in HOME",
 )
 
