@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
-from benchmarks import speed
+from benchmarks import clip, speed, whole_image
 
 
 def test_bench_writes_ratios(tmp_path, monkeypatch):
     # in this process: starting a fresh one for each part takes longer than the parts
     monkeypatch.setattr(speed, "_alone", lambda part, *arguments: speed._with_peak(part, arguments))
+    monkeypatch.setattr(clip, "ROUNDS", 2)
+    monkeypatch.setattr(whole_image, "LARGER", 2)
     rates, memory = speed.bench(images=8, distinct=1, size=28, batch_size=4, epochs=2, side=(120, 90), compiled=False)
     assert (rates["ours"] > 0).all() and (rates["reference"] > 0).all()
     assert np.allclose(rates["ratio"], rates["ours"] / rates["reference"])
