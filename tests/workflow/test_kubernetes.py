@@ -25,7 +25,7 @@ CLAIM, JOB = yaml.safe_load_all((ROOT / "workflow/kubernetes.yaml").read_text())
 POD = JOB["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 OPTIONS = dict(option.split("=", 1) for option in CONTAINER["command"][2:])
-MOUNTS = {mount["subPath"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+MOUNTS = {mount["subPath"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"] if mount["name"] == "work"}
 NAMESPACES = ["unshare", "--mount", "--propagation", "private"]
 CAN_MOUNT = os.geteuid() == 0 and bool(shutil.which("unshare")) and not subprocess.call([*NAMESPACES, "true"])
 
@@ -37,9 +37,10 @@ def test_the_api_knows_every_field(document):
 
 
 def test_what_is_mounted_is_claimed():
-    (volume,) = POD["volumes"]
-    assert volume["persistentVolumeClaim"]["claimName"] == CLAIM["metadata"]["name"]
-    assert {mount["name"] for mount in CONTAINER["volumeMounts"]} == {volume["name"]}
+    volumes = {volume["name"]: volume for volume in POD["volumes"]}
+    assert volumes["work"]["persistentVolumeClaim"]["claimName"] == CLAIM["metadata"]["name"]
+    assert {mount["name"] for mount in CONTAINER["volumeMounts"]} == set(volumes)
+    assert len({mount["mountPath"] for mount in CONTAINER["volumeMounts"]}) == len(CONTAINER["volumeMounts"])
 
 
 def test_the_command_is_the_papers_and_takes_the_cores_of_the_limit():
