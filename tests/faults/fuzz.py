@@ -326,10 +326,11 @@ def guided(target: str, minutes: float, first: int = 0) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(Path(__file__).with_name("guided.py")), target, str(minutes), folder]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=folder)
+        kept = Path(folder) / "found.json"
+        found = json.loads(kept.read_text()) if kept.is_file() else {"minutes": 0, "examples": 0, "findings": {}}
         if done.returncode:
-            last = " ".join(done.stderr.split())[-600:]
-            return {"minutes": 0, "examples": 0, "findings": {f"ended with {done.returncode}": last}, "batches": first}
-        return json.loads((Path(folder) / "found.json").read_text()) | {"batches": first}
+            found["findings"][f"ended with {done.returncode}"] = " ".join(done.stderr.split())[-600:]
+        return found | {"batches": first}
 
 
 def place(error: BaseException) -> str:

@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["lib", "workflow", "PIL"]):
     from faults import fuzz
 
 LOOK = 100  # examples between two looks at the clock
-OPTIONS = ("-timeout=60", "-rss_limit_mb=3000", "-max_len=65536", "-print_final_stats=0", "-verbosity=0")
+OPTIONS = ("-timeout=300", "-rss_limit_mb=3000", "-max_len=65536", "-print_final_stats=0", "-verbosity=0")
 
 
 def main() -> None:
@@ -32,7 +32,9 @@ def main() -> None:
 
     def keep() -> None:
         spent = time.process_time() / 60
-        result.write_text(json.dumps({"minutes": round(spent, 1), "examples": examples, "findings": findings}))
+        part = result.with_suffix(".part")
+        part.write_text(json.dumps({"minutes": round(spent, 1), "examples": examples, "findings": findings}))
+        os.replace(part, result)  # whole, whenever this process ends
 
     def one(content: bytes) -> None:
         nonlocal examples
@@ -41,9 +43,10 @@ def main() -> None:
             attempt(content)
         except Exception as error:
             findings.setdefault(fuzz.place(error), f"{' '.join(str(error).split())[:200]} {content[:100]!r}")
-        if examples % LOOK == 0 and time.process_time() > minutes * 60:
+        if examples % LOOK == 0:
             keep()
-            os._exit(0)  # libFuzzer knows no other way to end well
+            if time.process_time() > minutes * 60:
+                os._exit(0)  # libFuzzer knows no other way to end well
 
     atheris.Setup([sys.argv[0], *OPTIONS, str(corpus)], one)
     atheris.Fuzz()
