@@ -53,7 +53,7 @@ compare: .venv/ready
 
 # Style and the contracts between the rooms first. Then the tests on one core. On the other copies of all notebooks, the tests that
 # run the workflow and, at their end, since both have run the notebooks, whether they made the same tables.
-WORKFLOW = tests/workflow
+WORKFLOW = tests/workflow/test_workflow.py
 test: .venv/ready
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet || { echo "error: expected formatted code, found other; run .venv/bin/ruff format" >&2; exit 1; }

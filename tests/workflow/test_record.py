@@ -96,6 +96,7 @@ def test_pictures_of_a_notebook_and_of_a_page_stay_as_they_are(data_dir):
 def steps_of(tmp_path, monkeypatch):
     """The folder of a run's step records, each as workflow.execute writes it but for its size."""
     monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "runs_dir", lambda run: tmp_path / "runs" / run)
     for name in NOTEBOOKS:
         record.write_step("r", name, {"parameters": {}, "wall_seconds": 1.0})
     return tmp_path / "runs" / "r" / "steps"
@@ -103,7 +104,7 @@ def steps_of(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", '{"parameters": {', "null", "[]", "\x00\x00"])
 def test_a_record_that_was_cut_off_counts_as_none(steps_of, content):
-    assert record.read_step("r", "01_data") == {"parameters": {}, "wall_seconds": 1.0}
+    assert record.read_step("r", "01_data") == {"parameters": {}, "wall_seconds": 1.0, "networks": []}
     (steps_of / "01_data.json").write_text(content)
     assert record.read_step("r", "01_data") is None
     assert plan.stale_reasons("r", {"01_data": {"needs": [], "parameters": {}}}) == {
