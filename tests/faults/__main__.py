@@ -94,6 +94,8 @@ def counted(rows: list[dict], rounds: list[dict], fuzzed: dict, soaked: dict) ->
             ["soak: pictures done twice", soaked["twice"]],
             ["soak: memory after warming up and at the end (MB)",
              f"{soaked['rss_mb_after_warm_up']}, {soaked['rss_mb_at_end']}"],
+            ["soak: memory for each thousand pictures that lie in the folder, their names and states (MB)",
+             soaked["mb_per_1000_pictures"]],
         ]  # fmt: skip
     return markdown(["what", "count"], lines)
 

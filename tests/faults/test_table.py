@@ -21,6 +21,7 @@ def test_counts_are_those_of_the_files():
         },
     }
     soaked = {"pictures": 7, "minutes": 2.0, "lost": 1, "twice": 0, "rss_mb_after_warm_up": 10.0, "rss_mb_at_end": 11.0}
+    soaked |= {"mb_per_1000_pictures": 0.5}
     text = faults.page(ROWS, ROUNDS, fuzzed, soaked)
     for line in (
         "| bad inputs | 2 |",
@@ -34,6 +35,7 @@ def test_counts_are_those_of_the_files():
         "| b | atheris | 10.0 | 7 | 0 |",
         "| fuzzing: findings that are open | 1 |",
         "| soak: pictures lost | 1 |",
+        "their names and states (MB) | 0.5 |",
     ):
         assert line in text
     assert "not run yet" not in text
