@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${PROFILE:-gpu}
-settings=$(printf '%q ' "$@")
+settings=${*:+$(printf '%q ' "$@")}  # without any, %q would quote one that is empty
 log=build/gpu_box-$profile.log  # of all runs of a profile: before there are packages nobody knows the run's name
 mkdir -p build
 exec > >(tee -a "$log") 2>&1

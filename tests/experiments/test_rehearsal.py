@@ -1,8 +1,10 @@
 """The rehearsal: planned steps are those of the notebooks' own trainings, hours are steps times seconds, and a no is told."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from helpers import prepared_from
 from lib.base import ROOT, UserError
-from lib.experiments import fullsize, rehearsal, thumbnail
+from lib.experiments import fullsize, profiles, rehearsal, thumbnail
 from lib.training.dim import DimRecipe, DimTraining
 from lib.training.place import place
 from lib.training.thumbnail import Thumbnail
@@ -114,3 +116,34 @@ def test_the_script_for_a_gpu_box_packs_the_run_that_the_settings_name():
             [sys.executable, "-m", "workflow.options", "smoke", *given], cwd=ROOT, capture_output=True, text=True
         )
         assert done.stdout == f"{run}\n"
+
+
+@pytest.mark.parametrize(("given", "run"), [([], "smoke"), (["run=mine", "photo=/a b/it's.png"], "mine")])
+def test_the_script_for_a_gpu_box_hands_settings_on_and_packs_what_they_name(tmp_path, given, run):
+    """With a `make` that only tells how it was called, and a run that lies there already."""
+    for folder in ("workflow", "bin", ".venv/bin", f"reports/{run}", f"figures/{run}", f"runs/{run}/train/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "workflow/gpu_box.sh", tmp_path / "workflow")
+    (tmp_path / "bin/make").write_text("#!/bin/sh\nprintf '%s|' \"$@\" >> called\necho >> called\n")
+    (tmp_path / ".venv/bin/python").write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "$@"\n')
+    for name in ("bin/make", ".venv/bin/python"):
+        (tmp_path / name).chmod(0o755)
+    for name in (f"reports/{run}/run.json", f"figures/{run}/a.png", f"runs/{run}/train/a/model.safetensors"):
+        (tmp_path / name).write_text(name)
+    done = subprocess.run(
+        ["bash", "workflow/gpu_box.sh", *given],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PROFILE": "smoke", "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    called = [line.split("|")[:-1] for line in (tmp_path / "called").read_text().splitlines()]
+    assert [call[0] for call in called] == ["env", "gpu-check", "paper", "verify"]
+    for call in called[1:]:
+        (text,) = [argument.removeprefix("SET=") for argument in call if argument.startswith("SET=")]
+        assert profiles.parse_settings(text) == dict(setting.split("=", 1) for setting in given)
+    with tarfile.open(tmp_path / f"build/{run}.tar.gz") as packed:
+        assert {f"reports/{run}/run.json", f"runs/{run}/train/a/model.safetensors", f"build/{run}.sha256"} <= set(
+            packed.getnames()
+        )
