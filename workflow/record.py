@@ -67,8 +67,9 @@ def write_step(run: str, notebook: str, content: dict) -> None:
 
 
 def networks_there(run: str, pattern: str) -> list[str]:
-    """Names of the folders of trainings that lie in runs/<run>/train."""
-    return sorted(path.name for path in (runs_dir(run) / "train").glob(pattern) if path.is_dir())
+    """Names of the folders of finished trainings that lie in runs/<run>/train."""
+    found = (runs_dir(run) / "train").glob(f"{pattern}/model.sha256")
+    return sorted(path.parent.name for path in found)
 
 
 def read_step(run: str, notebook: str) -> dict | None:

@@ -107,9 +107,14 @@ def trained(run):
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(bytes(100))
         seal(folder / "model.safetensors")
+        (folder / "model.safetensors").chmod(0o600)  # as safetensors leaves it
+        (folder / "config.json").write_text("{}")
+    (root / "runs/r/train/sgd-seed1").mkdir()  # of a run with more seeds, killed
     planned |= {"03_vgg16": finished(root, "03_vgg16")}
     planned |= {"13_what_is_hard": finished(root, "13_what_is_hard", ("03_vgg16",))}
     assert record.read_step("r", "03_vgg16")["networks"] == ["adam-seed0", "sgd-seed0"]
+    for folder in (root / "runs/r/train").glob("*0"):
+        assert len({(folder / name).stat().st_mode for name in ("config.json", "model.safetensors")}) == 1
     return root / "runs/r/train", planned
 
 
