@@ -214,9 +214,10 @@ def _check(claim: dict, where: str) -> None:
     if missing := wanted - set(claim):
         raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
     if unknown := set(claim) - wanted - (set() if by_reading else MAY):
-        raise UserError(
-            f"{where}: expected the fields {', '.join(sorted(wanted))}, found {', '.join(sorted(unknown))}; correct it."
+        found = ", ".join(
+            name if name.isprintable() and name.strip() else repr(name) for name in sorted(map(str, unknown))
         )
+        raise UserError(f"{where}: expected the fields {', '.join(sorted(wanted))}, found {found}; correct it.")
     if by_reading:
         if claim["kind"] != "slip":
             raise UserError(f"{where}: expected holds_if, found what only a slip may have, `found`; state a condition.")

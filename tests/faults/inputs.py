@@ -176,6 +176,7 @@ def _texts() -> Iterator[Case]:
         "empty": b"",
         "a tag that runs code": b"- !!python/object/apply:os.system ['true']",
         "a claim of nothing": b"- {}",
+        "a field that is a line's end": b'- {id: a, kind: ours, claim: b, rests_on: [01_data.a], tolerance: exact, holds_if: {value: 01_data.a, below: 1}, "\\n": 1}',
         "a list of words": b"- a\n- b",
         "not UTF-8": b"- {id: caf\xe9}",
         "a number for a condition": b"- {id: a, kind: ours, claim: It is., rests_on: [01_data.x], tolerance: exact, holds_if: 3}",
