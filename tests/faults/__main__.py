@@ -45,7 +45,14 @@ def judge() -> list[dict]:
     for kind, name, attempt in inputs.cases():
         with tempfile.TemporaryDirectory() as folder:
             what, words = inputs.outcome(attempt, Path(folder))
-            rows.append({"kind": kind, "name": name, "outcome": what, "words": words.replace(folder, "...")})
+            rows.append(
+                {
+                    "kind": kind,
+                    "name": name,
+                    "outcome": what,
+                    "words": words.replace(folder, "...").replace(f"{ROOT}/", ""),
+                }
+            )
     return rows
 
 

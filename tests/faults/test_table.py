@@ -2,6 +2,8 @@
 
 import importlib
 
+from lib.base import ROOT, UserError
+
 faults = importlib.import_module("faults.__main__")
 
 ROWS = [{"kind": "picture", "name": "a", "outcome": "clear sentence", "words": ""}] * 2
@@ -45,3 +47,11 @@ def test_what_did_not_run_is_named():
     text = faults.page(ROWS, [], {}, {})
     assert "kills (not run yet)" in text and "fuzzing (not run yet)" in text and "the soak (not run yet)" in text
     assert "| kills" not in text
+
+
+def test_no_words_name_a_folder_of_this_machine(monkeypatch):
+    def attempt(folder):
+        raise UserError(f"{ROOT / 'data'}: expected {folder}, found none; look.")
+
+    monkeypatch.setattr(faults.inputs, "cases", lambda: [("a", "b", attempt)])
+    assert [row["words"] for row in faults.judge()] == ["data: expected ..., found none; look."]
