@@ -91,7 +91,7 @@ def shipped(folder: Path, config: dict) -> Path:
     from safetensors.torch import save_file
 
     from lib.base import write_atomically
-    from lib.models.every import NETWORKS
+    from lib.models.store import NETWORKS
     from lib.training.export import export
     from lib.training.folder import file_digest
 

@@ -16,7 +16,11 @@ from workflow.page import files as page_files  # not .build, which imports Panda
 from workflow.record import ending_sums, fingerprint, networks_there, read_step, step_path
 from workflow.steps import NOTEBOOKS, STEPS
 
-RUNNERS = ("workflow/execute.py", "workflow/pages.py")  # what executes a notebook and makes its page
+RUNNERS = (
+    "workflow/execute.py",
+    "workflow/pages.py",
+    "workflow/formulas.py",
+)  # what executes a notebook and makes its page
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders of pictures
 

@@ -15,7 +15,7 @@ from lib.base import UserError, write_atomically
 from lib.cutout import scale
 from lib.data.decode import check_same_size, read_grey, read_rgb
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
-from lib.models import every
+from lib.models import store
 
 
 def read_pair(image_path: Path | str, trimap_path: Path | str) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -80,13 +80,8 @@ OTHERS = {  # systems that take something else than a trimap, and who uses them
 def load(folder: Path | str, device: str) -> nn.Module:
     """The trained network that takes a trimap, of a training's folder. UserError for any other, and for what is none."""
     file = Path(folder) / "config.json"
-    try:
-        model = every.load(folder, device)
-        config = json.loads(file.read_text()) if file.is_file() else {}
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{folder}: expected text in its .json and .sha256, found other bytes; get it again."
-        ) from error
+    model = store.load(folder, device)
+    config = json.loads(file.read_text()) if file.is_file() else {}
     takes = OTHERS.get(
         config.get("system"), "" if config.get("trimap", True) else "the photograph alone (python -m lib cutout)"
     )

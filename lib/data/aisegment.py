@@ -17,10 +17,20 @@ import numpy as np
 
 from lib.base import UserError
 from lib.data.decode import check_same_size, read_alpha, read_rgb, shrink
-from lib.data.source import BROKEN, Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
+from lib.data.source import (
+    BROKEN,
+    Sample,
+    count_reasons,
+    existing_directory,
+    fingerprint_files,
+    list_deeper,
+    list_files,
+    subset,
+)
 
 FOLDERS = ("clip_img", "matting")
 NESTING = "matting_human_half"
+DEPTH = 2  # directories below each of FOLDERS
 SUFFIXES = {"clip_img": (".jpg", ".jpeg"), "matting": (".png",)}
 
 
@@ -45,10 +55,12 @@ class AISegment:
 
     def __init__(self, data_dir: str | Path, images: int = 0, seed: int = 0):
         self.root = find_root(data_dir)
-        files = {}
+        files, deeper = {}, []
         for folder in FOLDERS:
-            listing = list_files(self.root / folder, depth=2)
+            listing = list_files(self.root / folder, DEPTH)
             files.update({f"{folder}/{path}": stat for path, stat in listing.items()})
+            below = list_deeper(self.root / folder, DEPTH)
+            deeper += [(f"{folder}/{path}", "too deep a folder") for path in below]
         broken = [(path, "broken link") for path, stat in files.items() if stat == BROKEN]
         found = index(files.keys() - dict(broken).keys())
         if not found.pairs:
@@ -60,8 +72,8 @@ class AISegment:
         self._pairs = [found.pairs[i] for i in subset(len(found.pairs), images, seed)]
         self.keys = [pair[0] for pair in self._pairs]
         self.groups = [pair[1] for pair in self._pairs]
-        self.left_out = sorted([*found.left_out, *broken])
-        counts = found.counts | {"files": len(files)} | count_reasons(broken)
+        self.left_out = sorted([*found.left_out, *broken, *deeper])
+        counts = found.counts | {"files": len(files) + len(deeper)} | count_reasons([*broken, *deeper])
         self.counts = {**counts, "pairs": len(found.pairs), "used": len(self._pairs)}
         self.fingerprint = fingerprint_files(files, (path for pair in self._pairs for path in pair[2:]))
 

@@ -7,14 +7,22 @@ or two directories deeper (image/<group>/name.jpg); the first of these directori
 its own. The folder names of alphamatting.com's downloads are understood too.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from lib.base import UserError
 from lib.data.decode import check_same_size, read_grey, read_rgb, shrink
-from lib.data.source import BROKEN, Sample, count_reasons, existing_directory, fingerprint_files, list_files, subset
+from lib.data.source import (
+    BROKEN,
+    Sample,
+    count_reasons,
+    existing_directory,
+    fingerprint_files,
+    list_deeper,
+    list_files,
+    subset,
+)
 from lib.data.trimap import three_levels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -47,7 +55,9 @@ class Folder:
         files = {role: list_files(self.root / folder, DEPTH) for role, folder in self._folders.items()}
         self._paths, self.left_out = _pair(self._folders, files)
         deeper = [
-            (path, "too deep a folder") for folder in self._folders.values() for path in _deeper(self.root, folder)
+            (f"{folder}/{path}", "too deep a folder")
+            for folder in self._folders.values()
+            for path in list_deeper(self.root / folder, DEPTH)
         ]
         self.left_out = sorted(self.left_out + deeper)
         if not self._paths:
@@ -88,16 +98,6 @@ class Folder:
 def _thin(trimap: np.ndarray, scale: int) -> np.ndarray:
     """Three levels at 1/scale: the pixel in the middle of each block, as a mean would be no level."""
     return three_levels(trimap[scale // 2 :: scale, scale // 2 :: scale])
-
-
-def _deeper(root: Path, folder: str) -> list[str]:
-    """Files further down than pictures are looked for. Links are not followed: they may lead in a circle."""
-    found = []
-    for place, _, names in os.walk(root / folder):
-        inside = Path(place).relative_to(root / folder)
-        if len(inside.parts) > DEPTH:
-            found += [os.fsencode(Path(folder) / inside / name).decode(errors="backslashreplace") for name in names]
-    return found
 
 
 def _find_layers(root: Path, parameter: str) -> dict[str, str]:

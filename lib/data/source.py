@@ -95,6 +95,17 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
     return files
 
 
+def list_deeper(root: Path, depth: int) -> list[str]:
+    """Relative paths of the files more than `depth` directories below `root`, in any order, bytes that are not UTF-8 as
+    \\xNN. Links are not followed: they may lead in a circle."""
+    found = []
+    for place, _, names in os.walk(root):
+        inside = Path(place).relative_to(root)
+        if len(inside.parts) > depth:
+            found += [os.fsencode(inside / name).decode(errors="backslashreplace") for name in names]
+    return found
+
+
 def fingerprint_files(files: dict[str, tuple[int, int]], names: Iterable[str]) -> str:
     """SHA-256 in hex over name, size and time of the named files, in the order given."""
     digest = hashlib.sha256()

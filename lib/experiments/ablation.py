@@ -22,7 +22,7 @@ from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.experiments import committed
 from lib.experiments.shipped import pictures_of_people, with_trimap
-from lib.models import every
+from lib.models import store
 from lib.training import hybrid, portrait
 from lib.training.hybrid import HybridRecipe, HybridTraining
 from lib.training.place import place
@@ -75,7 +75,7 @@ def finished(folder: Path, recipe: PortraitRecipe, machine: Machine) -> torch.nn
     """The network of an arm, trained or found done, on the machine's device."""
     train = hybrid.train if isinstance(recipe, HybridRecipe) else portrait.train
     train(folder, recipe, machine)
-    return every.load(folder, machine.device)
+    return store.load(folder, machine.device)
 
 
 def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, people: int, machine: Machine):

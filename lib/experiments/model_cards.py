@@ -87,9 +87,9 @@ Cutting people out of pictures, learning how matting works, and comparing method
 
 ```python
 import lib.inference, lib.systems
-from lib.models import every
+from lib.models import store
 
-network = every.load("data/weights/{name}")
+network = store.load("data/weights/{name}")
 {HOW[name]}
 ```
 

@@ -22,6 +22,7 @@ NOT_RUNS = (
     "ablation",
     "article",
     "bench",
+    "crossed",
     "reference",
     "sweeps",
     "transfer",

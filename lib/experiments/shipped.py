@@ -27,7 +27,7 @@ from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
 from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
-from lib.models import every
+from lib.models import store
 from lib.training import alphagan, background, hybrid, portrait, video
 from lib.training.alphagan import AlphaGANRecipe
 from lib.training.background import BackgroundRecipe
@@ -150,7 +150,7 @@ def cards(folder: Path = FOLDER) -> pd.DataFrame:
             {
                 "network": name,
                 "it is given": GIVEN[name],
-                "parameters": sum(weight.numel() for weight in every.load(file.parent, "cpu").parameters()),
+                "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
                 "MB": round(said["bytes"] / 1e6, 1),
                 "trained on": _seen(config),
                 "code": "as measured" if same else "changed since: python -m lib weights --measure",
@@ -173,7 +173,7 @@ def _seen(config: dict) -> str:
 
 def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
     """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    model = every.load(folder / name)
+    model = store.load(folder / name)
     if name in WITH_TRIMAP:
         found = _measure_with_trimap(model, people, benchmark_dir)
     elif name == "background":
@@ -266,6 +266,6 @@ def main(arguments: list[str] | None = None) -> None:
                 recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
             TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
             export(run, shipped)
-        if type(every.load(shipped, "cpu")) in GRAPHS:
+        if type(store.load(shipped, "cpu")) in GRAPHS:
             export_onnx(shipped)
         keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))

@@ -20,7 +20,7 @@ from lib.data.portraits import FOLDER as PEOPLE, read_manifest
 from lib.data.source import Sample
 from lib.evaluation.systems import Found, Moving, Still
 from lib.experiments.shipped import FOLDER, SMALL, over_a_clip, with_plate
-from lib.models import every
+from lib.models import store
 from lib.training.composed import people_held_out
 from lib.training.video import clips_held_out
 
@@ -31,7 +31,7 @@ LONGEST = 512  # px of the longer side that the published network's inner part s
 
 def networks(device: str = "auto") -> dict[str, nn.Module]:
     """The networks of data/weights by their folder's name."""
-    return {file.parent.name: every.load(file.parent, device) for file in sorted(FOLDER.glob("*/manifest.json"))}
+    return {file.parent.name: store.load(file.parent, device) for file in sorted(FOLDER.glob("*/manifest.json"))}
 
 
 def people(count: int, size: tuple[int, int] = SMALL) -> list[Sample]:

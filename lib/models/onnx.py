@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from lib.base import UserError, write_atomically
-from lib.models import every
+from lib.models import store
 from lib.models.dim import TwoStage, VGG16Matting
 from lib.models.encoder import Block, ConvNorm
 from lib.models.hybrid import HybridMatting
@@ -45,7 +45,7 @@ def export_onnx(folder: Path | str) -> str:
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: expected {MANIFEST} of shipped weights, found none; use lib.training.export first.")
-    network = every.load(folder, "cpu")
+    network = store.load(folder, "cpu")
     content = _model(network, folder / WEIGHTS).SerializeToString(deterministic=True)
     write_atomically(folder / GRAPH, content)
     manifest = json.loads((folder / MANIFEST).read_text()) | {"onnx_sha256": hashlib.sha256(content).hexdigest()}

@@ -13,6 +13,7 @@ from lib.base import UserError, file_digest
 from lib.device import resolve_device
 from lib.models import alphagan, background, video
 from lib.models.dim import VGG16Matting, deep_image_matting
+from lib.models.hybrid import HybridMatting
 from lib.models.portrait import build
 
 # File of lib.training that trained it -> the network from its config.json. A new system has its line here.
@@ -22,6 +23,7 @@ NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
     "background": lambda config: background.small(),
     "video": lambda config: video.small(config["memories"]),
     "alphagan": lambda config: alphagan.small(),
+    "hybrid": lambda config: HybridMatting(config["width"]),
     "dim": lambda config: deep_image_matting(config["width"], config["batch_norm"], config["conv6_kernel"]),
 }
 
@@ -60,7 +62,8 @@ def _check_sum(file: Path) -> None:
         wanted = json.loads((file.parent / "manifest.json").read_text()).get("sha256")
     except (OSError, ValueError, AttributeError):
         beside = file.with_suffix(".sha256")
-        wanted = beside.read_text().strip() if beside.is_file() else ""
+        # Bytes that are no text cannot be a sum either, and are shown as they are.
+        wanted = " ".join(beside.read_bytes().decode(errors="backslashreplace").split()) if beside.is_file() else ""
     if wanted and (found := file_digest(file)) != wanted:
         raise UserError(
             f"{file}: expected the SHA-256 {wanted}, found {found}: it was altered or damaged; get it from the repository "

@@ -1,6 +1,7 @@
 """Trained weights of VGG-16 for the encoder: torchvision's, or those of a safetensors file."""
 
 import hashlib
+import pickle
 import urllib.error
 from pathlib import Path
 
@@ -97,6 +98,11 @@ def _imagenet_state(batch_norm: bool) -> dict[str, torch.Tensor]:
         _check_hash(file)
     try:
         return choice.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except pickle.UnpicklingError as error:  # its hash is right, but there is more in it than tensors
+        raise UserError(
+            f"encoder_weights: {file}: expected tensors and nothing else, found a file that would run code; give the path of "
+            "a safetensors file instead, or '' for random weights."
+        ) from error
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise UserError(
             f"encoder_weights: could not download {choice.url} ({error}); give the path of a "

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from lib.training.place import wait
 WHOLE = ("epoch", "step")  # columns of the history that count
 CHECKPOINT = ("model.safetensors", "optimizer.pt", "state.json")
 SUMS = "SHA256SUMS"
+NAME = re.compile(r"(epoch|step)-\d+(\.part)?")  # of a checkpoint's folder
 
 
 @dataclass
@@ -105,8 +107,8 @@ class RunFolder:
         write_atomically(self.folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
 
     def _folders(self) -> list[Path]:
-        """All checkpoints, half-written ones as well."""
-        return sorted([*self.folder.glob("epoch-*"), *self.folder.glob("step-*")])
+        """All checkpoints, half-written ones as well. What else lies there is somebody's, and stays."""
+        return sorted(path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
     def _whole(self) -> list[Path]:
         return [path for path in self._folders() if path.suffix != ".part"]
@@ -135,6 +137,9 @@ class RunFolder:
             self._write_history(history)
             part = self._result().with_suffix(".part")
             save_weights(model, part)
+            shutil.copymode(
+                self.folder / "config.json", part
+            )  # safetensors lets nobody but the owner read what it writes
             os.replace(part, self._result())
             seal(self._result())
             for old in self._folders():

@@ -80,13 +80,18 @@ def train(
                 f"batch_size: expected 2 images a process (for batch norm), found batches of {few} for "
                 f"{here.world} process(es); use more images."
             )
-        inputs = {
-            "data": prepared.fingerprint,
-            "encoder_sha256": file_digest(recipe.encoder_weights),
-            "train_index": index_digest(split[0]),
-            "test_index": index_digest(split[1]),
-        }
+        inputs = inputs_of(prepared, split, recipe)
         return loop.train(lambda: Thumbnail(prepared, split, recipe, here), run_dir, recipe, here, inputs)
+
+
+def inputs_of(prepared: Prepared, split: Split, recipe: ThumbnailRecipe) -> dict[str, str]:
+    """What a training's numbers depend on beside recipe and code: fingerprints of pictures, split and the encoder's weights."""
+    return {
+        "data": prepared.fingerprint,
+        "encoder_sha256": file_digest(recipe.encoder_weights),
+        "train_index": index_digest(split[0]),
+        "test_index": index_digest(split[1]),
+    }
 
 
 class Thumbnail(loop.System):

@@ -13,7 +13,6 @@ from lib.data.prepare import Prepared
 from lib.device import Machine
 from lib.inference import predict
 from lib.training import loop, thumbnail
-from lib.training.folder import file_digest, index_digest
 from lib.training.place import Place, place
 from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe
 
@@ -36,12 +35,7 @@ def train(
         return thumbnail.train(prepared, split, run_dir, recipe, machine)  # which says what is wrong
     run_dir = Path(run_dir)
     with place(machine) as here:
-        inputs = {
-            "data": prepared.fingerprint,
-            "encoder_sha256": file_digest(recipe.encoder_weights),
-            "train_index": index_digest(split[0]),
-            "test_index": index_digest(split[1]),
-        }
+        inputs = thumbnail.inputs_of(prepared, split, recipe)
 
         def make() -> Watched:
             return Watched(prepared, split, recipe, here, images, run_dir / FOLDER)

@@ -11,7 +11,7 @@ from helpers import shipped
 from lib import inference, tiles
 from lib.base import ROOT, UserError
 from lib.cutout.network import Network
-from lib.models import every
+from lib.models import store
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -49,13 +49,13 @@ def test_any_size_comes_out_as_pytorch_has_it(folder, size):
     network = Network(folder, threads=1)
     alpha = network(image, trimap)
     assert network.trimap and alpha.shape == size and alpha.dtype == np.float32
-    expected = inference.matte(every.load(folder, "cpu"), image, trimap, precision="fp32")
+    expected = inference.matte(store.load(folder, "cpu"), image, trimap, precision="fp32")
     np.testing.assert_allclose(alpha[trimap == 128], expected[trimap == 128], atol=1e-3)
 
 
 def test_tiles_come_out_as_pytorch_has_them(folder):
     (image, trimap), how = picture(90, 150), {"tile": 64, "overlap": 16}
-    expected = inference.matte(every.load(folder, "cpu"), image, trimap, precision="fp32", **how)
+    expected = inference.matte(store.load(folder, "cpu"), image, trimap, precision="fp32", **how)
     np.testing.assert_allclose(tiles.matte(Network(folder, 1), image, trimap, **how), expected, atol=1e-3)
 
 
@@ -64,7 +64,7 @@ def test_closed_forms_answer_is_found_where_a_graph_wants_it(tmp_path):
     export_onnx(out)
     (image, trimap), network = picture(61, 97), Network(out, 1)
     assert network.solved
-    expected = inference.matte(every.load(out, "cpu"), image, trimap, precision="fp32")
+    expected = inference.matte(store.load(out, "cpu"), image, trimap, precision="fp32")
     np.testing.assert_allclose(network(image, trimap)[trimap == 128], expected[trimap == 128], atol=1e-3)
 
 

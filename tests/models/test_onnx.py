@@ -11,7 +11,7 @@ import torch
 from helpers import shipped
 from lib.base import ROOT, UserError
 from lib.closed_form import half_closed_form
-from lib.models import every
+from lib.models import store
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -38,7 +38,7 @@ def differences(folder, sizes) -> list[float]:
     PyTorch in float64: of two values that agree to six digits either may be a maximum in float32, and unpooling puts it
     to another pixel. (Once in about 50,000 windows of fresh weights PyTorch's own float32 departs from its float64.)
     """
-    network = every.load(folder, "cpu").double()
+    network = store.load(folder, "cpu").double()
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     names, random, found = [each.name for each in session.get_inputs()], np.random.default_rng(0), []
     for height, width in sizes:
@@ -76,7 +76,7 @@ def test_shipped_graphs_are_of_today_and_answer_like_the_shipped_networks(graph,
 
 def over_a_clip(folder, sizes) -> list[float]:
     """As `differences`, over a clip of four frames: alpha, foreground and the memories of the last."""
-    network = every.load(folder, "cpu")
+    network = store.load(folder, "cpu")
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     random, found = np.random.default_rng(0), []
     for height, width in sizes:
@@ -114,7 +114,7 @@ def test_weights_are_pointed_to_and_the_same_weights_give_the_same_graph(tmp_pat
     )
     assert (folder / "model.onnx").stat().st_size < 100_000 < (folder / "model.safetensors").stat().st_size
     onnx.checker.check_model(str(folder / "model.onnx"), full_check=True)
-    network, graph = every.load(folder, "cpu").state_dict(), onnx.load(folder / "model.onnx")
+    network, graph = store.load(folder, "cpu").state_dict(), onnx.load(folder / "model.onnx")
     stored = {each.name: each for each in graph.graph.initializer if not each.name.startswith("constant")}
     assert set(stored) == {name for name in network if not name.endswith("num_batches_tracked")}
     for name, tensor in stored.items():

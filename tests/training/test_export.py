@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from lib import inference, systems
 from lib.base import ROOT, UserError, write_atomically
 from lib.experiments import shipped
-from lib.models import every
+from lib.models import store
 from lib.models.portrait import PortraitMatting
 from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
@@ -48,7 +48,7 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
     assert kept == manifest | {"scores": {"mse": 0.5}} and kept["network_code"] == network_code(config)
     image, trimap = torch.rand(1, 3, 64, 64), torch.full((1, 1, 64, 64), 0.5)
     with torch.inference_mode():
-        found = every.load(tmp_path / "out", "cpu")(image, trimap)
+        found = store.load(tmp_path / "out", "cpu")(image, trimap)
         torch.testing.assert_close(found, model(image, trimap), atol=2e-2, rtol=0)
 
 
@@ -57,14 +57,14 @@ def test_shipped_weights_are_whole_and_as_good_as_their_manifest_says(manifest):
     said, folder = json.loads(manifest.read_text()), manifest.parent
     assert said["sha256"] == file_digest(folder / "model.safetensors") and said["bytes"] <= 10 * 2**20
     assert said["network_code"] == network_code(json.loads((folder / "config.json").read_text())), "measure it again"
-    found = shipped.score_three(folder.name, every.load(folder, "cpu"), precision="fp32")
+    found = shipped.score_three(folder.name, store.load(folder, "cpu"), precision="fp32")
     assert found == pytest.approx(said["scores"]["three_held_out"], rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["portrait", "background", "video"])
 def test_what_is_no_person_is_left_without_a_veil(name):
     """The video network of before gave 0.034 to every pixel behind anyone: its last bias had not come down to 0 yet."""
-    model, [sample] = every.load(shipped.FOLDER / name, "cpu"), people_held_out(1, shipped.SMALL)
+    model, [sample] = store.load(shipped.FOLDER / name, "cpu"), people_held_out(1, shipped.SMALL)
     if name == "portrait":
         alpha = inference.find(model, sample.image, 320, precision="fp32")
     elif name == "background":

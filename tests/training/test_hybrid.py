@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from lib.base import UserError
 from lib.device import Machine
-from lib.models import every
+from lib.models import store
 from lib.models.hybrid import HybridMatting
 from lib.training import hybrid, portrait
 from lib.training.hybrid import HybridRecipe, HybridTraining
@@ -31,7 +31,7 @@ def test_it_begins_as_a_plain_network_and_learns_to_use_the_channel(plain, tmp_p
     assert torch.equal(begun[stem][:, :6], load_file(plain / "model.safetensors")[stem]) and not begun[stem][:, 6].any()
     history = hybrid.train(tmp_path, recipe, ONE, people=2)
     assert history.step.tolist() == [2]
-    model = every.load(tmp_path, "cpu")
+    model = store.load(tmp_path, "cpu")
     assert isinstance(model, HybridMatting) and model.encoder.stem.conv.weight[:, 6].any()
 
 
