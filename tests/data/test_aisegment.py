@@ -88,6 +88,17 @@ def test_a_link_to_itself_is_left_out_and_named(layout):
     assert "1803151818-00000002" not in source.keys and source.left_out == sorted(source.left_out)
 
 
+def test_files_deeper_than_the_layout_are_left_out_and_counted(layout):
+    deep = layout / "matting/1803151818/matting_00000000/copy/of it"
+    deep.mkdir(parents=True)
+    (deep.parent / "1803151818-00000001.png").write_bytes(b"")
+    (deep / "1803151818-00000001.png").write_bytes(b"")
+    source = AISegment(layout)
+    assert source.counts["files"] == 25 and source.counts["too deep a folder"] == 2 and source.counts["used"] == 10
+    path = "matting/1803151818/matting_00000000/copy/of it/1803151818-00000001.png"
+    assert (path, "too deep a folder") in source.left_out and source.left_out == sorted(source.left_out)
+
+
 def test_alpha_is_channel_three_and_the_image_is_rgb(layout):
     photo, alpha = write_pair(layout, "1803300000", 9)
     source = AISegment(layout)

@@ -79,6 +79,17 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
         store.load(whole)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"0" * 64, b"\x00", b"0\n1\n"])
+def test_a_sum_that_is_another_or_none_is_one_sentence(tmp_path, content):
+    folder = written(tmp_path / "net", SMALL, deep_image_matting(4, True, 3))
+    (folder / "model.sha256").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"model.safetensors: expected the SHA-256 .*, found [0-9a-f]{64}: it was"
+    ) as caught:
+        store.load(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
     model = deep_image_matting(4, True, 3)
     with torch.no_grad():

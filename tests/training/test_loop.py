@@ -240,6 +240,29 @@ def test_of_two_checkpoints_the_later_counts(tmp_path, monkeypatch, capsys):
     assert "killed: going on after step 6\n" in capsys.readouterr().out
 
 
+def test_what_is_no_checkpoint_stays_in_the_folder_and_stops_nothing(tmp_path, monkeypatch):
+    """A note, a folder kept aside: neither is read as a checkpoint, neither is removed, not by starting over either."""
+    history = fit(tmp_path / "whole")
+    kill_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "killed")
+    monkeypatch.undo()
+    shutil.copytree(tmp_path / "killed" / "step-000003", tmp_path / "killed" / "epoch-old")
+    (tmp_path / "killed" / "step-note").write_text("mine")
+    (tmp_path / "killed" / "epoch-007").write_text("a file of a checkpoint's name")
+    pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
+    fit(tmp_path / "killed", lr=0.01)
+    kept = {"config.json", "history.csv", "model.safetensors", "model.sha256", "epoch-old", "step-note", "epoch-007"}
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == kept
+    assert len(list((tmp_path / "killed" / "epoch-old").iterdir())) == 4
+
+
+def test_who_may_read_the_configuration_may_read_the_weights(tmp_path):
+    fit(tmp_path)
+    modes = {(tmp_path / name).stat().st_mode for name in ("config.json", "model.safetensors", "model.sha256")}
+    assert len(modes) == 1
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "state.json", "SHA256SUMS"])
 def test_a_damaged_checkpoint_is_left_out_and_said(tmp_path, monkeypatch, capsys, name):
     """One byte is another one: the training goes on from the checkpoint before, or else starts over, to the same end."""

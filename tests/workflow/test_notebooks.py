@@ -4,12 +4,14 @@ import ast
 import itertools
 import json
 import re
+import subprocess
 
 import pytest
 
-from lib.base import ROOT
+from lib.base import ROOT, UserError
 from lib.experiments import profiles
 from lib.experiments.parameters import NOT_RUNS, check_one, defaults
+from workflow.plan import check_name
 from workflow.steps import NOTEBOOKS
 
 CELLS = {name: json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"] for name in NOTEBOOKS}
@@ -59,6 +61,16 @@ def test_run_by_hand_it_overwrites_no_published_run(name):
     published = (ROOT / ".gitignore").read_text().splitlines()  # whoever ran one by hand has reports/by-hand
     assert "by-hand" not in {path.stem for path in profiles.PROFILES.glob("*.toml")} | set(NOT_RUNS)
     assert "!/reports/by-hand/" not in published and "/reports/*" in published
+
+
+def test_no_run_takes_the_name_of_a_folder_of_other_results():
+    """What git holds in reports/ are runs, results that the plan itself protects, or folders that no run may be called."""
+    tracked = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True, check=True)
+    folders = {path.split("/")[1] for path in tracked.stdout.splitlines() if path.count("/") > 1}
+    runs = {name for name in folders if (ROOT / "reports" / name / "run.json").is_file()}
+    for name in folders - runs - set(NOT_RUNS):
+        with pytest.raises(UserError, match="run: expected a name of its own"):
+            check_name(name)
 
 
 @every_notebook

@@ -179,11 +179,12 @@ def test_what_the_article_lost_is_named_and_made_again(built_paper):
 
 
 def test_an_edit_of_what_runs_a_notebook_or_makes_its_page_makes_it_stale(built_paper):
-    for name in ("execute", "pages"):
+    for name in ("execute", "pages", "formulas"):
         path = built_paper.root / f"workflow/{name}.py"
         path.write_text(path.read_text() + "\nMORE = 1\n")
     status = built_paper("--status").stdout
-    assert "01_data: stale (workflow/execute.py changed, workflow/pages.py changed)" in status
+    changed = "workflow/execute.py changed, workflow/formulas.py changed, workflow/pages.py changed"
+    assert f"01_data: stale ({changed})" in status
 
 
 def test_a_home_that_cannot_be_written_stops_nothing(built_paper):
