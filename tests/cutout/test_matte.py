@@ -155,7 +155,7 @@ def test_no_input_is_overwritten_and_a_wrong_name_costs_no_work(tmp_path, monkey
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "link.png").symlink_to(image)
     before = image.read_bytes(), path.read_bytes()
-    monkeypatch.setattr(matte.every, "load", lambda *_: pytest.fail("the network was loaded"))
+    monkeypatch.setattr(matte.store, "load", lambda *_: pytest.fail("the network was loaded"))
     with pytest.raises(UserError, match=said):
         matte.main(["net", str(image), str(path), str(tmp_path / out)])
     assert (image.read_bytes(), path.read_bytes()) == before
@@ -164,7 +164,7 @@ def test_no_input_is_overwritten_and_a_wrong_name_costs_no_work(tmp_path, monkey
 @pytest.mark.parametrize("tile", ["0", "-5", "129", "255"])
 def test_a_tile_too_small_for_its_overlap_is_refused(tmp_path, monkeypatch, tile):
     image, path = files(tmp_path, *pair())
-    monkeypatch.setattr(matte.every, "load", lambda *_: Half())
+    monkeypatch.setattr(matte.store, "load", lambda *_: Half())
     with pytest.raises(UserError, match="tile: expected at least 256 px .twice the overlap., found"):
         matte.main(["net", str(image), str(path), str(tmp_path / "out.png"), "--tile", tile])
     assert not (tmp_path / "out.png").exists()
