@@ -86,7 +86,7 @@ def read(path: Path = CLAIMS) -> list[dict]:
             f"{path.name}: expected a YAML list of claims, each with its fields, found {found}; correct it."
         )
     for claim in listed:
-        _check(claim, f"{path.name}, claim {claim.get('id', '?')}")
+        _check(claim, f"{path.name}, claim {_plain(claim.get('id', '?'))}")
     return listed
 
 
@@ -214,9 +214,7 @@ def _check(claim: dict, where: str) -> None:
     if missing := wanted - set(claim):
         raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
     if unknown := set(claim) - wanted - (set() if by_reading else MAY):
-        found = ", ".join(
-            name if name.isprintable() and name.strip() else repr(name) for name in sorted(map(str, unknown))
-        )
+        found = ", ".join(map(_plain, sorted(unknown)))
         raise UserError(f"{where}: expected the fields {', '.join(sorted(wanted))}, found {found}; correct it.")
     if by_reading:
         if claim["kind"] != "slip":
@@ -238,7 +236,7 @@ def _check(claim: dict, where: str) -> None:
         if what not in SCALES or not isinstance(part, dict) or set(part) != {"has", "needs"}:
             raise UserError(
                 f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
-                f"found {what}: {part}; correct it."
+                f"found {_plain(what)}: {part}; correct it."
             )
         _check_kinds(_Part, part, f"{where}, scale {what}")
     if claim["tolerance"] not in TOLERANCES:
@@ -247,10 +245,15 @@ def _check(claim: dict, where: str) -> None:
         )
 
 
+def _plain(name: object) -> str:
+    """A name as a sentence can hold it: one that is blank, or has a line's end in it, in quotes."""
+    return str(name) if str(name).isprintable() and str(name).strip() else repr(str(name))
+
+
 def _check_kinds(model: type[_Kinds], content: dict, where: str) -> None:
     try:  # as JSON, whose lists may be tuples; what YAML has and JSON has not, like dates, is null there
         model.model_validate_json(json.dumps(content, default=lambda _: None))
     except ValidationError as error:
         first = error.errors()[0]
-        field, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Input should be ")
+        field, said = ".".join(map(_plain, first["loc"])), first["msg"].removeprefix("Input should be ")
         raise UserError(f"{where}: expected {field} to be {said}, found {first['input']!r}; correct it.") from error
