@@ -123,8 +123,8 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     """The outcome of a claim that has a condition, by what `of_run` gives. UserError when a value of it is missing."""
     if missing := sorted(names(claim) - known.keys()):
         raise UserError(
-            f"claims.yaml, claim {claim['id']}: expected the value {missing[0]}, found none in the run; let "
-            f"notebook {missing[0].split('.')[0]} record it, or correct the claim."
+            f"claims.yaml, claim {_plain(claim['id'])}: expected the value {_plain(missing[0])}, found none in the run; let "
+            f"notebook {_plain(missing[0].split('.')[0])} record it, or correct the claim."
         )
     if shortfalls(claim, known):
         return NOT_AT_SCALE
@@ -173,7 +173,7 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
         return float(given)
     number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {given} as a bound, found none; correct the claim.")
+        raise UserError(f"claims.yaml: expected the value {_plain(given)} as a bound, found none; correct the claim.")
     return number
 
 
