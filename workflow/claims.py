@@ -226,17 +226,17 @@ def _check(claim: dict, where: str) -> None:
     if len([kind for kind in condition if kind in CONDITIONS]) != 1 or condition.get("value") not in claim["rests_on"]:
         raise UserError(
             f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
-            f"found {condition}; correct it."
+            f"found {condition!r}; correct it."
         )
     if "alike" in condition and set(condition["alike"]) != {"margin", "reason"}:
         raise UserError(
-            f"{where}: expected alike with a margin and its reason, found {condition['alike']}; correct it."
+            f"{where}: expected alike with a margin and its reason, found {condition['alike']!r}; correct it."
         )
     for what, part in claim.get("scale", {}).items():
         if what not in SCALES or not isinstance(part, dict) or set(part) != {"has", "needs"}:
             raise UserError(
                 f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
-                f"found {_plain(what)}: {part}; correct it."
+                f"found {_plain(what)}: {part!r}; correct it."
             )
         _check_kinds(_Part, part, f"{where}, scale {what}")
     if claim["tolerance"] not in TOLERANCES:

@@ -230,3 +230,9 @@ def test_measured_in_words(leaf, text):
 def test_conditions_in_words():
     assert claim_tables.condition({"alike": MARGIN}, {}) == "between −0.02 and 0.02"
     assert claim_tables.condition({"above": "y"}, {"y": 28}) == "above 28"
+
+
+def test_a_bound_of_two_lines_is_told_in_one():
+    """Found by fuzzing."""
+    with pytest.raises(UserError, match=r"expected the value '1\\n\(' as a bound, found none"):
+        claims.bound("1\n(", {})
