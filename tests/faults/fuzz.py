@@ -34,9 +34,8 @@ from workflow import claims, plan, record, values
 
 BATCH = 200  # examples between two looks at the clock
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-FOLDER = Path(
-    tempfile.mkdtemp(prefix="fuzz", dir=MEMORY)
-)  # one file, written over and over: on a disk that takes half the time
+# One file, written over and over: on a disk that takes half of the time.
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz", dir=MEMORY))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 Target = tuple[st.SearchStrategy, Callable[[object], None]]
 

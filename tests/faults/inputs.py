@@ -179,6 +179,7 @@ def _texts() -> Iterator[Case]:
         "a field that is a line's end": b'- {id: a, kind: ours, claim: b, rests_on: [01_data.a], tolerance: exact, holds_if: {value: 01_data.a, below: 1}, "\\n": 1}',
         "an id of two lines": b'- {id: "a\\nb", kind: other}',
         "a scale that is a line's end": b'- {id: a, kind: ours, claim: b, rests_on: [01_data.a], tolerance: exact, holds_if: {value: 01_data.a, below: 1}, scale: {"\\n": 1}}',
+        "a scale's part of two lines": b'- {id: a, kind: ours, claim: b, rests_on: [01_data.a], tolerance: exact, holds_if: {value: 01_data.a, below: 1}, scale: {steps: "a\\nb"}}',
         "a condition that is a line's end": b'- {id: a, kind: ours, claim: b, rests_on: [01_data.a], tolerance: exact, holds_if: {value: 01_data.a, "\\n": []}}',
         "a list of words": b"- a\n- b",
         "not UTF-8": b"- {id: caf\xe9}",
