@@ -11,6 +11,7 @@ from lib.experiments import sweeps
 from lib.output.style import COLOURS, FAINT, GUIDE, MARKERS, WIDTH
 
 APART = 0.05  # a mean of seeds further from each other than this is nobody's error
+ERROR = "mean |alpha error|"
 REGIONS = {"all": "all pixels", "unknown": "unknown pixels"}
 
 
@@ -21,7 +22,7 @@ def sweep(found: pd.DataFrame, vary: Sequence[str]) -> Figure:
     found: lib.experiments.sweeps.results.
     """
     draw = _dots if len(vary) == 1 else _map
-    height = 2.4 if len(vary) == 1 else 1.05 + 0.36 * found[vary[0]].nunique() + 0.25
+    height = 2.6 if len(vary) == 1 else 1.05 + 0.36 * found[vary[0]].nunique() + 0.25
     figure, axes = plt.subplots(1, len(REGIONS), figsize=(WIDTH, height), squeeze=False)
     ends = sweeps.last(found, vary)
     for axis, (region, label) in zip(axes[0], REGIONS.items(), strict=True):
@@ -29,6 +30,9 @@ def sweep(found: pd.DataFrame, vary: Sequence[str]) -> Figure:
         draw(axis, ends, vary, f"test_{region}", controls, label)
     if draw is _map:
         axes[0][1].set(yticklabels=[], ylabel="")  # those of the first panel
+    else:
+        axes[0][0].set_ylabel(ERROR)
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -36,16 +40,15 @@ def _dots(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, co
     values = list(ends[vary[0]].unique())
     places = [values.index(value) for value in ends[vary[0]]]
     axis.scatter(places, ends[name], s=18, color=COLOURS[0], label="a seed")
-    for place, value in enumerate(values):
-        axis.hlines(ends[ends[vary[0]] == value][name].mean(), place - 0.25, place + 0.25, color=COLOURS[1])
+    means, middles = ends.groupby(vary[0], sort=False)[name].mean(), np.arange(len(values))
+    axis.hlines(means.loc[values], middles - 0.25, middles + 0.25, color=COLOURS[1], label="mean of the seeds")
     if controls.nunique() == 1:
         axis.axhline(controls.iloc[0], label="trimap as alpha", **GUIDE)
     else:  # of pictures of another size: to each its own
-        places = np.arange(len(values))
         axis.hlines(
             controls.loc[values],
-            places - 0.4,
-            places + 0.4,
+            middles - 0.4,
+            middles + 0.4,
             label="trimap as alpha",
             colors=GUIDE["color"],
             linestyles="--",
@@ -76,7 +79,7 @@ def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, con
     axis.set(xticks=range(len(order[1])), xticklabels=[_word(value) for value in order[1]], xlabel=_word(vary[1]))
     axis.set(yticks=range(len(order[0])), yticklabels=[_word(value) for value in order[0]], ylabel=_word(vary[0]))
     own = " to ".join(f"{end:.3f}" for end in sorted({controls.min(), controls.max()}))
-    axis.set_title(f"{label}\n(trimap as alpha: {own})", fontsize=8)
+    axis.set_title(f"{ERROR}, {label}\n(trimap as alpha: {own})", fontsize=8)
 
 
 def _word(value) -> str:
@@ -103,6 +106,6 @@ def against_steps(found: pd.DataFrame, name: str, labels: dict) -> Figure:
         axis.set(xscale="log", xlabel="steps of the optimiser", title=label)
         axis.set_ylim(bottom=0)
         axis.grid(color=FAINT, linewidth=0.6)
-    axes[0][0].set_ylabel("mean |alpha error|")
+    axes[0][0].set_ylabel(ERROR)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -47,11 +47,19 @@ def test_a_map_says_the_mean_of_seeds_that_agree_and_both_ends_of_those_that_do_
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1"]
 
 
+def test_what_is_drawn_is_named_beside_it():
+    figure = plot_sweeps.sweep(found({("sgd", lr): [lr, lr] for lr in (0.1, 0.2)}), ["lr"])
+    assert figure.axes[0].get_ylabel() == "mean |alpha error|"
+    assert [text.get_text() for text in figure.legends[0].texts] == ["a seed", "mean of the seeds", "trimap as alpha"]
+    figure = plot_sweeps.sweep(found({("sgd", lr): [lr, lr] for lr in (0.1, 0.2)}), ["optimizer", "lr"])
+    assert figure.axes[1].get_title() == "mean |alpha error|, unknown pixels\n(trimap as alpha: 0.400)"
+
+
 def test_one_varied_name_is_a_dot_a_seed_and_a_bar_at_their_mean():
     errors = {("sgd", lr): [lr, lr + 0.1] for lr in (0.1, 0.2, 0.3)}
     axis = plot_sweeps.sweep(found(errors), ["lr"]).axes[1]
     dots = axis.collections[0].get_offsets()
     places = [(place, lr + more) for (place, lr), more in itertools.product(enumerate((0.1, 0.2, 0.3)), (0, 0.1))]
     np.testing.assert_allclose(np.asarray(dots), places, atol=1e-9)
-    bars = [part.get_segments()[0][:, 1].tolist() for part in axis.collections[1:4]]
+    bars = [part[:, 1].tolist() for part in axis.collections[1].get_segments()]
     assert bars == [pytest.approx([lr + 0.05] * 2) for lr in (0.1, 0.2, 0.3)]
