@@ -40,18 +40,14 @@ def _dots(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, co
     values = list(ends[vary[0]].unique())
     places = [values.index(value) for value in ends[vary[0]]]
     axis.scatter(places, ends[name], s=18, color=COLOURS[0], label="a seed")
-    means, middles = ends.groupby(vary[0], sort=False)[name].mean(), np.arange(len(values))
-    axis.hlines(means.loc[values], middles - 0.25, middles + 0.25, color=COLOURS[1], label="mean of the seeds")
+    means = ends.groupby(vary[0], sort=False)[name].mean()  # in the order of the values
+    middles = np.arange(len(values))
+    axis.hlines(means, middles - 0.25, middles + 0.25, color=COLOURS[1], label="mean of the seeds")
     if controls.nunique() == 1:
         axis.axhline(controls.iloc[0], label="trimap as alpha", **GUIDE)
     else:  # of pictures of another size: to each its own
         axis.hlines(
-            controls.loc[values],
-            middles - 0.4,
-            middles + 0.4,
-            label="trimap as alpha",
-            colors=GUIDE["color"],
-            linestyles="--",
+            controls, middles - 0.4, middles + 0.4, label="trimap as alpha", colors=GUIDE["color"], linestyles="--"
         )
     axis.set(
         xticks=range(len(values)), xticklabels=[_word(value) for value in values], xlabel=_word(vary[0]), title=label

@@ -63,3 +63,13 @@ def test_one_varied_name_is_a_dot_a_seed_and_a_bar_at_their_mean():
     np.testing.assert_allclose(np.asarray(dots), places, atol=1e-9)
     bars = [part[:, 1].tolist() for part in axis.collections[1].get_segments()]
     assert bars == [pytest.approx([lr + 0.05] * 2) for lr in (0.1, 0.2, 0.3)]
+
+
+def test_values_that_are_yes_and_no_are_not_taken_for_a_mask():
+    table = found({("sgd", 0.1): [0.1], ("sgd", 0.2): [0.2]})
+    table["augment"] = table["lr"] == 0.2
+    table["control_all"] = table["lr"]  # pictures of another size have another control
+    axis = plot_sweeps.sweep(table, ["augment"]).axes[0]
+    bars, dashes = (part.get_segments() for part in axis.collections[1:])
+    assert [part[0, 1] for part in bars] == [part[0, 1] for part in dashes] == [0.1, 0.2]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["no", "yes"]
