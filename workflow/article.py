@@ -98,7 +98,8 @@ def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
     """The PDF by Typst, tagged, with `sources` attached; the same text and pictures give the same bytes."""
     template = FOLDER / "paper.typ"
     options = [f"--variable=attached:{path}" for path in sources]
-    source = _pandoc(markdown, "typst", "--standalone", f"--template={template}", *options)
+    # -smart: quotes as they are to be printed; of the one in "VGG-16's" Typst would make a prime.
+    source = _pandoc(markdown, "typst-smart", "--standalone", f"--template={template}", *options)
     source = _with_plain_cells(_with_widths(_with_alternatives(source, markdown)))
     try:
         return typst.compile(source.encode(), root=str(ROOT), timestamp=0, ignore_system_fonts=True)

@@ -191,6 +191,18 @@ def summary(found: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def as_chosen(table: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
+    """A table with its varied names' values as one writes them, which a table's rounding would spoil: "0.0001", "yes"."""
+    return table.assign(**{name: table[name].map(word) for name in vary})
+
+
+def word(value: object) -> str:
+    """A value that someone chose, as one writes it: "0.0001", "64", "yes", "plain sgd"."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
 def beside_study(found: pd.DataFrame) -> pd.DataFrame:
     """What trainings of the study's protocol end with, beside what the study printed: a row each, the trimap as alpha last.
 
@@ -248,7 +260,7 @@ def in_words(setting: dict[str, object]) -> str:
 def _in_words(name: str, value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return f"with {name}" if value else f"without {name}"
-    return f"{name} {value:g}" if isinstance(value, int | float | np.number) else f"{name} {value}"
+    return f"{name} {word(value)}"
 
 
 def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:

@@ -78,11 +78,9 @@ def _map(axis: plt.Axes, ends: pd.DataFrame, vary: Sequence[str], name: str, con
     axis.set_title(f"{ERROR}, {label}\n(trimap as alpha: {own})", fontsize=8)
 
 
-def _word(value) -> str:
+def _word(value: object) -> str:
     """A value, or a name, as it is written at an axis."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value).replace("_", " ")
+    return sweeps.word(value).replace("_", " ")
 
 
 def against_steps(found: pd.DataFrame, name: str, labels: dict) -> Figure:

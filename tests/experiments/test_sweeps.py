@@ -158,6 +158,13 @@ def test_trainings_stand_beside_what_the_study_printed():
     assert table.loc["control: trimap as alpha", ["test all", "test unknown"]].tolist() == [0.1, 0.4]
 
 
+def test_a_table_says_what_was_chosen_as_it_was_chosen():
+    table = pd.DataFrame({"lr": [1e-4, 1e-6], "skips": [True, False], "kind": ["a", "b"], "test_all": [0.12345, 0.1]})
+    said = sweeps.as_chosen(table, ["lr", "skips", "kind"])
+    assert said.lr.tolist() == ["0.0001", "1e-06"] and said.skips.tolist() == ["yes", "no"]
+    assert said.kind.tolist() == ["a", "b"] and said.test_all.tolist() == [0.12345, 0.1]
+
+
 def test_settings_in_words():
     said = sweeps.in_words({"lr": 0.01, "batch_norm": False, "skips": np.True_, "width": 16.0, "unpooling": "places"})
     assert said == "lr 0.01, without batch norm, with skips, width 16, unpooling places"

@@ -292,6 +292,19 @@ def test_a_cell_that_begins_like_a_list_or_a_heading_is_a_cell(monkeypatch):
     assert found == {"enum": [], "list": [], "heading": []}
 
 
+def test_an_apostrophe_behind_a_number_is_no_prime(monkeypatch):
+    """Of a straight quote, which pandoc leaves to Typst, that makes a prime when it stands behind a digit."""
+    found = []
+
+    def keep(source: bytes, **_) -> bytes:
+        found.append(source.decode())
+        return b"%PDF"
+
+    monkeypatch.setattr(article.typst, "compile", keep)
+    article.pdf("---\ntitle: T\nsubtitle: S\n---\n\nAt VGG-16's own width, says the study's \"text\".\n")
+    assert "At VGG-16’s own width, says the study’s “text”." in found[0]
+
+
 def test_a_citation_without_an_entry_fails(run):
     with pytest.raises(RuntimeError, match="nobody2021"):
         article.html("# A\n\n[@nobody2021]", "r")
@@ -347,8 +360,16 @@ def test_notebook_pages_list_their_headings():
 
 
 def test_counts_with_an_empty_cell_stay_whole_and_errors_keep_their_digits():
-    frame = pd.DataFrame({"steps": [4440.0, None], "seeds": [1.0, None], "error": [1.0, 0.25], "none": [0.0, 0.0]})
+    frame = pd.DataFrame({"steps": [4440.0, None], "seeds": [1.0, None], "error": [1.0, 0.2512]})
     shown = cells.compact(frame, 3)
     assert shown.to_dict("list") == {
-        "steps": ["4440", ""], "seeds": ["1", ""], "error": ["1.000", "0.250"], "none": ["0.000", "0.000"]
+        "steps": ["4440", ""], "seeds": ["1", ""], "error": ["1.000", "0.251"]
+    }  # fmt: skip
+
+
+def test_numbers_that_someone_chose_are_written_as_they_were_chosen():
+    """A learning rate of 0.0001 once stood in the article as 0.000, an epsilon of a millionth as well."""
+    frame = pd.DataFrame({"lr": [1e-4, 0.1], "eps": [1e-6, 0.01], "jitter": [0.0, 2.0], "error": [0.00012345, 0.1]})
+    assert cells.compact(frame, 3).to_dict("list") == {
+        "lr": ["0.0001", "0.1"], "eps": ["1e-06", "0.01"], "jitter": ["0", "2"], "error": ["0.000", "0.100"]
     }  # fmt: skip

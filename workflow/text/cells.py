@@ -13,8 +13,8 @@ def compact(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
         base = re.sub(r" (sd|low|high)$", "", column)
         if base != column and base in frame.columns:
             continue
-        counts = _are_counts(frame[column])
-        cells = [_cell(value, 0 if counts else digits) for value in frame[column]]
+        measured = {f"{column} sd", f"{column} low"} & set(frame.columns)
+        cells = _written(frame[column], digits, bool(measured))
         if f"{column} sd" in frame.columns:
             cells = [
                 f"{cell} ± {_cell(sd, digits)}" if _cell(sd, digits) else cell
@@ -41,6 +41,23 @@ def _fold_plain_interval(frame: pd.DataFrame) -> pd.DataFrame:
         for value, low, high in zip(frame[base], frame["low"], frame["high"], strict=True)
     ]
     return frame.drop(columns=["low", "high"])
+
+
+def _written(column: pd.Series, digits: int, measured: bool) -> list[str]:
+    """The cells of a column: rounded, but numbers that someone chose (0.0001, 1e-06) as they were chosen."""
+    if _are_counts(column):
+        return [_cell(value, 0) for value in column]
+    if not measured and _are_chosen(column):
+        return ["" if pd.isna(value) else f"{value:g}" for value in column]
+    return [_cell(value, digits) for value in column]
+
+
+def _are_chosen(column: pd.Series) -> bool:
+    """Whether no number of a column has more than two digits that count: a measured one has."""
+    known = column.dropna()
+    return pd.api.types.is_float_dtype(column) and bool(
+        (known == known.map(lambda number: float(f"{number:.2g}"))).all()
+    )
 
 
 def _are_counts(column: pd.Series) -> bool:
