@@ -120,7 +120,7 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
         method: pd.Series(scores.matrix(scored, method, "all")[0], index=hardness.index)
         for method in scored.method.unique()
     }
-    figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.7), sharey=True)
+    figure, axes = plt.subplots(1, len(DIFFICULTIES), figsize=(WIDTH, 2.9), sharey=True)
     for axis, (name, label) in zip(axes, DIFFICULTIES.items(), strict=True):
         order = hardness[name].dropna().sort_values(kind="stable").index
         parts = [part for part in np.array_split(order, bins) if len(part)]
@@ -133,5 +133,7 @@ def failures(scored: pd.DataFrame, hardness: pd.DataFrame, bins: int = 5) -> Fig
         axis.set_xlabel(label.replace(" (", "\n("))
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("mean |alpha error|, all pixels")
-    axes[-1].legend(title="mean of fifths")
+    handles, labels = axes[0].get_legend_handles_labels()  # below: within a panel it would cover points
+    labels = [f"{label}, means of fifths" for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(errors))
     return figure

@@ -1,7 +1,11 @@
 """What all figures share: width, resolution, colours and markers. No other module names a colour."""
 
+from pathlib import Path
+
+import matplotlib
 import matplotlib.pyplot as plt
 from cycler import cycler
+from matplotlib import font_manager
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 WIDTH = 7.0  # inches: the text width of a page; wider figures would be shrunk and their labels with them
@@ -38,6 +42,7 @@ AS_PLACED = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=Tr
 
 def apply() -> None:
     """Set matplotlib's defaults for every figure of the paper. Call once, before the first figure."""
+    _own_fonts()
     plt.rcParams.update(
         {
             "font.size": 9,
@@ -57,3 +62,11 @@ def apply() -> None:
             "svg.hashsalt": "matting",
         }
     )
+
+
+def _own_fonts() -> None:
+    """Know the fonts that come with matplotlib, and no others: a system's DejaVu Sans, where there is one, may be another version,
+    and the bytes of a figure would hang on the machine that draws it."""
+    font_manager.fontManager.ttflist = []
+    for path in sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf")):
+        font_manager.fontManager.addfont(path)

@@ -178,7 +178,8 @@ def test_failures_draw_every_image_and_the_means_of_bins():
     np.testing.assert_allclose(line.get_xdata(), [0.5, 2.5, 4.5, 6.5, 8.5])
     np.testing.assert_allclose(line.get_ydata(), [0.05, 0.25, 0.45, 0.65, 0.85])
     assert line.get_color() != other.get_color() and line.get_marker() != other.get_marker()
-    assert [text.get_text() for text in figure.axes[-1].get_legend().get_texts()] == list(errors)
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said == [f"{method}, means of fifths" for method in errors]
     assert legible(figure)
 
 
