@@ -22,6 +22,11 @@ class UserError(Exception):
         return [f"UserError: {self}"]
 
 
+def plain(name: object) -> str:
+    """A name as a sentence can hold it: one that is blank, or has a line's end in it, in quotes."""
+    return str(name) if str(name).isprintable() and str(name).strip() else repr(str(name))
+
+
 class Stream(enum.IntEnum):
     """What a random number is for. Draws made of the same seed and epoch stay apart by it."""
 

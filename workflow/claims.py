@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lib.base import ROOT, UserError
+from lib.base import ROOT, UserError, plain
 from lib.experiments import published
 from workflow import values
 from workflow.steps import NOTEBOOKS, STEPS
@@ -86,7 +86,7 @@ def read(path: Path = CLAIMS) -> list[dict]:
             f"{path.name}: expected a YAML list of claims, each with its fields, found {found}; correct it."
         )
     for claim in listed:
-        _check(claim, f"{path.name}, claim {_plain(claim.get('id', '?'))}")
+        _check(claim, f"{path.name}, claim {plain(claim.get('id', '?'))}")
     return listed
 
 
@@ -123,8 +123,8 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     """The outcome of a claim that has a condition, by what `of_run` gives. UserError when a value of it is missing."""
     if missing := sorted(names(claim) - known.keys()):
         raise UserError(
-            f"claims.yaml, claim {_plain(claim['id'])}: expected the value {_plain(missing[0])}, found none in the run; let "
-            f"notebook {_plain(missing[0].split('.')[0])} record it, or correct the claim."
+            f"claims.yaml, claim {plain(claim['id'])}: expected the value {plain(missing[0])}, found none in the run; let "
+            f"notebook {plain(missing[0].split('.')[0])} record it, or correct the claim."
         )
     if shortfalls(claim, known):
         return NOT_AT_SCALE
@@ -173,7 +173,7 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
         return float(given)
     number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {_plain(given)} as a bound, found none; correct the claim.")
+        raise UserError(f"claims.yaml: expected the value {plain(given)} as a bound, found none; correct the claim.")
     return number
 
 
@@ -214,7 +214,7 @@ def _check(claim: dict, where: str) -> None:
     if missing := wanted - set(claim):
         raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
     if unknown := set(claim) - wanted - (set() if by_reading else MAY):
-        found = ", ".join(map(_plain, sorted(unknown)))
+        found = ", ".join(map(plain, sorted(unknown)))
         raise UserError(f"{where}: expected the fields {', '.join(sorted(wanted))}, found {found}; correct it.")
     if by_reading:
         if claim["kind"] != "slip":
@@ -236,7 +236,7 @@ def _check(claim: dict, where: str) -> None:
         if what not in SCALES or not isinstance(part, dict) or set(part) != {"has", "needs"}:
             raise UserError(
                 f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
-                f"found {_plain(what)}: {part!r}; correct it."
+                f"found {plain(what)}: {part!r}; correct it."
             )
         _check_kinds(_Part, part, f"{where}, scale {what}")
     if claim["tolerance"] not in TOLERANCES:
@@ -245,15 +245,10 @@ def _check(claim: dict, where: str) -> None:
         )
 
 
-def _plain(name: object) -> str:
-    """A name as a sentence can hold it: one that is blank, or has a line's end in it, in quotes."""
-    return str(name) if str(name).isprintable() and str(name).strip() else repr(str(name))
-
-
 def _check_kinds(model: type[_Kinds], content: dict, where: str) -> None:
     try:  # as JSON, whose lists may be tuples; what YAML has and JSON has not, like dates, is null there
         model.model_validate_json(json.dumps(content, default=lambda _: None))
     except ValidationError as error:
         first = error.errors()[0]
-        field, said = ".".join(map(_plain, first["loc"])), first["msg"].removeprefix("Input should be ")
+        field, said = ".".join(map(plain, first["loc"])), first["msg"].removeprefix("Input should be ")
         raise UserError(f"{where}: expected {field} to be {said}, found {first['input']!r}; correct it.") from error

@@ -23,9 +23,9 @@ from lib.data.source import (
     count_reasons,
     existing_directory,
     fingerprint_files,
-    list_deeper,
     list_files,
     subset,
+    too_deep,
 )
 
 FOLDERS = ("clip_img", "matting")
@@ -55,12 +55,11 @@ class AISegment:
 
     def __init__(self, data_dir: str | Path, images: int = 0, seed: int = 0):
         self.root = find_root(data_dir)
-        files, deeper = {}, []
+        files = {}
         for folder in FOLDERS:
             listing = list_files(self.root / folder, DEPTH)
             files.update({f"{folder}/{path}": stat for path, stat in listing.items()})
-            below = list_deeper(self.root / folder, DEPTH)
-            deeper += [(f"{folder}/{path}", "too deep a folder") for path in below]
+        deeper = too_deep(self.root, FOLDERS, DEPTH)
         broken = [(path, "broken link") for path, stat in files.items() if stat == BROKEN]
         found = index(files.keys() - dict(broken).keys())
         if not found.pairs:

@@ -23,7 +23,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lib.base import UserError
 
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 exchange width and height
+_ORIENTATION = 0x0112  # EXIF tag
+_LYING = range(5, 9)  # its values that exchange width and height; beyond 8 it means nothing, and viewers turn nothing
 # By content, whatever the name says. The list matters: left to itself, Pillow tries every format that it knows and
 # hands an EPS file to Ghostscript, that is, runs a program that came as a picture.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -170,7 +171,7 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
         # First of all: the list is empty once the pixels are loaded, and asking a PNG for its EXIF loads them.
         deep = any("16" in str(tile[3]) for tile in image.tile)
         orientation = image.getexif().get(_ORIENTATION, 1)
-        full = image.size if orientation >= 5 else image.size[::-1]
+        full = image.size if orientation in _LYING else image.size[::-1]
         scale = reduced_scale(full, size) if size and image.format == "JPEG" else 1
         if scale > 1:
             image.draft(None, tuple(side // scale for side in image.size))
@@ -178,6 +179,8 @@ def _decode(path: Path, size: tuple[int, int] | None = None) -> tuple[Image.Imag
         if deep and _is_shallow(image):
             raise ValueError("16 bits a channel, but no value above 255; save it with 8 bits")
         turned = ImageOps.exif_transpose(image) if orientation != 1 else image
+        if scale == 1:
+            full = turned.size[::-1]  # of a TIFF, Pillow gives the sides as they are after turning from the start
         return eight_bits(turned), full, scale
 
 

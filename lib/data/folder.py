@@ -19,9 +19,9 @@ from lib.data.source import (
     count_reasons,
     existing_directory,
     fingerprint_files,
-    list_deeper,
     list_files,
     subset,
+    too_deep,
 )
 from lib.data.trimap import three_levels
 
@@ -54,11 +54,7 @@ class Folder:
         self._folders = _find_layers(self.root, parameter)
         files = {role: list_files(self.root / folder, DEPTH) for role, folder in self._folders.items()}
         self._paths, self.left_out = _pair(self._folders, files)
-        deeper = [
-            (f"{folder}/{path}", "too deep a folder")
-            for folder in self._folders.values()
-            for path in list_deeper(self.root / folder, DEPTH)
-        ]
+        deeper = too_deep(self.root, self._folders.values(), DEPTH)
         self.left_out = sorted(self.left_out + deeper)
         if not self._paths:
             held = ", ".join(f"{len(files[role])} files in {name}/" for role, name in self._folders.items())

@@ -95,15 +95,18 @@ def list_files(root: Path, depth: int) -> dict[str, tuple[int, int]]:
     return files
 
 
-def list_deeper(root: Path, depth: int) -> list[str]:
-    """Relative paths of the files more than `depth` directories below `root`, in any order, bytes that are not UTF-8 as
-    \\xNN. Links are not followed: they may lead in a circle."""
+def too_deep(root: Path, folders: Iterable[str], depth: int) -> list[tuple[str, str]]:
+    """The files more than `depth` directories below the folders of a set, to be left out: (path from `root`, reason).
+
+    In any order, bytes that are not UTF-8 as \\xNN. Links are not followed: they may lead in a circle.
+    """
     found = []
-    for place, _, names in os.walk(root):
-        inside = Path(place).relative_to(root)
-        if len(inside.parts) > depth:
-            found += [os.fsencode(inside / name).decode(errors="backslashreplace") for name in names]
-    return found
+    for folder in folders:
+        for place, _, names in os.walk(root / folder):
+            if len(Path(place).relative_to(root / folder).parts) > depth:
+                inside = Path(place).relative_to(root)
+                found += [os.fsencode(inside / name).decode(errors="backslashreplace") for name in names]
+    return [(path, "too deep a folder") for path in found]
 
 
 def fingerprint_files(files: dict[str, tuple[int, int]], names: Iterable[str]) -> str:

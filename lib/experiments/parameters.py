@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from lib import provenance
-from lib.base import UserError
+from lib.base import UserError, plain
 
 if TYPE_CHECKING:
     from lib.device import Machine
@@ -183,8 +183,7 @@ def check_one(name: str, value):
     if name not in FIELDS:
         close = difflib.get_close_matches(name, NAMES, n=1)
         advice = f"did you mean {close[0]}?" if close else f"the parameters are {', '.join(sorted(NAMES))}."
-        plain = name if name.isprintable() else repr(name)
-        raise UserError(f"{plain}: expected a known parameter, found an unknown one; {advice}")
+        raise UserError(f"{plain(name)}: expected a known parameter, found an unknown one; {advice}")
     field = FIELDS[name]
     try:
         found = TypeAdapter(Annotated[field.annotation, Field(), *field.metadata]).validate_python(value, strict=True)

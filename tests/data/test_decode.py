@@ -110,6 +110,20 @@ def test_missing_foreign_and_apple_double_files_are_refused(tmp_path):
     assert "found no such file" in refused(read_rgb, tmp_path / "nothing.jpg", "unreadable file")
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", [*range(10), 300])
+def test_exif_orientation_is_that_of_every_kind_of_file(tmp_path, photo, kind, orientation):
+    """Pillow gives a turned TIFF's sides as after turning, all others' as before; a value beyond 8 means nothing."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(photo).save(tmp_path / "a", kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    flip = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(orientation)  # Image.Transpose
+    expected = Image.fromarray(photo) if flip is None else Image.fromarray(photo).transpose(flip)
+    picture = read_rgb(tmp_path / "a", (4, 4))
+    assert np.array_equal(picture.pixels, np.asarray(expected))
+    assert picture.full == picture.pixels.shape[:2] and picture.scale == 1
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_as_viewers_do(tmp_path, photo, orientation):
     across = photo.swapaxes(0, 1)
