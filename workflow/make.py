@@ -26,6 +26,7 @@ from workflow.options import settings
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LEAST = 2**16  # bytes below which a disk counts as full
 PATIENCE = 15  # seconds that the remains of a killed run get to end
+GRACE = 5  # seconds that Snakemake gets to end by itself once its run is to stop
 
 
 def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:
@@ -181,7 +182,13 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
         try:
             status = process.wait()
         except KeyboardInterrupt:
-            process.wait()  # Ctrl-C reached Snakemake as well
+            # Ctrl-C at a terminal reaches Snakemake and the steps, too; `kill -INT` of this process alone does not. The steps
+            # end with Snakemake, and lose no more than a kill -9 would lose them.
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             raise
         log.seek(begin)
         return status, log.read().decode(errors="replace")

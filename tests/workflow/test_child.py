@@ -1,6 +1,7 @@
-"""A step ends with whoever started it, even in its first moments."""
+"""A step ends with whoever started it, even in its first moments; a run ends when it is told to."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,15 @@ KILLED = (
     "child = subprocess.Popen([sys.executable, '-m', 'workflow.child', str(os.getpid()), *sys.argv[1:]])\n"
     "print(child.pid, flush=True)\n"
     "os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+# A run whose Snakemake, here a script, hears nothing of the signal that the run gets.
+RUNS = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from workflow import make\n"
+    "folder = Path(sys.argv[1])\n"
+    "sys.executable, make.GRACE, make.runs_dir = str(folder / 'snakemake'), 0.5, lambda run: folder\n"
+    "make.snakemake('quick', 1)\n"
 )
 
 
@@ -54,3 +64,25 @@ def test_a_module_runs_with_its_own_arguments_while_its_parent_lives(tmp_path):
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_run_ends_when_it_alone_is_told_to(tmp_path):
+    """`kill -INT` of the process that the sentence on a second run names once did nothing before it was sent twice."""
+    script, began = tmp_path / "snakemake", tmp_path / "began"
+    script.write_text(f"#!/bin/sh\necho $$ > {began}.new\nmv {began}.new {began}\nexec sleep 60\n")
+    script.chmod(0o755)
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUNS, str(tmp_path)],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        end = time.monotonic() + 60
+        while not began.exists():
+            assert run.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) != 0 and not lives(int(began.read_text()))
+    finally:
+        run.kill()
+        run.wait()
