@@ -370,6 +370,8 @@ def test_counts_with_an_empty_cell_stay_whole_and_errors_keep_their_digits():
 def test_numbers_that_someone_chose_are_written_as_they_were_chosen():
     """A learning rate of 0.0001 once stood in the article as 0.000, an epsilon of a millionth as well."""
     frame = pd.DataFrame({"lr": [1e-4, 0.1], "eps": [1e-6, 0.01], "jitter": [0.0, 2.0], "error": [0.00012345, 0.1]})
+    frame = frame.assign(**{"none": 0.0, "mean": [0.0, 0.5], "mean low": 0.0, "mean high": [0.0, 0.25]})
     assert cells.compact(frame, 3).to_dict("list") == {
-        "lr": ["0.0001", "0.1"], "eps": ["1e-06", "0.01"], "jitter": ["0", "2"], "error": ["0.000", "0.100"]
+        "lr": ["0.0001", "0.1"], "eps": ["1e-06", "0.01"], "jitter": ["0", "2"], "error": ["0.000", "0.100"],
+        "none": ["0", "0"], "mean": ["0.000 [0.000, 0.000]", "0.500 [0.000, 0.250]"],
     }  # fmt: skip
