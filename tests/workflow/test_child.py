@@ -18,10 +18,11 @@ KILLED = (
 )
 # A run whose Snakemake, here a script, hears nothing of the signal that the run gets.
 RUNS = (
-    "import sys\n"
+    "import signal, sys\n"
     "from pathlib import Path\n"
     "from workflow import make\n"
     "folder = Path(sys.argv[1])\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests in a script's background inherit that it is ignored
     "sys.executable, make.GRACE, make.runs_dir = str(folder / 'snakemake'), 0.5, lambda run: folder\n"
     "make.snakemake('quick', 1)\n"
 )
