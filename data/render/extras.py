@@ -10,16 +10,20 @@ HAT = 0.014  # metres off the skull
 LOBE = np.array([0.0799, -0.0518, 0.8453])  # the lowest point of the template's left ear
 
 
-def add_extras(body: Body, person: dict, hair: np.ndarray) -> None:
-    """hair (N, 3): points of the strands on the head."""
+def add_extras(body: Body, person: dict, hair: np.ndarray) -> list:
+    """hair (N, 3): points of the strands on the head. Returns points (N, 3) of what is worn above it."""
     if person["extras"]["glasses"]:
         _glasses(body, person["extras"])
+    worn = []
     if person["extras"]["hat"]:
-        _hat(body, person)
+        worn.append(_hat(body, person))
+    elif person.get("axes", {}).get("hat"):
+        worn.append((_band if person["axes"]["hat"] == "band" else _brimmed)(body, person, hair))
     elif person["extras"]["headphones"]:
         _headphones(body, person["extras"], hair)
     if person["extras"]["earrings"]:
         _earrings(body, person["extras"])
+    return worn
 
 
 def _glasses(body: Body, extras: dict) -> None:
@@ -125,7 +129,7 @@ def _sheet(name: str, points: np.ndarray, made_of, thick: float = 0.0):
     return made
 
 
-def _hat(body: Body, person: dict) -> None:
+def _hat(body: Body, person: dict) -> np.ndarray:
     """A knitted hat: the skull above a line over the ears, pushed out, with a turned-up rim."""
     template = template_vertices()[:13380]
     faces = groups()["body"][0]
@@ -142,6 +146,68 @@ def _hat(body: Body, person: dict) -> None:
     attribute(made, "rest", np.stack([around, 0 * around, template[used, 2]], 1))
     thick = made.modifiers.new("thick", "SOLIDIFY")
     thick.thickness, thick.offset = 0.004, -1
+    return points
+
+
+def _brimmed(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
+    """A cap with a visor, or a hat with a brim all around and a higher crown: the skull above a line over the ears, pushed
+    out. Returns the crown's points."""
+    cap, size = person["axes"]["hat"] == "cap", person["extras"]["size"]
+    template, faces = template_vertices()[:13380], groups()["body"][0]
+    line = 0.922 - 0.16 * (template[:, 1] + 0.05)
+    kept = faces[(template[faces, 2] > line[faces]).all(1)]
+    used, local = np.unique(kept, return_inverse=True)
+    high = np.clip((template[used, 2] - line[used]) / 0.08, 0, 1)
+    points = body.vertices[used] + vertex_normals(body.vertices, faces)[used] * (HAT + 0.004 * high)[:, None]
+    points += body.head[:, 2] * ((0.004 if cap else 0.03 + 0.02 * size) * high**0.5)[:, None]
+    cloth = person["clothes"] | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}
+    made_of = _fabric("cap", cloth, 0)
+    made = mesh("crown", points, local.reshape(kept.shape), made_of, subdivide=2)
+    attribute(made, "rest", body.rest[used])
+    low = body.to_head(points[high < 0.3]) - body.origin
+    middle = (low.min(0) + low.max(0)) / 2
+    azimuth = np.radians(np.linspace(-68, 68, 35) if cap else np.linspace(-180, 180, 97))
+    ways = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
+    spread = np.exp(
+        -((((low - middle)[:, :2] @ ways.T - np.linalg.norm((low - middle)[:, :2], axis=1)[:, None]) / 1e-3) ** 2)
+    )
+    radius = (spread * np.linalg.norm((low - middle)[:, :2], axis=1)[:, None]).sum(0) / spread.sum(0)
+    height = (spread * low[:, 2:]).sum(0) / spread.sum(0)
+    wide = 0.075 * np.cos(azimuth * 90 / 70) ** 0.4 if cap else np.full(len(azimuth), 0.05 + 0.05 * size)
+    rows = []
+    for t in np.linspace(0, 1, 7):
+        drop = 0.012 * t + (0.25 * wide * t**2 if cap else 0.012 * t**2 * (1 + np.cos(2 * azimuth)))
+        out = radius - 0.006 + wide * t
+        bow = 0.02 * t * np.sin(azimuth) ** 2 if cap else 0
+        rows.append(np.concatenate([middle[:2] + ways * out[:, None], (height - drop - bow)[:, None]], 1))
+    brim = np.stack(rows)
+    made = _sheet("brim", body.from_head(brim.reshape(-1, 3) + body.origin).reshape(brim.shape), made_of, 0.003)
+    attribute(made, "rest", brim.reshape(-1, 3))
+    return points
+
+
+def _band(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
+    """A band around head and hair, from above the forehead to the nape. Returns its points."""
+    axes, extras = person["axes"], person["extras"]
+    size = body.heads["eye.L"][0] / 0.031
+    points = (body.to_head(np.concatenate([hair, body.vertices[:13380]])) - body.origin) / size
+    height = points[:, 2] - (0.085 + 0.025 * extras["size"]) + 0.4 * (points[:, 1] + 0.01)
+    points = points[np.abs(height) < 0.012]
+    azimuth = np.radians(np.linspace(0, 360, 73))
+    turn = np.arctan2(points[:, 0], -points[:, 1] - 0.01)
+    far = np.hypot(points[:, 0], points[:, 1] + 0.01)
+    near = [far[np.abs(np.angle(np.exp(1j * (turn - at)))) < 0.1] for at in azimuth]
+    radius = np.array([np.percentile(r, 85) if len(r) else 0.09 for r in near])
+    radius = np.convolve(np.pad(radius[:-1], 4, "wrap"), np.ones(5) / 5, "same")[4:-4]
+    radius = np.append(radius, radius[0]) + 0.003
+    ring = np.stack([radius * np.sin(azimuth), -0.01 - radius * np.cos(azimuth), 0 * azimuth], 1)
+    ring[:, 2] = 0.085 + 0.025 * extras["size"] - 0.4 * (ring[:, 1] + 0.01)
+    half = 0.007 + 0.015 * abs(axes["roll"] % 1)
+    rows = np.stack([ring + [0, 0, half * t] - [0, 0.3 * half * t, 0] for t in (-1, -0.4, 0.4, 1)]) * size
+    made_of = _fabric("cap", person["clothes"] | {"colours": extras["colours"] * 2, "pattern": "plain"}, 0)
+    made = _sheet("headband", body.from_head(rows.reshape(-1, 3) + body.origin).reshape(rows.shape), made_of, 0.003)
+    attribute(made, "rest", rows.reshape(-1, 3))
+    return body.from_head(rows.reshape(-1, 3) + body.origin)
 
 
 def _tube(line: np.ndarray, radius: float, made_of) -> None:
