@@ -115,6 +115,8 @@ def _hair(random, axes: dict, person: dict) -> dict:
         hair["style"] = "straight" if woman else "crop"
     if axes["hat"]:
         hair["fringe"] = False
+    if axes["hat"] == "band" and hair["style"] == "bald":
+        hair["style"] = "crop"
     return hair
 
 

@@ -150,8 +150,8 @@ def _hat(body: Body, person: dict) -> np.ndarray:
 
 
 def _brimmed(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
-    """A cap with a visor, or a hat with a brim all around and a higher crown: the skull above a line over the ears, pushed
-    out. Returns the crown's points."""
+    """A cap with a visor, or a hat with a brim all around and a higher crown: the skull above a line over the ears,
+    pushed out. Returns the crown's points."""
     cap, size = person["axes"]["hat"] == "cap", person["extras"]["size"]
     template, faces = template_vertices()[:13380], groups()["body"][0]
     line = 0.922 - 0.16 * (template[:, 1] + 0.05)
@@ -188,22 +188,21 @@ def _brimmed(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
 
 def _band(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
     """A band around head and hair, from above the forehead to the nape. Returns its points."""
-    axes, extras = person["axes"], person["extras"]
-    size = body.heads["eye.L"][0] / 0.031
+    extras, size = person["extras"], body.heads["eye.L"][0] / 0.031  # of the head, 1 for an average adult
     points = (body.to_head(np.concatenate([hair, body.vertices[:13380]])) - body.origin) / size
-    height = points[:, 2] - (0.085 + 0.025 * extras["size"]) + 0.4 * (points[:, 1] + 0.01)
-    points = points[np.abs(height) < 0.012]
-    azimuth = np.radians(np.linspace(0, 360, 73))
-    turn = np.arctan2(points[:, 0], -points[:, 1] - 0.01)
-    far = np.hypot(points[:, 0], points[:, 1] + 0.01)
-    near = [far[np.abs(np.angle(np.exp(1j * (turn - at)))) < 0.1] for at in azimuth]
-    radius = np.array([np.percentile(r, 85) if len(r) else 0.09 for r in near])
-    radius = np.convolve(np.pad(radius[:-1], 4, "wrap"), np.ones(5) / 5, "same")[4:-4]
-    radius = np.append(radius, radius[0]) + 0.003
-    ring = np.stack([radius * np.sin(azimuth), -0.01 - radius * np.cos(azimuth), 0 * azimuth], 1)
-    ring[:, 2] = 0.085 + 0.025 * extras["size"] - 0.4 * (ring[:, 1] + 0.01)
-    half = 0.007 + 0.015 * abs(axes["roll"] % 1)
-    rows = np.stack([ring + [0, 0, half * t] - [0, 0.3 * half * t, 0] for t in (-1, -0.4, 0.4, 1)]) * size
+    turn, far = np.arctan2(points[:, 0], -points[:, 1] - 0.01), np.hypot(points[:, 0], points[:, 1] + 0.01)
+    azimuth, wide = np.radians(np.linspace(0, 360, 73)), 0.006 + 0.014 * extras["glasses_shape"]
+    middle = 0.07 + 0.025 * extras["size"]
+    rows = []
+    for up in wide * np.array([-1, -0.4, 0.4, 1]):
+        close = np.abs(points[:, 2] - middle - up + 0.4 * (points[:, 1] + 0.01)) < 0.006
+        near = [far[close & (np.abs(np.angle(np.exp(1j * (turn - at)))) < 0.12)] for at in azimuth[:-1]]
+        radius = np.array([np.percentile(r, 85) if len(r) else 0.09 for r in near])
+        radius = np.convolve(np.pad(radius, 2, "wrap"), np.ones(5) / 5, "valid") + 0.003
+        radius = np.append(radius, radius[0])
+        y = -0.01 - radius * np.cos(azimuth)
+        rows.append(np.stack([radius * np.sin(azimuth), y, middle + up - 0.4 * (y + 0.01)], 1) * size)
+    rows = np.stack(rows)
     made_of = _fabric("cap", person["clothes"] | {"colours": extras["colours"] * 2, "pattern": "plain"}, 0)
     made = _sheet("headband", body.from_head(rows.reshape(-1, 3) + body.origin).reshape(rows.shape), made_of, 0.003)
     attribute(made, "rest", rows.reshape(-1, 3))

@@ -52,8 +52,8 @@ def add_camera(person: dict, top: float, wide: float, eyes: np.ndarray) -> None:
 
 
 def add_free_camera(person: dict, eyes: np.ndarray, neck: np.ndarray, parts: list) -> None:
-    """A camera anywhere around the person, `frame` metres high at the eyes. The highest of the head's parts, each
-    of points (N, 3), stands below the upper border, single hairs may leave it; the middle of eyes and neck as far off the picture's middle as `off` says."""
+    """A camera anywhere around the person, `frame` metres high at the eyes. The head's parts, each (N, 3), stay below the
+    upper border but for single hairs; eyes and neck are as far off the picture's middle as `off` says."""
     camera, axes, turn = person["camera"], person["axes"], view(person)
     data = bpy.data.cameras.new("camera")
     made = bpy.data.objects.new("camera", data)
