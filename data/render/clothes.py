@@ -62,12 +62,15 @@ def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int, sleev
     keep = (vertices[local, 2] > body.joints["spine05"][2] - low).all(1)
     arms = np.repeat(along_arms(body)[used][:, None], 3, axis=1)
     vertices, rest, arms, local = _finer(vertices, rest, arms, local[keep])
-    if kind in CUTS:
+    if kind not in SLEEVES:
         vertices, local = _cut(vertices, local, lambda points: _neckline(body, kind, points))
     if sleeve < ALL:
         open_by = arms[:, 0] - sleeve
-        if kind not in CUTS:
-            open_by = np.maximum(open_by, 4 * _above_chest(body, kind, clothes["scale"], rest))
+        if kind in SLEEVES:  # no collar hides the neckline, so it is cut finely
+            above = (
+                _neckline(body, kind, vertices) if kind in CUTS else _above_chest(body, kind, clothes["scale"], rest)
+            )
+            open_by = np.maximum(open_by, 4 * above)
         vertices, rest, local = _clip(vertices, rest, local, open_by)
     corners = local if sleeve == ALL else local[:, :3]
     made = mesh(kind, vertices, corners, _fabric(kind, clothes, first))
