@@ -47,14 +47,10 @@ def change(person: dict) -> dict:
     person["camera"] |= _camera(random, axes, person["camera"])
     person["hair"] |= _hair(random, axes, person)
     person["clothes"] |= _clothes(random, axes, person["clothes"])
-    extras = person["extras"]
-    extras |= {"size": size, "hand": hand}
-    if axes["hat"] or child or hand or selfie:
-        extras |= {"veil": False, "headphones": False}
-    if axes["hat"]:
-        extras |= {"hat": False}
-    if axes["bare"]:
-        extras |= {"scarf": False}
+    extras, alone = person["extras"], bool(axes["hat"] or child or hand or selfie)
+    extras |= {"size": size, "hand": hand, "scarf": extras["scarf"] and not axes["bare"]}
+    extras |= {"hat": extras["hat"] and not axes["hat"]}
+    extras |= {name: extras[name] and not alone for name in ("veil", "headphones")}
     if axes["lens"] < 50 or axes["elevation"] < -5:
         person["light"]["rim"] = 0.0  # it would be in the picture
     return _younger(random, person) if child else person
@@ -93,13 +89,9 @@ def _pose(random, axes: dict) -> dict:
 
 def _camera(random, axes: dict, camera: dict) -> dict:
     near = axes["lens"] < 40
-    frame = random.uniform(0.38, 0.5) if near else random.uniform(0.46, 0.78)
-    return {
-        "frame": float(frame * (0.8 if axes["child"] else 1)),
-        "headroom": float(random.uniform(0.02, 0.12)),
-        "lens": axes["lens"],
-        "fstop": max(camera["fstop"], 5.6 if near else 2.8),
-    }
+    frame = float(random.uniform(0.38, 0.5) if near else random.uniform(0.46, 0.78)) * (0.8 if axes["child"] else 1)
+    fstop = max(camera["fstop"], 5.6 if near else 2.8)
+    return {"frame": frame, "headroom": float(random.uniform(0.02, 0.12)), "lens": axes["lens"], "fstop": fstop}
 
 
 def _hair(random, axes: dict, person: dict) -> dict:
@@ -115,7 +107,7 @@ def _hair(random, axes: dict, person: dict) -> dict:
         hair["style"] = "straight" if woman else "crop"
     if axes["hat"]:
         hair["fringe"] = False
-    if axes["hat"] == "band" and hair["style"] == "bald":
+    if hair["style"] == "bald" and (axes["hat"] == "band" or axes["child"]):
         hair["style"] = "crop"
     return hair
 
@@ -125,11 +117,9 @@ def _clothes(random, axes: dict, clothes: dict) -> dict:
         clothes["kind"] = str(random.choice(["t-shirt", "jumper", "hoodie"]))
     if axes["bare"]:
         clothes |= {"kind": axes["bare"], "loose": 0.003, "tie": False}
-    if axes["print"]:
-        clothes["pattern"] = axes["print"]
-        if clothes["kind"] == "jacket":
-            clothes |= {"kind": "jumper", "tie": False}
-    return clothes
+    if axes["print"] and clothes["kind"] == "jacket":
+        clothes |= {"kind": "jumper", "tie": False}
+    return clothes | {"pattern": axes["print"] or clothes["pattern"]}
 
 
 def _younger(random, person: dict) -> dict:
@@ -138,7 +128,5 @@ def _younger(random, person: dict) -> dict:
     person["body"] |= {"age": person["age"], "cupsize": 0.1, "muscle": 0.5, "weight": 0.35 + 0.3 * random.random()}
     person["skin"] |= {"makeup": 0.0, "wrinkles": 0.0}
     person["hair"] |= {"beard": 0.0, "grey": 0.0, "recede": 0.0, "dye": None}
-    if person["hair"]["style"] == "bald":
-        person["hair"]["style"] = "crop"
     person["extras"] |= {"glasses": False, "earrings": False}
     return person

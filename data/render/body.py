@@ -91,24 +91,23 @@ def build_body(person: dict) -> Body:
 def view(person: dict) -> np.ndarray:
     """The camera's turn (3, 3) from straight before the person: its columns point to the right, away from the camera
     and up in the picture."""
-    axes = person.get("axes")
-    if axes is None:
+    if "axes" not in person:
         return np.eye(3)
+    axes = person["axes"]
     return rotation("z", axes["turn"]) @ rotation("x", -axes["elevation"]) @ rotation("y", axes["roll"])
 
 
 def along_arms(body: Body) -> np.ndarray:
     """How far down an arm each vertex is (19158,): 0 to 1 its share of the arm's bones in the shoulder, then 1 plus its
     place between shoulder (0) and elbow (1)."""
-    arm = np.array(
-        [label.startswith(("upperarm", "lowerarm", "wrist", "finger", "meta")) for label in model().bone_labels]
-    )
+    bones = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
+    arm = np.array([label.startswith(bones) for label in model().bone_labels])
     share = (model().vertex_bone_weights.numpy() * arm[model().vertex_bone_indices.numpy()]).sum(1)
     down = np.zeros(len(share))
     for side, sign in (("L", 1), ("R", -1)):
         shoulder, elbow = (body.heads[f"{bone}.{side}"] for bone in ("upperarm01", "lowerarm01"))
-        place = (body.rest - shoulder) @ (elbow - shoulder) / ((elbow - shoulder) ** 2).sum()
-        down += np.where(body.rest[:, 0] * sign > 0, np.maximum(place, 0), 0)
+        along = (body.rest - shoulder) @ (elbow - shoulder) / ((elbow - shoulder) ** 2).sum()
+        down += np.where(body.rest[:, 0] * sign > 0, np.maximum(along, 0), 0)
     return share * (1 + down)
 
 

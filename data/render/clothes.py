@@ -23,13 +23,12 @@ CUTS = {
     "tank": (0.045, 0.02, 0),
 }
 SLEEVES = {"tank": 0.2, "straps": 0.2, "shoulders": 0.2, "sleeveless": 0.45}  # where they end; see body.along_arms
-SHORT, ALL = 1.5, 9.0
+ALL = 9.0  # beyond the hand
 
 
 def sleeves(person: dict) -> float:
     """Where the person's sleeves end, as body.along_arms counts."""
-    short = person.get("axes", {}).get("short", False)
-    return SHORT if short else SLEEVES.get(person["clothes"]["kind"], ALL)
+    return 1.5 if person.get("axes", {}).get("short") else SLEEVES.get(person["clothes"]["kind"], ALL)
 
 
 def add_clothes(body: Body, person: dict) -> list:
@@ -65,15 +64,11 @@ def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int, sleev
     if kind not in SLEEVES:
         vertices, local = _cut(vertices, local, lambda points: _neckline(body, kind, points))
     if sleeve < ALL:
-        open_by = arms[:, 0] - sleeve
+        above = -1.0
         if kind in SLEEVES:  # no collar hides the neckline, so it is cut finely
-            above = (
-                _neckline(body, kind, vertices) if kind in CUTS else _above_chest(body, kind, clothes["scale"], rest)
-            )
-            open_by = np.maximum(open_by, 4 * above)
-        vertices, rest, local = _clip(vertices, rest, local, open_by)
-    corners = local if sleeve == ALL else local[:, :3]
-    made = mesh(kind, vertices, corners, _fabric(kind, clothes, first))
+            above = _neckline(body, kind, vertices) if kind in CUTS else _above_chest(body, kind, clothes, rest)
+        vertices, rest, local = _clip(vertices, rest, local, np.maximum(arms[:, 0] - sleeve, 4 * above))
+    made = mesh(kind, vertices, local if sleeve == ALL else local[:, :3], _fabric(kind, clothes, first))
     attribute(made, "rest", rest)
     thick = made.modifiers.new("thick", "SOLIDIFY")
     thick.thickness, thick.offset = 0.003 if kind in ("jumper", "hoodie", "jacket") else 0.0018, -1
@@ -81,13 +76,12 @@ def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int, sleev
     return vertices[used], vertex_normals(vertices, local)[used]
 
 
-def _above_chest(body: Body, kind: str, scale: float, rest: np.ndarray) -> np.ndarray:
+def _above_chest(body: Body, kind: str, clothes: dict, rest: np.ndarray) -> np.ndarray:
     """Above 0 where a garment that ends above the chest is open, metres, by unposed places (V, 3); straps are closed."""
     shoulder, spine = body.heads["upperarm01.L"], body.heads["spine01"]
-    line = spine[2] + 0.3 * (shoulder[2] - spine[2]) - 0.012 * np.cos(rest[:, 0] * 25)
-    value = rest[:, 2] - line
+    value = rest[:, 2] - spine[2] - 0.3 * (shoulder[2] - spine[2]) + 0.012 * np.cos(rest[:, 0] * 25)
     if kind == "straps":
-        value = np.minimum(value, np.abs(np.abs(rest[:, 0]) - 0.55 * shoulder[0]) - 0.006 * scale**2)
+        value = np.minimum(value, np.abs(np.abs(rest[:, 0]) - 0.55 * shoulder[0]) - 0.006 * clothes["scale"] ** 2)
     return value
 
 
@@ -105,8 +99,8 @@ def _clip(vertices: np.ndarray, rest: np.ndarray, faces: np.ndarray, value: np.n
         for other in (b, c):
             share = (value[a] / (value[a] - value[other]))[:, None]
             both.append(both[0][a] + share * (both[0][other] - both[0][a]))
-        ab, ac = total + np.arange(len(a)), total + len(a) + np.arange(len(a))
-        total += 2 * len(a)
+        ab = total + np.arange(len(a))
+        ac, total = ab + len(a), total + 2 * len(a)
         kept += [np.stack([a, ab, ac], 1)] if lone == 1 else [np.stack([ab, b, c], 1), np.stack([ab, c, ac], 1)]
     welded, place = np.unique(np.concatenate(both).round(7), axis=0, return_inverse=True)
     corners = place.reshape(-1)[np.concatenate(kept)]
@@ -317,19 +311,15 @@ def _fabric(kind: str, clothes: dict, first: int, ribs: bool = False):
         cells = node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": 20.0 / scale}).outputs
         wavy = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 60.0 / scale}).outputs[0]
         away = math(tree, "ADD", cells[0], math(tree, "MULTIPLY", math(tree, "SUBTRACT", wavy, 0.5), 0.5))
-        petal = mix(
-            tree, ramp(tree, node(tree, "ShaderNodeSeparateColor", {0: cells[1]}).outputs[0], 0.4, 0.5), two, three
-        )
-        colour = mix(tree, ramp(tree, away, 0.36, 0.4, 1, 0), one, petal)
+        red = node(tree, "ShaderNodeSeparateColor", {0: cells[1]}).outputs[0]
+        colour = mix(tree, ramp(tree, away, 0.36, 0.4, 1, 0), one, mix(tree, ramp(tree, red, 0.4, 0.5), two, three))
         colour = mix(tree, ramp(tree, away, 0.1, 0.13, 1, 0), colour, clothes["colours"][3])
     elif pattern == "camouflage":
         patch = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 14.0 / scale, "Detail": 3.0}).outputs[0]
         colour = mix(tree, ramp(tree, patch, 0.46, 0.47), mix(tree, ramp(tree, patch, 0.39, 0.4), three, two), one)
     elif pattern == "badge":  # a picture on the chest
         cells = node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": 45.0}, distance="CHEBYCHEV").outputs[1]
-        chest = node(tree, "ShaderNodeVectorMath", {0: place, 1: (0, -0.15, 0.5)}, operation="DISTANCE").outputs[
-            "Value"
-        ]
+        chest = node(tree, "ShaderNodeVectorMath", {0: place, 1: (0, -0.15, 0.5)}, operation="DISTANCE").outputs[1]
         inside = ramp(tree, chest, 0.085 * scale, 0.086 * scale, 1, 0)
         grey = node(tree, "ShaderNodeSeparateColor", {0: cells}).outputs[0]
         colour = mix(tree, inside, one, mix(tree, ramp(tree, grey, 0.45, 0.5), two, three))

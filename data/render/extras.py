@@ -160,38 +160,33 @@ def _brimmed(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
     high = np.clip((template[used, 2] - line[used]) / 0.08, 0, 1)
     points = body.vertices[used] + vertex_normals(body.vertices, faces)[used] * (HAT + 0.004 * high)[:, None]
     points += body.head[:, 2] * ((0.004 if cap else 0.03 + 0.02 * size) * high**0.5)[:, None]
-    cloth = person["clothes"] | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}
-    made_of = _fabric("cap", cloth, 0)
-    made = mesh("crown", points, local.reshape(kept.shape), made_of, subdivide=2)
-    attribute(made, "rest", body.rest[used])
+    crown = mesh("crown", points, local.reshape(kept.shape), _plain(person), subdivide=2)
+    attribute(crown, "rest", body.rest[used])
     low = body.to_head(points[high < 0.3]) - body.origin
     middle = (low.min(0) + low.max(0)) / 2
+    flat = (low - middle)[:, :2]
+    far = np.linalg.norm(flat, axis=1)[:, None]
     azimuth = np.radians(np.linspace(-68, 68, 35) if cap else np.linspace(-180, 180, 97))
     ways = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
-    spread = np.exp(
-        -((((low - middle)[:, :2] @ ways.T - np.linalg.norm((low - middle)[:, :2], axis=1)[:, None]) / 1e-3) ** 2)
-    )
-    radius = (spread * np.linalg.norm((low - middle)[:, :2], axis=1)[:, None]).sum(0) / spread.sum(0)
-    height = (spread * low[:, 2:]).sum(0) / spread.sum(0)
+    near = np.exp(-(((flat @ ways.T - far) / 1e-3) ** 2))  # each way's share in the crown's lower points
+    radius, height = (near * far).sum(0) / near.sum(0), (near * low[:, 2:]).sum(0) / near.sum(0)
     wide = 0.075 * np.cos(azimuth * 90 / 70) ** 0.4 if cap else np.full(len(azimuth), 0.05 + 0.05 * size)
     rows = []
     for t in np.linspace(0, 1, 7):
         drop = 0.012 * t + (0.25 * wide * t**2 if cap else 0.012 * t**2 * (1 + np.cos(2 * azimuth)))
-        out = radius - 0.006 + wide * t
-        bow = 0.02 * t * np.sin(azimuth) ** 2 if cap else 0
-        rows.append(np.concatenate([middle[:2] + ways * out[:, None], (height - drop - bow)[:, None]], 1))
-    brim = np.stack(rows)
-    made = _sheet("brim", body.from_head(brim.reshape(-1, 3) + body.origin).reshape(brim.shape), made_of, 0.003)
-    attribute(made, "rest", brim.reshape(-1, 3))
+        drop += 0.02 * t * np.sin(azimuth) ** 2 if cap else 0
+        out = middle[:2] + ways * (radius - 0.006 + wide * t)[:, None]
+        rows.append(np.concatenate([out, (height - drop)[:, None]], 1))
+    _strip(body, person, np.stack(rows))
     return points
 
 
 def _band(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
     """A band around head and hair, from above the forehead to the nape. Returns its points."""
-    extras, size = person["extras"], body.heads["eye.L"][0] / 0.031  # of the head, 1 for an average adult
+    extras, size = person["extras"], body.heads["eye.L"][0] / 0.031  # of the head: 1 for an average adult
     points = (body.to_head(np.concatenate([hair, body.vertices[:13380]])) - body.origin) / size
     turn, far = np.arctan2(points[:, 0], -points[:, 1] - 0.01), np.hypot(points[:, 0], points[:, 1] + 0.01)
-    azimuth, wide = np.radians(np.linspace(0, 360, 73)), 0.006 + 0.014 * extras["glasses_shape"]
+    azimuth, wide = np.radians(np.linspace(-180, 180, 73)), 0.006 + 0.014 * extras["glasses_shape"]
     middle = 0.07 + 0.025 * extras["size"]
     rows = []
     for up in wide * np.array([-1, -0.4, 0.4, 1]):
@@ -202,11 +197,19 @@ def _band(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
         radius = np.append(radius, radius[0])
         y = -0.01 - radius * np.cos(azimuth)
         rows.append(np.stack([radius * np.sin(azimuth), y, middle + up - 0.4 * (y + 0.01)], 1) * size)
-    rows = np.stack(rows)
-    made_of = _fabric("cap", person["clothes"] | {"colours": extras["colours"] * 2, "pattern": "plain"}, 0)
-    made = _sheet("headband", body.from_head(rows.reshape(-1, 3) + body.origin).reshape(rows.shape), made_of, 0.003)
+    return _strip(body, person, np.stack(rows))
+
+
+def _strip(body: Body, person: dict, rows: np.ndarray) -> np.ndarray:
+    """Cloth 3 mm thick from a grid of points (M, N, 3) off the unturned head's joint. Returns the points on the head."""
+    points = body.from_head(rows.reshape(-1, 3) + body.origin)
+    made = _sheet("strip", points.reshape(rows.shape), _plain(person), 0.003)
     attribute(made, "rest", rows.reshape(-1, 3))
-    return body.from_head(rows.reshape(-1, 3) + body.origin)
+    return points
+
+
+def _plain(person: dict):
+    return _fabric("cap", person["clothes"] | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}, 0)
 
 
 def _tube(line: np.ndarray, radius: float, made_of) -> None:

@@ -35,31 +35,21 @@ def add_camera(person: dict, top: float, wide: float, eyes: np.ndarray) -> None:
     """A portrait lens that frames `frame` metres from above the hair at height `top` down to the chest, and more where
     the hair needs it: it reaches `wide` metres to a side, and is not to be cut off."""
     camera = person["camera"]
-    data = bpy.data.cameras.new("camera")
-    made = bpy.data.objects.new("camera", data)
-    bpy.context.scene.collection.objects.link(made)
-    bpy.context.scene.camera = made
-    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 36.0, camera["lens"]
+    made, data = _lens(camera)
     frame = max(camera["frame"], min(2 * (wide + 0.02) / 0.75, 0.78))
     distance = frame * data.lens / data.sensor_height
     centre = np.array([eyes[0] * 0.5 + camera["shift"], eyes[1], top + camera["headroom"] * frame - frame / 2])
     place = centre + [0, -distance, camera["height"]]
     made.location = place
     made.rotation_euler = _towards(centre - place)
-    data.dof.use_dof = True
     data.dof.focus_distance = distance - 0.01
-    data.dof.aperture_fstop = camera["fstop"]
 
 
 def add_free_camera(person: dict, eyes: np.ndarray, neck: np.ndarray, parts: list) -> None:
     """A camera anywhere around the person, `frame` metres high at the eyes. The head's parts, each (N, 3), stay below the
     upper border but for single hairs; eyes and neck are as far off the picture's middle as `off` says."""
     camera, axes, turn = person["camera"], person["axes"], view(person)
-    data = bpy.data.cameras.new("camera")
-    made = bpy.data.objects.new("camera", data)
-    bpy.context.scene.collection.objects.link(made)
-    bpy.context.scene.camera = made
-    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 36.0, camera["lens"]
+    made, data = _lens(camera)
     frame, slope = camera["frame"], data.sensor_height / data.lens
     distance = frame / slope
     parts = [(part - eyes) @ turn for part in parts if len(part)]
@@ -69,9 +59,18 @@ def add_free_camera(person: dict, eyes: np.ndarray, neck: np.ndarray, parts: lis
     aside = ((neck - eyes) / 2 @ turn)[0] - axes["off"] * 0.75 * frame
     made.location = eyes + turn @ [aside, -distance, raised]
     made.rotation_euler = Matrix(turn @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0.0]])).to_euler()
-    data.dof.use_dof = True
     data.dof.focus_distance = distance - 0.01
-    data.dof.aperture_fstop = camera["fstop"]
+
+
+def _lens(camera: dict) -> tuple:
+    """The scene's camera with its lens, as an object and its data."""
+    data = bpy.data.cameras.new("camera")
+    made = bpy.data.objects.new("camera", data)
+    bpy.context.scene.collection.objects.link(made)
+    bpy.context.scene.camera = made
+    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 36.0, camera["lens"]
+    data.dof.use_dof, data.dof.aperture_fstop = True, camera["fstop"]
+    return made, data
 
 
 def _world(light: dict, strength: float) -> None:
