@@ -24,8 +24,8 @@ quoted = '$(subst ','\'',$(1))'
 OPTIONS = $(call quoted,$(value PROFILE)) --cores $(call quoted,$(value CORES)) \
 	$(if $(value DATA),--data $(call quoted,$(value DATA))) \
 	$(if $(value DATA_DIR),--data-dir $(call quoted,$(value DATA_DIR))) \
-	$(if $(value SNAKEMAKE),--snakemake $(call quoted,$(value SNAKEMAKE))) \
-	$(if $(value SET),--settings $(call quoted,$(value SET)))
+	$(if $(value SNAKEMAKE),--snakemake=$(call quoted,$(value SNAKEMAKE))) \
+	$(if $(value SET),--settings=$(call quoted,$(value SET)))
 
 .PHONY: paper status adopt verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 

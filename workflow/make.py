@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -55,6 +56,7 @@ def leave_with(work: Callable[[argparse.Namespace], int], arguments: argparse.Na
 def bring_up_to_date(arguments: argparse.Namespace) -> int:
     """Make what is stale of the run that the arguments name; with --status only say what is. Returns the exit
     status. With a list `notebooks` in the arguments these and no article are made; it names what they need as well."""
+    refuse_dry_run(arguments.snakemake)
     given = settings(arguments)
     run, steps = given["run"], plan.make_plan(arguments.profile, given)
     if (only := getattr(arguments, "notebooks", None)) is not None:
@@ -80,6 +82,13 @@ def bring_up_to_date(arguments: argparse.Namespace) -> int:
     if not all(record.step_path(run, notebook).is_file() for notebook in steps):
         (reports_dir(run) / "run.json").unlink(missing_ok=True)  # it would speak of other results than those there
     return _tell_failure(run, steps, log)
+
+
+def refuse_dry_run(options: str) -> None:
+    """UserError for Snakemake options that run nothing: the run would be called complete."""
+    for option in shlex.split(options):
+        if option in ("--dry-run", "--dryrun") or re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*", option):
+            raise UserError(f"SNAKEMAKE: expected options of a run, found {option}; `make status` says what would run.")
 
 
 def _bring_notebooks_up_to_date(arguments: argparse.Namespace, run: str, steps: dict, only: list[str]) -> int:
@@ -178,7 +187,7 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
     ]
     with open(runs_dir(run) / "snakemake.log", "ab+") as log:
         begin = log.seek(0, os.SEEK_END)
-        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent, env=home.environment())
+        process = subprocess.Popen(command, stderr=log, cwd=ROOT, preexec_fn=_end_with_parent, env=environment())
         try:
             status = process.wait()
         except KeyboardInterrupt:
@@ -192,6 +201,11 @@ def snakemake(run: str, cores: int, more: str = "") -> tuple[int, str]:
             raise
         log.seek(begin)
         return status, log.read().decode(errors="replace")
+
+
+def environment() -> dict[str, str]:
+    """The environment of Snakemake and its steps. SNAKEMAKE_* would change where they run, so only SNAKEMAKE="..." counts."""
+    return {name: value for name, value in home.environment().items() if not name.startswith("SNAKEMAKE_")}
 
 
 def _end_with_parent() -> None:
