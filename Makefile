@@ -16,6 +16,10 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
 # The commands get these as arguments; make would look up what stands behind a dollar in them to put them into the environment.
 unexport PROFILE DATA DATA_DIR SET CLAIM SNAKEMAKE CORES A B
+# The run depends on its lock, not on the Python settings of its user.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE
+export PYTHONUTF8 = 1
+export PYTHONNOUSERSITE = 1
 # What the shell is to take as it stands: in single quotes, so that a folder may be called anything. `value`: make takes it so, too,
 # and neither runs nor looks up what stands behind a dollar.
 quoted = '$(subst ','\'',$(1))'
@@ -27,7 +31,7 @@ OPTIONS = $(call quoted,$(value PROFILE)) --cores $(call quoted,$(value CORES)) 
 	$(if $(value SNAKEMAKE),--snakemake=$(call quoted,$(value SNAKEMAKE))) \
 	$(if $(value SET),--settings=$(call quoted,$(value SET)))
 
-.PHONY: paper status adopt verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
+.PHONY: paper status article verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
 
 paper: .venv/ready
 	@exec $(BIN)/python -m workflow $(OPTIONS)
@@ -35,9 +39,9 @@ paper: .venv/ready
 status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
 
-# Counts the published run's steps as done in this clone, so that only what you change is made anew: make adopt PROFILE=paper
-adopt: .venv/ready
-	@exec $(BIN)/python -m workflow.adopt $(OPTIONS)
+# The article of a run from its committed values, tables and figures; runs no notebook: make article PROFILE=paper
+article: .venv/ready
+	@$(BIN)/python -m workflow.article --run "$$($(BIN)/python -m workflow $(OPTIONS) --name)"
 
 # Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
 verify: .venv/ready
@@ -49,7 +53,7 @@ publish: .venv/ready
 
 compare: .venv/ready
 	$(if $(and $(value A),$(value B)),,$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
-	@$(BIN)/python -m workflow.compare $(call quoted,$(value A)) $(call quoted,$(value B))
+	@$(BIN)/python -m workflow.verify $(call quoted,$(value A)) $(call quoted,$(value B))
 
 # Style and the contracts between the rooms first. Then the tests on one core. On the other copies of all notebooks, the tests that
 # run the workflow and, at their end, since both have run the notebooks, whether they made the same tables.
@@ -89,10 +93,9 @@ lab: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks
 
-# The README's results; codemeta.json and data/croissant.json, which say the same to tools.
+# The README's results.
 readme: .venv/ready
 	$(BIN)/python -m workflow.readme
-	$(BIN)/python -m workflow.standards
 
 # The exact versions, for every platform, with hashes and without the name of an index; those of `make try` are the same.
 # roc-validator stands alone: its command line, which we don't use, wants an older rich than import-linter. What else it needs is

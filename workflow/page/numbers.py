@@ -4,12 +4,10 @@ import re
 import zlib
 
 from lib.evaluation import samples
-from lib.output.values import Leaf
 from workflow import values
 from workflow.text.source import Source
 
 MARK = re.compile(r'<span class="number"\s+data-value="([^"]+)">')
-WRITES = "values.write("  # the cell of a notebook in which its values are written
 
 
 def quoted(page: str) -> list[str]:
@@ -35,14 +33,13 @@ def collect(source: Source, names: list[str]) -> dict:
     return {"numbers": numbers, "samples": texts, "notebooks": _notebooks(source)}
 
 
-def _leaf(leaf: Leaf) -> dict:
+def _leaf(leaf: values.Leaf) -> dict:
     return leaf if isinstance(leaf, dict) else {"value": leaf}
 
 
 def _notebooks(source: Source) -> dict[str, dict]:
     """Notebook -> the cell that writes its values, and the commit that it ran at."""
-    writing = {notebook: cell for notebook, cell, code in source.cells if WRITES in code}
     return {
-        notebook: {"cell": writing.get(notebook, ""), "commit": commit}
+        notebook: {"cell": source.cells.get(notebook, ("", ""))[1], "commit": commit}
         for notebook, commit in values.commits(source.report).items()
     }

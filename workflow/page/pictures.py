@@ -1,6 +1,6 @@
 """Which pictures of a figure can be set over each other, and which lines can be followed, by what its PNG says of itself."""
 
-from lib.output import described
+from workflow.text.alternative import panels_of
 from workflow.text.source import Source
 
 MOST = 40  # pictures of one figure that a reader may choose among
@@ -8,17 +8,14 @@ ALIKE = 0.01  # of a picture's side: so much may boxes differ that count as equa
 
 
 def collect(source: Source) -> dict[str, dict]:
-    """Figure -> {"pictures": [{"name", "box"}]}, or {"charts": panels} with "frames" where its trainings were watched
-    (lib.output.frames), for those of the text that have any."""
+    """Figure -> {"pictures": [{"name", "box"}]}, or {"charts": panels}, for those of the text that have any."""
     found = {}
     for name in source.numbers["figure"]:
-        path = source.figures / f"{name}.png"
-        panels = described.panels(path.read_bytes()) if path.is_file() else []
+        panels = panels_of(source.figures / f"{name}.png")
         if pictures := comparable(panels):
             found[name] = {"pictures": pictures}
         elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel, panels)]:
-            frames = [panel for panel in panels if panel["kind"] == "frames"]
-            found[name] = {"charts": charts} | ({"frames": frames[0]} if frames else {})
+            found[name] = {"charts": charts}
     return found
 
 

@@ -75,7 +75,5 @@ def own_caption(source: Source, name: str) -> str:
 
 def made_here(source: Source, name: str) -> str:
     """A link to the cell that wrote a figure or table, on its notebook's page; "" for what no notebook writes."""
-    for notebook, cell, code in source.cells:
-        if f'"{name}"' in code:
-            return f"[Made here.]({notebook}.html#cell-id={cell})"
-    return ""
+    notebook, cell = source.cells.get(name, ("", ""))
+    return f"[Made here.]({notebook}.html#{cell})" if cell else ""

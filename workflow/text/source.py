@@ -1,6 +1,5 @@
 """A text with placeholders and the run that fills them: what every placeholder's function gets first."""
 
-import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -36,14 +35,9 @@ class Source:
         return record.read(self.report)
 
     @cached_property
-    def cells(self) -> list[tuple[str, str, str]]:
-        """(notebook, id, code) of every code cell of the paper."""
-        return [
-            (path.stem, cell["id"], "".join(cell["source"]))
-            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-            for cell in json.loads(path.read_text())["cells"]
-            if cell["cell_type"] == "code"
-        ]
+    def cells(self) -> dict[str, tuple[str, str]]:
+        """Figure or table of the run -> (notebook, id of the cell that wrote it)."""
+        return values.cells(self.report)
 
     def line(self, name: str) -> str:
         """Where the text first asks for a name: "reports/article/paper.md line 12"."""

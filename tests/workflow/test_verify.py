@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
 from lib.base import ROOT, UserError
-from lib.output import values
-from workflow import claims, compare, options, values as kept, verify
+from lib import base
+from lib.output import save
+from workflow import claims, run as runner, verify
 from workflow.steps import Step
 
 ENVIRONMENT = {"processor": "P", "cores": 2, "gpu": "none", "python": "3", "packages": {"torch": "2"}}
@@ -40,16 +40,14 @@ def leaf(value, sd=0.01):
     ],
 )
 def test_moved(a, b, ratio, moved):
-    found = compare.moved(a, b)
+    found = verify.moved(a, b)
     assert found[2] == (ratio if ratio is None else pytest.approx(ratio)) and bool(found[3]) is moved
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """A function that writes a run's values, and claims.yaml with one claim on them."""
-    monkeypatch.setattr(values, "reports_dir", lambda run: tmp_path / "reports" / run)
-    monkeypatch.setattr(kept, "reports_dir", lambda run: tmp_path / "reports" / run)
-    monkeypatch.setattr(verify, "reports_dir", lambda run: tmp_path / "reports" / run)
+    monkeypatch.setattr(base, "ROOT", tmp_path)
     monkeypatch.setattr(verify, "REFERENCE", tmp_path / "reports" / "reference")
     monkeypatch.setattr(verify.provenance, "environment", lambda: ENVIRONMENT)
     listed = [
@@ -70,26 +68,22 @@ def runs(tmp_path, monkeypatch):
     def write(run, difference, epochs=1, tolerance="statistical", environment=ENVIRONMENT):
         listed[0]["tolerance"] = tolerance
         path.write_text(yaml.safe_dump(listed))
-        values.write({"run": run, "epochs": epochs}, "03_x", "yes", {"d": difference, "n": 3})
+        save.write_values({"run": run, "epochs": epochs}, "03_x", "yes", {"d": difference, "n": 3})
         (tmp_path / "reports" / run / "run.json").write_text(json.dumps(environment))
         return tmp_path / "reports" / run
 
     return write
 
 
-def test_table_of_two_runs_is_written_and_points_at_what_moved(runs):
+def test_two_runs_are_compared_and_what_moved_is_listed(runs, capsys):
     a, b = runs("a", leaf(-0.1)), runs("b", leaf(-0.2), epochs=2)
-    frame = compare.write(a, b).set_index("value")
-    assert frame.note.to_dict() == {"03_x.d": "moved", "03_x.n": ""}
-    assert frame.loc["03_x.d", "in spreads"] == pytest.approx(-0.1 / (0.01 * np.sqrt(2)))
-    assert pd.read_csv(b / "compare-a.csv").shape == (2, 7)
-    text = (b / "compare-a.md").read_text()
-    assert "epochs 1 -> 2" in text and "moved" in text
-
-
-def test_a_value_of_one_run_only_is_said():
-    frame = compare.table({"x": 1}, {"y": 2}).set_index("value")
-    assert frame.note.to_dict() == {"x": "only in A", "y": "only in B"}
+    frame = verify.table({"x": leaf(-0.1), "n": 3, "old": 1}, {"x": leaf(-0.2), "n": 3, "new": 2}).set_index("value")
+    assert frame.note.to_dict() == {"n": "", "new": "only now", "old": "only then", "x": "moved"}
+    assert frame.loc["x", "in spreads"] == pytest.approx(-0.1 / (0.01 * np.sqrt(2)))
+    verify.compare_folders(a, b)
+    said = capsys.readouterr().out
+    assert said.startswith("Parameters that differ: epochs 1 -> 2.") and "| 03_x.d" in said and "03_x.n" not in said
+    assert said.endswith("2 values; 1 moved by more than 3 spreads, or are of one run only.\n")
 
 
 def verdicts(run):
@@ -108,8 +102,8 @@ def test_published_claims_stand_drift_or_turn(runs):
     runs("r", leaf(0.1))
     frame = verdicts("r")
     assert frame.outcome[0] == "refuted" and frame.published[0] == "holds"
-    assert "was: holds; drifted: 03_x.d by +0.2" in verify.told(frame)
-    assert verify.told(frame).endswith("Differs from what is published: c.")
+    assert "was: holds; drifted: 03_x.d by +0.2" in verify.report(frame)
+    assert verify.report(frame).endswith("Differs from what is published: c.")
 
 
 def test_tolerance_classes(runs):
@@ -146,12 +140,12 @@ def make_verify(runs, monkeypatch):
     made = []
 
     def bring_up_to_date(arguments):
-        given = options.settings(arguments)
+        given = runner.settings(arguments)
         made.append(given["run"])
         runs(given["run"], leaf(given.get("lr", -0.1)))
         return 0
 
-    monkeypatch.setattr(verify.make, "bring_up_to_date", bring_up_to_date)
+    monkeypatch.setattr(verify.runner, "bring_up_to_date", bring_up_to_date)
     monkeypatch.setattr(
         verify.plan, "make_plan", lambda profile, given: {"03_x": {"parameters": {"epochs": 1} | given}}
     )
@@ -178,7 +172,7 @@ def test_the_run_that_is_judged_is_the_one_that_was_made(make_verify, runs, caps
     runs("smoke", leaf(-0.1))
     verify.publish("smoke")
     assert make_verify("--set", "run=mine") == 0  # judged by what is published of its profile
-    assert make_verify.made == ["mine"] and "Run mine beside the published run smoke" in capsys.readouterr().out
+    assert make_verify.made == ["mine"] and "Run mine and the published run smoke" in capsys.readouterr().out
     runs("mine", leaf(-0.9))
     verify.publish("mine")
     assert make_verify("--set", "run=mine") == 1  # by its own, now that there is one
@@ -204,7 +198,7 @@ def test_one_claim_is_judged_by_its_own_notebooks(make_verify, runs, monkeypatch
     runs("smoke", leaf(-0.1))
     verify.publish("smoke")
     seen = []
-    monkeypatch.setattr(verify.make, "bring_up_to_date", lambda arguments: seen.append(arguments.notebooks) or 0)
+    monkeypatch.setattr(verify.runner, "bring_up_to_date", lambda arguments: seen.append(arguments.notebooks) or 0)
     monkeypatch.setattr(claims, "NOTEBOOKS", ("03_x",))
     monkeypatch.setattr(claims, "STEPS", {"03_x": Step()})
     assert make_verify("--claim", "c") == 0 and seen == [["03_x"]]
@@ -282,7 +276,7 @@ def test_make_hands_every_option_on(target, tmp_path):
         cwd=tmp_path,
     ).stdout.split("\0")[:-1]
     assert not any(tmp_path.iterdir())
-    module, parser = given[2], options.parser("")
+    module, parser = given[2], runner.parser("")
     for flag in ("--status", "--publish"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--claim", default="")
@@ -294,7 +288,7 @@ def test_make_hands_every_option_on(target, tmp_path):
         folder,
         "--executor slurm",
     )
-    assert options.settings(found) == {
+    assert runner.settings(found) == {
         "run": "mine",
         "lr": 0.5,
         "photo": "/a b/`touch x`.png",
