@@ -1,7 +1,7 @@
 """The article of a run: `python -m workflow.article --run quick` writes reports/<run>/paper.html and paper.pdf.
 
-One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholders (workflow.text). Whatever it
-quotes and the run does not have ends the build with the name of what is missing.
+The text is Pandoc's Markdown with Jinja2 placeholders (workflow.text): reports/article/paper.md for the run that it is written
+for, short.md for all others. What it quotes and the run does not have ends the build with the name of what is missing.
 """
 
 import json
@@ -16,11 +16,12 @@ from lib.base import ROOT, UserError, reports_dir, write_atomically
 from workflow import claim_tables, claims, record, values
 from workflow.anonymous import anonymous
 from workflow.page.build import answering, landmark
+from workflow.text.provided import is_written_for
 from workflow.text.render import fill
 from workflow.text.source import Source
 
 FOLDER = ROOT / "reports" / "article"
-SOURCE = FOLDER / "paper.md"
+SOURCE, SHORT = FOLDER / "paper.md", FOLDER / "short.md"
 # Sources that the PDF carries. Not the run's values: they would double its size.
 ATTACHED = (SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS)
 # A number with decimals or a per cent sign in the text is a result; results come from the run.
@@ -51,10 +52,12 @@ def build(run: str) -> list[Path]:
     UserError for a value, table or figure that the text names and the run lacks, for values older than the code,
     and for a result typed into the text.
     """
-    text = SOURCE.read_text(encoding="utf-8")
+    text, file = SOURCE.read_text(encoding="utf-8"), SOURCE
+    if not is_written_for(text, "reports/article/paper.md", run):
+        text, file = SHORT.read_text(encoding="utf-8"), SHORT
     if typed := typed_numbers(text):
         raise UserError(
-            f"reports/article/paper.md: expected every result from a placeholder, found typed "
+            f"reports/article/{file.name}: expected every result from a placeholder, found typed "
             f"{', '.join(typed)}; quote a value instead."
         )
     for name, reason in values.stale(reports_dir(run)).items():
@@ -63,7 +66,7 @@ def build(run: str) -> list[Path]:
             f"{reason}; run `make paper`."
         )
     folder = reports_dir(run)
-    page, plain = (Source(text, SOURCE.relative_to(ROOT).as_posix(), run, kind) for kind in ("page", "pdf"))
+    page, plain = (Source(text, f"reports/article/{file.name}", run, kind) for kind in ("page", "pdf"))
     tables, markdown = claim_tables.write(run), fill(plain)
     content = {
         "abstract.md": (_abstract(markdown) + "\n").encode(),

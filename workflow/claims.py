@@ -8,6 +8,7 @@ or without one, nothing is shown. A run below the scale is told which way it poi
 import difflib
 import json
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,13 @@ HOLDS, REFUTED, NOT_SHOWN = "holds", "refuted", "not shown"
 NOT_TESTED, NOT_AT_SCALE = "not tested", "not tested at this scale"
 SLIP = {HOLDS: "adds up", REFUTED: "a slip"}  # the words for a slip's outcomes
 POINTS = {HOLDS: "the same way", REFUTED: "the other way", NOT_SHOWN: "neither way", NOT_TESTED: "neither way"}
+REGIONS = {
+    "all": "over all pixels",
+    "unknown": "over the unknown pixels",
+    "pasted": "over all pixels, the known ones pasted",
+}
+OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "recipe": "the recipe"}
+TRAININGS = {"sgd": "the study's protocol (SGD)", "adam": "the study's protocol (Adam)", "recipe": "the recipe"}
 Bound = float | str  # a number, or the name of a value
 Words = Annotated[str, Field(min_length=1)]
 
@@ -114,7 +122,32 @@ def read(path: Path = CLAIMS) -> list[dict]:
             raise UserError(
                 f"{path.name}, claim {plain(claim.get('id', '?'))}: {field}: {first['msg']}, found {first['input']!r}; correct it."
             ) from error
-    return listed
+    return [claim | {"claim": sentence(claim["claim"], claim), "template": claim["claim"]} for claim in listed]
+
+
+def part_of(name: str, choices: dict[str, str]) -> str:
+    """Which of the choices a value's name holds as a part, if it is exactly one; "" else."""
+    parts = re.findall(rf"(?<=[._])({'|'.join(choices)})(?=[._]|$)", name)
+    return parts[0] if len(parts) == 1 else ""
+
+
+def sentence(template: str, claim: dict) -> str:
+    """The words of a claim, for the pixels and the optimiser that its condition's value names."""
+    name = claim["holds_if"]["value"] if "holds_if" in claim else ""
+    region, optimiser = part_of(name, REGIONS), part_of(name, OPTIMISERS)
+    words = {
+        "pixels": REGIONS.get(region),
+        "optimiser": OPTIMISERS.get(optimiser),
+        "training": TRAININGS.get(optimiser),
+    }
+    for placeholder, said in words.items():
+        if f"{{{placeholder}}}" in template and said is None:
+            raise UserError(
+                f"claims.yaml, claim {plain(claim['id'])}: expected {{{placeholder}}} to be known from the value {plain(name)}, "
+                "found no part of its name that says it; write it out."
+            )
+        template = template.replace(f"{{{placeholder}}}", said or "")
+    return template[:1].upper() + template[1:]
 
 
 def with_condition() -> list[dict]:

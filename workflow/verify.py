@@ -159,7 +159,9 @@ def verdicts(run: str, published: dict, listed: list[dict], of: set[str] | None 
         outcomes = [claims.judge(claim, known) for known in (now, then)]
         drifts = [drift(name, then[name], now[name], claim["tolerance"], same) for name in claim["rests_on"]]
         drifts = [one for one in drifts if one]
-        row = {name: claim[name] for name in ("id", "claim")} | dict(zip(("outcome", "published"), outcomes, strict=True))
+        row = {name: claim[name] for name in ("id", "claim")} | dict(
+            zip(("outcome", "published"), outcomes, strict=True)
+        )
         rows.append(row | {"drift": "; ".join(drifts), "ok": outcomes[0] == outcomes[1] and not drifts})
     return pd.DataFrame(rows)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from lib.base import ROOT, UserError
 from lib import base
+from lib.base import ROOT, UserError
 from lib.output import save
 from workflow import claims, run as runner, verify
 from workflow.steps import Step

@@ -1,9 +1,7 @@
 """What the page knows of each number that the text quotes: its spread, where it was made, and the errors that it is the mean of."""
 
 import re
-import zlib
 
-from lib.evaluation import samples
 from workflow import values
 from workflow.text.source import Source
 
@@ -18,8 +16,8 @@ def quoted(page: str) -> list[str]:
 def collect(source: Source, names: list[str]) -> dict:
     """{"numbers": name -> leaf with notebook and sample, "samples": [text], "notebooks": name -> cell and commit}.
 
-    sample: which of the samples a number is the mean of, and their CRC-32; numbers that are no mean have none. Numbers with the
-    same errors share them.
+    sample: which of the samples a number is the mean of; numbers that are no mean have none. Numbers with the same errors share
+    them.
     """
     known = values.samples(source.report)
     texts = list(dict.fromkeys(known[name] for name in names if name in known))
@@ -28,8 +26,7 @@ def collect(source: Source, names: list[str]) -> dict:
     for name in names:
         numbers[name] = dict(_leaf(source.values[name]))
         if name in known:
-            text = known[name]
-            numbers[name] |= {"sample": place[text], "sum": zlib.crc32(samples.content(text))}
+            numbers[name]["sample"] = place[known[name]]
     return {"numbers": numbers, "samples": texts, "notebooks": _notebooks(source)}
 
 
