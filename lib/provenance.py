@@ -190,7 +190,7 @@ def _spellings(path: str) -> set[str]:
     return {path, json.dumps(path)[1:-1], json.dumps(path, ensure_ascii=False)[1:-1]}
 
 
-SOURCES = ("lib", "notebooks", "workflow", "requirements.lock")  # what a result depends on
+SOURCES = ("lib", "notebooks", "workflow")  # what a result depends on
 
 
 def _git(*arguments: str) -> str | None:

@@ -44,7 +44,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     weights = weights_fingerprint(shared["encoder_weights"])
     further = {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
     further |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+    lock = hashlib.sha256((ROOT / "workflow" / "locks" / "paper.lock").read_bytes()).hexdigest()
     runners = {file: provenance.meaning((ROOT / file).read_text()) for file in RUNNERS}
     plan = {}
     for notebook in NOTEBOOKS:
@@ -183,11 +183,11 @@ def _ending_flaws(run: str) -> dict[str, str]:
 
 
 def article_sources() -> list[Path]:
-    """The files that the article, the index and the crate are made from, but for the run's own."""
+    """The files that the article and the index are made from, but for the run's own."""
     folder = ROOT / "reports" / "article"
-    endings = ("workflow.article", "workflow.record", "workflow.standards.of_run")
+    endings = ("workflow.article", "workflow.record")
     modules = {file for module in endings for file in provenance.closure(module)}
-    texts = [ROOT / "CITATION.cff", ROOT / "reports" / "claims.yaml", folder / "checklist.md"]
+    texts = [ROOT / "CITATION.cff", ROOT / "reports" / "claims.yaml"]
     texts += [*sorted(folder.glob("paper.*")), folder / "references.bib"]
     return texts + page_files() + sorted(modules)
 
