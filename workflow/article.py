@@ -13,14 +13,18 @@ import typst
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
-from lib.output import notebook, style
-from workflow import claim_tables, claims, drawing, record, values
+from workflow import claim_tables, claims, record, values
 from workflow.page.build import answering, landmark
 from workflow.text.render import fill
 from workflow.text.source import Source
 
 FOLDER = ROOT / "reports" / "article"
 SOURCE = FOLDER / "paper.md"
+# Sources that the PDF carries, as paths from the root. Not the run's values: they would double its size.
+ATTACHED = [
+    "/" + path.relative_to(ROOT).as_posix()
+    for path in (SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS)
+]
 # A number with decimals or a per cent sign in the text is a result; results come from the run.
 TYPED = re.compile(r"(?<![\w.@/])\d+(?:\.\d+|\s?%)(?![\w/])")
 ALTERNATIVE = re.compile(r'\]\((/[^)]+)\)\{#[\w-]+ alt="([^"]*)"\}')
@@ -44,7 +48,7 @@ def typed_numbers(text: str) -> list[str]:
 
 
 def build(run: str) -> None:
-    """Write the article's figure of the workflow, the table of claims, abstract.md, paper.html and paper.pdf.
+    """Write the table of claims, abstract.md, paper.html and paper.pdf.
 
     UserError for a value, table or figure that the text names and the run lacks, for values older than the code,
     and for a result typed into the text.
@@ -61,12 +65,11 @@ def build(run: str) -> None:
             f"{reason}; run `make paper`."
         )
     claim_tables.write(run)
-    _workflow(run)
     page, plain = (Source(text, SOURCE.relative_to(ROOT).as_posix(), run, kind) for kind in ("page", "pdf"))
     markdown = fill(plain)
     write_atomically(reports_dir(run) / "abstract.md", (_abstract(markdown) + "\n").encode())
     write_atomically(reports_dir(run) / "paper.html", answering(html(fill(page), run), page).encode())
-    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown, attached(run)))
+    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown, ATTACHED))
 
 
 def html(markdown: str, run: str) -> str:
@@ -85,13 +88,6 @@ def html(markdown: str, run: str) -> str:
         f"--resource-path={reports_dir(run)}",
     )
     return landmark(provenance.anonymous(page, {}))
-
-
-def attached(run: str) -> list[str]:
-    """What the PDF carries of its sources, as paths from the root: text, looks, references, claims, record and values."""
-    files = [SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS, reports_dir(run) / "run.json"]
-    values_of_run = sorted((reports_dir(run) / "values").glob("*.json"))
-    return ["/" + path.relative_to(ROOT).as_posix() for path in (*files, *values_of_run)]
 
 
 def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
@@ -150,12 +146,6 @@ def _pandoc(markdown: str, to: str, *options: str) -> str:
             *options,
         ],
     )
-
-
-def _workflow(run: str) -> None:
-    style.apply()
-    figure = drawing.workflow(record.read(reports_dir(run))["steps"])
-    notebook.save_figure(figure, run, "fig_workflow")
 
 
 def _abstract(markdown: str) -> str:

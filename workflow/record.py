@@ -174,8 +174,7 @@ def index_page(run: str) -> str:
         f"<title>Image matting: {run}</title><style>{STYLE}</style><h1>Image matting, run <em>{run}</em></h1>"
         f'<p><a href="paper.html">The article</a> (<a href="paper.pdf">PDF</a>)</p>'
         f"<ul>{''.join(rows)}</ul><h2>Tables</h2><ul>{tables}</ul><h2>Figures</h2>{pictures}"
-        f'<p><a href="run.json">run.json</a>: how each number was made; <a href="ro-crate-metadata.json">the same for tools</a>, '
-        f'as a research object; <a href="checklist.md">the reproducibility checklist</a>.</p></html>\n'
+        f'<p><a href="run.json">run.json</a>: how each number was made.</p></html>\n'
     )
 
 

@@ -1,6 +1,6 @@
 """The steps of the paper, once: for each notebook what it needs and every file that it leaves.
 
-To add a notebook, add its entry to STEPS; plan, Snakefile, drawing and tests read this table. Paths are relative to the
+To add a notebook, add its entry to STEPS; plan, Snakefile and tests read this table. Paths are relative to the
 root of the repository.
 """
 
@@ -232,17 +232,11 @@ def article_outputs(run: str) -> list[str]:
     return [
         *(f"reports/{run}/{name}" for name in ("paper.html", "paper.pdf", "abstract.md")),
         *tables(run, "tab_claims", kinds=("csv", "md")),
-        *figures(run, "fig_workflow"),
     ]
 
 
-def standards_outputs(run: str) -> list[str]:
-    """What `python -m workflow.standards.of_run` writes when all else is made."""
-    return [f"reports/{run}/{name}" for name in ("checklist.md", "Snakefile", "ro-crate-metadata.json")]
-
-
 # What is made when all notebooks are done, in this order: its name -> its files.
-ENDING = {"record": record_outputs, "article": article_outputs, "standards": standards_outputs}
+ENDING = {"record": record_outputs, "article": article_outputs}
 
 
 def ending_outputs(run: str) -> list[str]:

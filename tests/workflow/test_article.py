@@ -10,7 +10,7 @@ import typst
 
 from lib.base import ROOT, UserError
 from lib.output import values
-from workflow import article, claim_tables, drawing, pages, values as kept
+from workflow import article, claim_tables, pages, values as kept
 from workflow.steps import NOTEBOOKS
 from workflow.text import cells
 from workflow.text.render import PLACEHOLDERS, fill
@@ -322,34 +322,6 @@ def test_every_number_in_the_paper_is_one_that_some_notebook_records():
     names = set(re.findall(r"'((?:\d\d_\w+|study)\.[\w.]+)'", article.SOURCE.read_text()))
     assert len(names) > 40
     assert {name.split(".")[0] for name in names} == {"study", *NOTEBOOKS}
-
-
-def test_workflow_figure_puts_needs_to_the_left_and_drops_what_is_implied():
-    steps = {name: {"needs": needs, "wall_seconds": 1.0} for name, needs in STEPS.items()}
-    column, place = drawing.levels(steps), drawing.places(steps)
-    assert column == {
-        "01_data": 0,
-        "02_unsupervised": 0,
-        "03_vgg16": 0,
-        "04_augmentation": 1,
-        "05_results": 2,
-        "article": 3,
-    }
-    needs = drawing.direct_needs(steps)
-    assert needs["05_results"] == ["02_unsupervised", "04_augmentation"] and needs["article"] == [
-        "01_data",
-        "05_results",
-    ]
-    assert (
-        len(set(place.values())) == 6
-        and place["03_vgg16"][1] == 0
-        and place["01_data"][1] < place["02_unsupervised"][1]
-    )
-    figure = drawing.workflow(steps)
-    assert {text.get_text().split("\n")[0] for text in figure.axes[0].texts} == set(column)
-    plt.close(figure)
-    with pytest.raises(ValueError, match="wait for each other: a, b"):
-        drawing.levels({"a": {"needs": ["b"]}, "b": {"needs": ["a"]}})
 
 
 def test_notebook_pages_list_their_headings():

@@ -74,8 +74,9 @@ def own_caption(source: Source, name: str) -> str:
 
 
 def made_here(source: Source, name: str) -> str:
-    """A link to the cell that wrote a figure or table, on its notebook's page; "" for what no notebook writes."""
+    """A link to the cell or notebook that wrote a figure or table; "" for what no notebook writes."""
+    committed = source.kind == "pdf" or source.run == "paper"  # a clone has the executed notebooks, not their pages
     for notebook, cell, code in source.cells:
         if f'"{name}"' in code:
-            return f"[Made here.]({notebook}.html#cell-id={cell})"
+            return f"[Made here.]({notebook}.ipynb)" if committed else f"[Made here.]({notebook}.html#cell-id={cell})"
     return ""
