@@ -57,7 +57,9 @@ def resolved(path: PurePosixPath) -> str:
 def test_committed_article_links_to_what_a_clone_has():
     """Its 71 links "Made here" once led to pages that git does not keep."""
     there, folder = tracked(), PurePosixPath("reports/paper")
-    links = set(re.findall(r'<a [^>]*href="((?!https?:|mailto:)[^"#]+)', (ROOT / "reports/paper/paper.html").read_text()))
+    links = set(
+        re.findall(r'<a [^>]*href="((?!https?:|mailto:)[^"#]+)', (ROOT / "reports/paper/paper.html").read_text())
+    )
     assert links and {link for link in links if resolved(folder / link) not in there} == set()
 
 
