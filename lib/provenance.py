@@ -13,7 +13,7 @@ from pathlib import Path
 from lib.base import ROOT
 
 OURS = ("lib", "workflow")  # packages that are followed
-SOURCES = ("lib", "notebooks", "workflow", "requirements.lock")  # what results depend on
+SOURCES = ("lib", "notebooks", "workflow")  # what results depend on
 PACKAGES = (
     "torch torchvision numpy pandas scikit-learn opencv-python-headless matplotlib papermill snakemake safetensors"
 )

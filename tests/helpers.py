@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.steps import NOTEBOOKS
-
-# Of the small copies in which the workflow is tried: every kind of need among them, and no longer to wait than it takes.
-COPIED = tuple(name for name in NOTEBOOKS if name < "08")
+# Of the small copies in which the workflow is tried: notebook -> what it needs.
+SMALL_STEPS = {
+    "02_unsupervised": (),
+    "04_augmentation": ("02_unsupervised",),
+    "05_results": ("02_unsupervised", "04_augmentation"),
+}
 PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
 
 
@@ -26,9 +28,9 @@ def notebook(cells: list[tuple[str, list[str], str]]) -> str:
 def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
+    given = ", ".join(f"{key!r}: {key}" for key in PARAMETERS)
     end = (
-        f"from lib.output import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
-        "             {'epochs': epochs})"
+        f"from lib.output import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
     )
     return notebook(
         [
@@ -40,13 +42,14 @@ def small_notebook(name: str, body: str) -> str:
     )
 
 
-def touching_notebook(name: str, files: list[str], first: str = "") -> str:
-    """A small notebook that does `first`, then writes the number of epochs into each file; RUN in their paths becomes the run's
-    name."""
+def touching_notebook(name: str) -> str:
+    """A small notebook that writes a figure and a table of the number of epochs."""
     return small_notebook(
         name,
-        f"{first}\nfor file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
-        "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))",
+        "import matplotlib.pyplot as plt\nimport pandas as pd\nfrom lib.experiments import parameters\nfrom lib.output import save\n"
+        "parameters.check(globals())\nfigure, axes = plt.subplots(figsize=(1, 1))\n"
+        f"save.save_figure(figure, run, 'fig_{name}')\n"
+        f"save.write_table(pd.DataFrame({{'epochs': [epochs]}}), run, 'tab_{name}', 'Epochs.')",
     )
 
 

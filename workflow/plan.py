@@ -20,6 +20,7 @@ from workflow.page import files as page_files  # not .build, which imports panda
 from workflow.steps import NOTEBOOKS, STEPS
 
 RUNNER = "workflow/execute.py"  # the code that executes a notebook
+LOCK = "workflow/locks/paper.lock"  # of the packages that results depend on
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders of pictures
 PARTS = ("needs", "data", "weights", "lock")  # of a step, in addition to parameters and code
@@ -44,7 +45,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     data |= {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
     data |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
     weights = weights_fingerprint(shared["encoder_weights"])
-    lock = hashlib.sha256(lock_file().read_bytes()).hexdigest()
+    lock = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()
     runner = {RUNNER: provenance.meaning((ROOT / RUNNER).read_text(encoding="utf-8"))}
     plan: dict[str, dict] = {}
     for notebook in NOTEBOOKS:
@@ -79,12 +80,6 @@ def make_endings(plan: dict[str, dict]) -> dict[str, dict]:
         }
         endings[name] = step | dict.fromkeys(("data", "weights", "lock"), "") | {"key": digest(step)[:16]}
     return endings
-
-
-def lock_file() -> Path:
-    """The lock of the packages that results depend on; without those of tests and style, where it is kept apart."""
-    apart = ROOT / "workflow" / "locks" / "paper.lock"
-    return apart if apart.is_file() else ROOT / "requirements.lock"
 
 
 def digest(content: dict) -> str:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from lib.base import write_atomically
 from lib.evaluation import scores
@@ -67,10 +68,7 @@ WHERE = {  # over which pixels the scores are
 
 
 def model_card(name: str, row: dict, folder: Path = FOLDER) -> str:
-    """The whole text of one network's card. row: of `lib.experiments.shipped.cards`, its own.
-
-    Needs huggingface_hub.
-    """
+    """The whole text of one network's card. row: of `lib.experiments.shipped.cards`, its own."""
     manifest, config = (json.loads((folder / name / file).read_text()) for file in (MANIFEST, "config.json"))
     graph = " `model.onnx` is the same as a graph that points into them." if "onnx_sha256" in manifest else ""
     return f"""---
@@ -140,24 +138,27 @@ def write(folder: Path = FOLDER) -> None:
 
 
 def _header(name: str, manifest: dict) -> str:
-    """The card's metadata as YAML."""
-    from huggingface_hub import EvalResult, ModelCardData  # only who writes cards needs it
-
+    """The card's metadata as YAML, as the Hub reads it."""
     found = {each: methods["network"] for each, methods in manifest["scores"].items() if each in WORDS}
     results = [
-        EvalResult(TASK, each.replace(" ", "-"), WORDS[each], measure, value, "Matting", metric_name=MEASURES[measure])
+        {
+            "task": {"type": TASK, "name": "Matting"},
+            "dataset": {"name": WORDS[each], "type": each.replace(" ", "-")},
+            "metrics": [
+                {"type": measure, "value": value, "name": MEASURES[measure]} for measure, value in measures.items()
+            ],
+        }
         for each, measures in found.items()
-        for measure, value in measures.items()
     ]
-    return ModelCardData(
-        model_name=name,
-        license=["mit", "apache-2.0"],
-        library_name="pytorch",
-        pipeline_tag=TASK,
-        tags=["image-matting", "portrait-matting", "safetensors", *(["onnx"] if "onnx_sha256" in manifest else [])],
-        metrics=sorted({measure for measures in found.values() for measure in measures}),
-        eval_results=results,
-    ).to_yaml()
+    header = {
+        "library_name": "pytorch",
+        "license": ["mit", "apache-2.0"],
+        "metrics": sorted({measure for measures in found.values() for measure in measures}),
+        "pipeline_tag": TASK,
+        "tags": ["image-matting", "portrait-matting", "safetensors", *(["onnx"] if "onnx_sha256" in manifest else [])],
+        "model-index": [{"name": name, "results": results}],
+    }
+    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True).strip()
 
 
 def _table(found: dict) -> str:

@@ -124,8 +124,6 @@ def test_numbers_come_from_the_run(run, placeholder, text):
         ("{{ ref('fig_gone') }}", "expected a figure or table that the article shows"),
         ("a\n{{ unknown }}", "paper.md line 2: expected placeholders.*'unknown' is undefined"),
         ("a\n{{ n( }}", "paper.md line 2: expected placeholders"),
-        ("{{ kept('q/gone.json') }}", "line 1: expected reports/q/gone.json"),
-        ("{{ picture('q/gone.png') }}", "line 1: expected figures/q/gone.png"),
     ],
 )
 def test_what_is_missing_is_named(run, text, said):

@@ -74,6 +74,9 @@ def own_caption(source: Source, name: str) -> str:
 
 
 def made_here(source: Source, name: str) -> str:
-    """A link to the cell that wrote a figure or table, on its notebook's page; "" for what no notebook writes."""
+    """A link to the cell or notebook that wrote a figure or table; "" for what no notebook writes."""
     notebook, cell = source.cells.get(name, ("", ""))
-    return f"[Made here.]({notebook}.html#{cell})" if cell else ""
+    if not cell:
+        return ""
+    committed = source.kind == "pdf" or source.run == "paper"  # a clone has the executed notebooks, not their pages
+    return f"[Made here.]({notebook}.ipynb)" if committed else f"[Made here.]({notebook}.html#{cell})"

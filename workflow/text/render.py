@@ -12,7 +12,7 @@ import jinja2
 
 from lib.base import ROOT, UserError
 from workflow import values
-from workflow.text import accounts, exhibits, kept, provided, quoted
+from workflow.text import accounts, exhibits, provided, quoted
 from workflow.text.source import Source
 
 PLACEHOLDERS = {
@@ -36,11 +36,6 @@ PLACEHOLDERS = {
     "steps_table": accounts.steps_table,
     "machine_table": accounts.machine_table,
     "parameters_table": accounts.parameters_table,
-    "kept": kept.kept,
-    "picture": kept.picture,
-    "rows_of": kept.rows_of,
-    "beside": kept.beside,
-    "grid": kept.grid,
 }
 # Comments are <# ... #>: Pandoc's own attributes begin like Jinja's, {#refs}.
 ENVIRONMENT = jinja2.Environment(
