@@ -16,9 +16,15 @@ LOCKS = workflow/locks
 # The commands get these as arguments. Exported, make would expand a dollar in them.
 unexport PROFILE DATA DATA_DIR SET CLAIM SNAKEMAKE CORES A B
 # The run depends on its lock, not on the Python settings of its user.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PIP_TARGET PIP_PREFIX
 export PYTHONUTF8 = 1
 export PYTHONNOUSERSITE = 1
+export PIP_USER = 0
+# A set-up is made again when its folder was renamed or copied or its lock has changed: its `ready` holds a checksum of both.
+# Not by times, which a wrong clock or a copy changes.
+stamp = { pwd; cat $(LOCKS)/$(1).lock pyproject.toml; } | cksum
+outdated = $(shell $(call stamp,$(1)) | cmp -s - $(2) || echo $(2))
+.PHONY: $(call outdated,paper,.venv/ready) $(call outdated,dev,.venv/ready-dev) $(call outdated,cutout,.venv-cutout/ready)
 # Text for the shell in single quotes, so that a folder may have any name. `value`: make expands no dollar in it either.
 quoted = '$(subst ','\'',$(1))'
 # SET is split into settings by Python, not by a shell: what stands in backticks is not run.
@@ -90,7 +96,7 @@ demo: .venv/ready
 
 # JupyterLab refuses to run as root: .venv/bin/jupyter lab --allow-root notebooks
 lab: .venv/ready
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/python -m jupyterlab notebooks
 
 bench: .venv/ready-dev
 	$(BIN)/python tests/benchmarks
@@ -137,7 +143,7 @@ define check_python
 endef
 
 # --no-deps: a lock is complete, and triton, which PyTorch asks for, is left out.
-.venv/ready: $(LOCKS)/paper.lock pyproject.toml
+.venv/ready:
 	$(check_python)
 	@echo "set-up: the packages of $(LOCKS)/paper.lock into .venv (once; about two minutes, 6 GB;" \
 		"without a GPU: make env TORCH=cpu, 2 GB)"
@@ -147,17 +153,17 @@ endef
 		--constraint $(LOCKS)/paper.lock '$(NEEDED)',--no-deps --require-hashes -r $(LOCKS)/paper.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import pymatting'  # compiles its solvers once, else the first notebook that needs them would
-	@touch .venv/ready
+	@$(call stamp,paper) > $@
 
-.venv/ready-dev: .venv/ready $(LOCKS)/dev.lock
+.venv/ready-dev: .venv/ready
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH) --no-verify-hashes \
 		--constraint $(LOCKS)/dev.lock '.[paper,cutout,dev]',--no-deps --require-hashes -r $(LOCKS)/dev.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@touch .venv/ready-dev
+	@$(call stamp,dev) > $@
 
-.venv-cutout/ready: $(LOCKS)/cutout.lock
+.venv-cutout/ready:
 	$(check_python)
 	@echo "set-up: the packages of $(LOCKS)/cutout.lock into .venv-cutout (once; seconds, 200 MB)"
 	@$(PYTHON) -m venv .venv-cutout
 	@.venv-cutout/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/cutout.lock
-	@touch .venv-cutout/ready
+	@$(call stamp,cutout) > $@

@@ -49,7 +49,9 @@ def template(tmp_path_factory) -> Path:
         shutil.copy(base.ROOT / name, root / name)
     (root / "data").symlink_to(base.ROOT / "data")
     with open(root / "workflow/steps.py", "a") as table:
-        table.write(f"\nSTEPS = {{name: Step(needs=needs) for name, needs in {SMALL_STEPS}.items()}}\nNOTEBOOKS = tuple(STEPS)\n")
+        table.write(
+            f"\nSTEPS = {{name: Step(needs=needs) for name, needs in {SMALL_STEPS}.items()}}\nNOTEBOOKS = tuple(STEPS)\n"
+        )
     for name in SMALL_STEPS:
         (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name))
     for name in ("paper", "short"):

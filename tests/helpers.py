@@ -29,9 +29,7 @@ def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
     given = ", ".join(f"{key!r}: {key}" for key in PARAMETERS)
-    end = (
-        f"from lib.output import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
-    )
+    end = f"from lib.output import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
     return notebook(
         [
             ("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),

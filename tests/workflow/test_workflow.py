@@ -68,17 +68,28 @@ def test_nothing_runs_again_whatever_the_times_of_the_files(finished):
 
 def test_prose_docstrings_and_tools_for_tests_make_nothing_stale(finished):
     edit(finished.root / "notebooks/04_augmentation.ipynb", "# Title", "# Corrected title")
-    edit(finished.root / "lib/experiments/parameters.py", '"""Name -> default of every parameter."""', '"""Other words."""')
+    edit(
+        finished.root / "lib/experiments/parameters.py",
+        '"""Name -> default of every parameter."""',
+        '"""Other words."""',
+    )
     edit(finished.root / "workflow/locks/dev.lock", "ruff==", "ruff==1")
     assert "stale" not in finished.make("--status").stdout
 
 
 def test_each_change_makes_stale_what_depends_on_it(finished):
-    edit(finished.root / "lib/experiments/parameters.py", "for name, field in FIELDS.items()}", "for name, field in [*FIELDS.items()]}")
+    edit(
+        finished.root / "lib/experiments/parameters.py",
+        "for name, field in FIELDS.items()}",
+        "for name, field in [*FIELDS.items()]}",
+    )
     status = finished.make("--status", "--set", "epochs=7").stdout
     assert "02_unsupervised: stale (epochs 1 -> 7, lib/experiments/parameters.py changed)" in status
     edit(finished.root / "workflow/locks/paper.lock", "numpy==", "numpy==1")
-    assert "02_unsupervised: stale (lib/experiments/parameters.py changed, lock changed)" in finished.make("--status").stdout
+    assert (
+        "02_unsupervised: stale (lib/experiments/parameters.py changed, lock changed)"
+        in finished.make("--status").stdout
+    )
 
 
 def test_only_what_changed_runs_again(finished):
@@ -134,7 +145,15 @@ def test_the_users_jupyter_ipython_and_python_do_not_reach_the_run(finished, tmp
     picture = finished.root / "figures/smoke/fig_05_results.png"
     before = picture.read_bytes()
     shutil.copy(runner.ROOT / "Makefile", finished.root)
-    command = ["make", "-o", ".venv/ready", f"BIN={os.path.dirname(sys.executable)}", "paper", "PROFILE=smoke", "SET=epochs=2"]
+    command = [
+        "make",
+        "-o",
+        ".venv/ready",
+        f"BIN={os.path.dirname(sys.executable)}",
+        "paper",
+        "PROFILE=smoke",
+        "SET=epochs=2",
+    ]
     given = os.environ | {name: str(value) for name, value in users.items()}
     done = subprocess.run(command, cwd=finished.root, env=given, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -247,7 +266,11 @@ def is_alive(pid: int) -> bool:
 
 def test_an_output_that_is_not_there_is_a_failure(fresh):
     body = "from lib.base import figures_dir\n(figures_dir(run) / 'fig_02_unsupervised.png').unlink()\nfrom lib.output import save\nsave"
-    edit(fresh.root / "notebooks/02_unsupervised.ipynb", "from lib.output import save\\nsave.write_values", body.replace("\n", "\\n") + ".write_values")
+    edit(
+        fresh.root / "notebooks/02_unsupervised.ipynb",
+        "from lib.output import save\\nsave.write_values",
+        body.replace("\n", "\\n") + ".write_values",
+    )
     done = fresh.make("--cores", "1")
     assert done.returncode == 1
     assert (
