@@ -50,14 +50,14 @@ def report_page(run: str = RUN) -> str:
         "Everything in this folder is generated: do not edit it. [PDF of the article](paper.pdf). "
         "[paper.html](paper.html) is the same with answers to clicks; download it to read it. "
         "[run.json](run.json) says how each number was made.",
-        f"## Abstract\n\n{(folder / 'abstract.md').read_text().strip()}",
+        f"## Abstract\n\n{(folder / 'abstract.md').read_text(encoding='utf-8').strip()}",
         "## Notebooks, executed",
         "\n".join(f"- [{name}]({name}.ipynb): {values.read(run, name)['answer'].strip()}" for name in NOTEBOOKS),
         "## Figures",
         *(f"![{name}]({figures[name]})" for name in FIGURES if name in figures),
         _links({name: path for name, path in figures.items() if name not in FIGURES}),
         "## Tables",
-        *(tables[name].read_text().strip() for name in TABLES if name in tables),
+        *(tables[name].read_text(encoding="utf-8").strip() for name in TABLES if name in tables),
         _links({name: f"tables/{path.name}" for name, path in tables.items() if name not in TABLES}),
     ]
     return "\n\n".join(parts) + "\n"
@@ -70,7 +70,10 @@ def _links(targets: dict[str, str]) -> str:
 def pages(root: Path = ROOT) -> dict[Path, str]:
     """The two files and what they must say."""
     readme = root / "README.md"
-    return {readme: with_results(readme.read_text(), results(root)), reports_dir(RUN) / "README.md": report_page()}
+    return {
+        readme: with_results(readme.read_text(encoding="utf-8"), results(root)),
+        reports_dir(RUN) / "README.md": report_page(),
+    }
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from workflow.text.source import Source
 
 def authors(source: Source) -> str:
     """`authors`: who wrote this, as CITATION.cff has it."""
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return ", ".join(
         " ".join(filter(None, (one.get("given-names"), one.get("family-names"), one.get("name"))))
         for one in cited["authors"]
@@ -26,7 +26,7 @@ def made_when(source: Source) -> str:
     the commit."""
     finished = max(step["finished"] for step in source.record["steps"].values())
     day = f"{datetime.fromtimestamp(finished, UTC):%d %B %Y}".lstrip("0")
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     where = f"{cited['repository-code']}, " if cited.get("repository-code") else ""
     commit = source.record["commit"]
     return f"{day}; {where}" + (

@@ -70,7 +70,7 @@ def chosen(source: Source, name: str, what: str, wanted: list[str], known: list[
 def own_caption(source: Source, name: str) -> str:
     """The caption that the notebook gave: the last line of the table's Markdown, without its own number."""
     path = source.existing(source.report / "tables" / f"{name}.md", name)
-    return re.sub(r"^Table \d+\. ", "", path.read_text().strip().splitlines()[-1].strip("*"))
+    return re.sub(r"^Table \d+\. ", "", path.read_text(encoding="utf-8").strip().splitlines()[-1].strip("*"))
 
 
 def made_here(source: Source, name: str) -> str:

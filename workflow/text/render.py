@@ -54,7 +54,7 @@ def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
     kind: "html", "page" or "pdf" (workflow.text.source.Source); root: where reports/ and figures/ lie. In the text `run`
     is the run's name, `kind` as here, `p` its parameters by name, and the rest are PLACEHOLDERS.
     """
-    return fill(Source(file.read_text(), file.relative_to(root).as_posix(), run, kind, root))
+    return fill(Source(file.read_text(encoding="utf-8"), file.relative_to(root).as_posix(), run, kind, root))
 
 
 def fill(source: Source) -> str:
