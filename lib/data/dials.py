@@ -4,8 +4,8 @@ from lib.data.perturb import (  # noqa: F401
     CELLS,
     DETAIL,
     KNOWN_FOREGROUND as SURE,
+    held_out_scenes as scenes,
     perturb as dialled,
     setting_grid as cells,
-    held_out_scenes as scenes,
     texture,
 )

@@ -48,7 +48,7 @@ class Portraits:
 
     def __init__(self, images: int, seed: int = 0, camouflage: float = CAMOUFLAGE, texture: float = 1.0):
         self.seed, self.camouflage, self.texture = seed, camouflage, texture
-        self.people = read_manifest()
+        self.people = read_manifest(FOLDER)
         self.person_of = self._assign_people(images)
         self.groups = [f"{self.people[row]['split']}-{self.people[row]['id']}" for row in self.person_of]
         self.keys = [f"{index:06d}-{self.people[row]['id']}" for index, row in enumerate(self.person_of)]
