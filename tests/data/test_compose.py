@@ -5,20 +5,20 @@ import numpy as np
 import pytest
 
 from lib.base import UserError
-from lib.data import composer
-from lib.data.composer import Layers, PortraitScenes, TrimapCrops
+from lib.data import compose, composer
+from lib.data.compose import AssetPool, PortraitComposites, TrimapCrops
 
 
 @pytest.fixture(scope="module")
 def layers():
-    return Layers(people=3)
+    return AssetPool(people=3)
 
 
 @pytest.mark.parametrize("pictures", ["crops", "scenes"])
 def test_an_item_depends_on_seed_epoch_and_row_alone(layers, pictures):
     make = {
         "crops": lambda seed: TrimapCrops(layers, 8, 64, seed),
-        "scenes": lambda seed: PortraitScenes(layers, 8, 96, 64, seed),
+        "scenes": lambda seed: PortraitComposites(layers, 8, 96, 64, seed),
     }[pictures]
     first, again, other = make(0), make(0), make(1)
     again[2, 3]  # whatever was drawn before
@@ -47,7 +47,7 @@ def test_shapes_are_a_share_of_the_crops(layers, monkeypatch):
 
 
 def test_portraits_show_mostly_somebody(layers):
-    scenes = PortraitScenes(layers, 60, 64, 48)
+    scenes = PortraitComposites(layers, 60, 64, 48)
     alphas = np.stack([scenes[1, row][3] for row in range(60)])
     shown = (alphas > 127).mean(axis=(1, 2))
     assert 0.8 <= (shown > 0.05).mean() < 1 and (shown == 0).any() and shown.max() < 0.98
@@ -66,10 +66,10 @@ def test_textures_come_from_a_folder(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / name), picture)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    assert [each.shape for each in composer.read_textures(str(tmp_path))] == [(600, 900, 3), (720, 1080, 3)]
-    assert len(composer.read_textures("")) == 2
+    assert [each.shape for each in compose.read_textures(str(tmp_path))] == [(600, 900, 3), (720, 1080, 3)]
+    assert len(compose.read_textures("")) == 2
     with pytest.raises(UserError, match="textures: expected a folder"):
-        composer.read_textures(str(tmp_path / "missing"))
+        compose.read_textures(str(tmp_path / "missing"))
 
 
 def test_people_of_the_test_split_are_never_used(layers):
@@ -81,9 +81,9 @@ def test_towards_moves_colours():
     random = np.random.default_rng(0)
     background, foreground = (random.normal(mean, 20, (40, 40, 3)).clip(0, 255).astype(np.uint8) for mean in (60, 180))
     alpha = np.full((40, 40), 255, np.uint8)
-    means = [composer.towards(background, foreground, alpha, share).mean() for share in (0.0, 0.5, 1.0)]
+    means = [compose.match_colors(background, foreground, alpha, share).mean() for share in (0.0, 0.5, 1.0)]
     assert abs(means[0] - 60) < 3 and abs(means[1] - 120) < 3 and abs(means[2] - 180) < 3
-    assert np.array_equal(composer.towards(background, foreground, 0 * alpha, 1.0), background)
+    assert np.array_equal(compose.match_colors(background, foreground, 0 * alpha, 1.0), background)
 
 
 def test_the_grown_unknown_lies_around_the_edge():
@@ -91,7 +91,7 @@ def test_the_grown_unknown_lies_around_the_edge():
     alpha[:, 45:] = 255
     widths = []
     for seed in range(30):
-        unknown = composer.drawn_trimap(alpha, np.random.default_rng(seed)) == 128
+        unknown = compose.random_trimap(alpha, np.random.default_rng(seed)) == 128
         assert unknown[:, 44:46].all()
         widths.append(unknown[0].sum())
     assert min(widths) <= 6 and 10 < max(widths) <= 22

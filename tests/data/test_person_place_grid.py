@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.data.crossed import Crossed
+from lib.data.portraits import PersonPlaceGrid
 from lib.data.source import Source
 
 PAIRS = np.array([(3, 10), (40, 10), (3, 11), (40, 10)])
@@ -12,7 +12,7 @@ PAIRS = np.array([(3, 10), (40, 10), (3, 11), (40, 10)])
 
 @pytest.fixture(scope="module")
 def samples():
-    source = Crossed(PAIRS, seed=2)
+    source = PersonPlaceGrid(PAIRS, seed=2)
     return [source.read(index, (40, 30)) for index in range(len(source.keys))]
 
 
@@ -21,7 +21,7 @@ def colours(sample) -> np.ndarray:
 
 
 def test_it_is_a_source_of_two_pictures_a_pair_grouped_by_person():
-    source = Crossed(PAIRS)
+    source = PersonPlaceGrid(PAIRS)
     assert isinstance(source, Source) and source.keys == sorted(set(source.keys)) and len(source.keys) == 8
     assert [source.groups[index] == source.groups[0] for index in range(8)] == [True, True, False, False] * 2
 
@@ -40,12 +40,12 @@ def test_a_person_is_placed_anew_before_every_place(samples):
 
 
 def test_pictures_depend_on_their_position_and_pair_alone_and_the_fingerprint_on_all_pairs():
-    whole, some = Crossed(PAIRS, seed=2), Crossed(PAIRS[:2], seed=2)
+    whole, some = PersonPlaceGrid(PAIRS, seed=2), PersonPlaceGrid(PAIRS[:2], seed=2)
     for index in range(4):
         assert (whole.read(index, (28, 28)).image == some.read(index, (28, 28)).image).all()
-    assert len({Crossed(pairs).fingerprint for pairs in (PAIRS, PAIRS[:2], PAIRS[::-1])}) == 3
+    assert len({PersonPlaceGrid(pairs).fingerprint for pairs in (PAIRS, PAIRS[:2], PAIRS[::-1])}) == 3
 
 
 def test_scenes_of_even_and_odd_places_come_from_other_panoramas():
-    source = Crossed(np.array([(0, number) for number in range(6)]))
-    assert [source.people[who]["split"] for who in source.who[::2]] == ["train", "test"] * 3
+    source = PersonPlaceGrid(np.array([(0, number) for number in range(6)]))
+    assert [source.people[row]["split"] for row in source.person_of[::2]] == ["train", "test"] * 3
