@@ -148,7 +148,7 @@ def test_a_small_picture_is_the_large_one_averaged():
 
 
 def test_camouflage_and_texture_can_be_tuned():
-    from lib.evaluation.difficulty import colour_overlap, texture
+    from lib.experiments.difficulty import colour_overlap, texture
 
     def mean(measure, **arguments):
         pictures = [Portraits(120, **arguments).read(index, (80, 60)) for index in range(0, 120, 10)]

@@ -13,8 +13,8 @@ from matplotlib import colormaps, pyplot as plt
 from matplotlib.text import Text
 from scipy import ndimage
 
-from lib.output import style
-from lib.output.gallery import colour_bar, error_colours, gallery, grid, softest
+from lib.report import style
+from lib.report.gallery import colour_bar, error_colormap, gallery, grid, softest_window
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_a_grid_shows_every_picture_without_labels():
 
 def test_colours_of_errors_are_those_of_the_bar():
     error = np.array([[0.0, 0.25], [0.5, 0.125]])
-    picture = error_colours(error, top=0.5)
+    picture = error_colormap(error, top=0.5)
     expected = [colormaps[style.ERROR_MAP](share)[:3] for share in (0.0, 0.5, 1.0, 0.25)]
     np.testing.assert_allclose(picture.reshape(4, 3), expected)
     plain = gallery({0: {0: picture}}, scale=40, width=3)
@@ -199,7 +199,7 @@ def test_saving_one_kind_of_file_does_not_move_what_the_next_shows(recwarn):
 
 def test_softest_window_against_scipys_sliding_sum():
     alpha = np.random.default_rng(0).choice(np.array([0, 100, 255], np.uint8), (37, 29), p=[0.5, 0.2, 0.3])
-    rows, columns = softest(alpha, 9)
+    rows, columns = softest_window(alpha, 9)
     sums = ndimage.uniform_filter((alpha == 100).astype(float), 9, mode="constant")[4:-4, 4:-4] * 81
     assert rows.stop - rows.start == columns.stop - columns.start == 9
     assert (alpha[rows, columns] == 100).sum() == round(sums.max())
@@ -209,18 +209,18 @@ def test_softest_square_is_the_first_of_those_with_the_most_soft_pixels():
     random = np.random.default_rng(0)
     alpha = np.where(random.random((40, 31)) < 0.3, 128, 255).astype(np.uint8)
     counts = {(r, c): (alpha[r : r + 9, c : c + 9] == 128).sum() for r in range(32) for c in range(23)}
-    rows, columns = softest(alpha, 9)
+    rows, columns = softest_window(alpha, 9)
     assert (rows.start, columns.start) == max(counts, key=counts.get)  # max takes the first of equals
-    assert softest(np.full((40, 31), 128, np.uint8), 9) == (slice(0, 9), slice(0, 9))
+    assert softest_window(np.full((40, 31), 128, np.uint8), 9) == (slice(0, 9), slice(0, 9))
 
 
 def test_softest_counts_neither_what_is_sure_nor_the_thresholds():
     alpha = np.full((30, 30), 12, np.uint8)
     alpha[:8, :8], alpha[20:24, 20:24] = 242, 13
-    assert softest(alpha, 4) == (slice(20, 24), slice(20, 24))
+    assert softest_window(alpha, 4) == (slice(20, 24), slice(20, 24))
 
 
 def test_softest_window_of_a_small_picture_is_all_of_it_and_square_where_its_short_side_is_asked_for():
-    assert softest(np.zeros((20, 30), np.uint8), 50) == (slice(0, 20), slice(0, 30))
+    assert softest_window(np.zeros((20, 30), np.uint8), 50) == (slice(0, 20), slice(0, 30))
     small = np.zeros((10, 6), np.uint8)
-    assert softest(small, min(80, *small.shape)) == (slice(0, 6), slice(0, 6))
+    assert softest_window(small, min(80, *small.shape)) == (slice(0, 6), slice(0, 6))

@@ -1,5 +1,8 @@
 """Figures: what they are drawn from, and that they can be read."""
 
+import io
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -9,13 +12,17 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.text import Text
+from PIL import Image
 from scipy.stats import rankdata
-from sklearn.metrics import mean_absolute_error
 from torchvision.models.vgg import cfgs
 
-from lib.evaluation.difficulty import DIFFICULTIES
+from lib.experiments import sweeps
 from lib.models import dim, summary
-from lib.output import plot_results, plot_training, style
+from lib.report import figures, style, tables
+
+
+def WORD(value):  # noqa: N802
+    return sweeps.word(value).replace("_", " ")
 
 
 @pytest.fixture(scope="module")
@@ -58,54 +65,23 @@ def shown(figure) -> set[str]:
 def test_rank_cases_against_scipys_ranks(n):
     errors = np.random.default_rng(n).random(n)
     ranks = rankdata(errors)
-    cases = plot_results.rank_cases(errors)
-    assert [ranks[cases[case]] for case in plot_results.CASES] == [1, (n + 1) // 2, n]
+    cases = figures.rank_cases(errors)
+    assert [ranks[cases[case]] for case in ("best", "median", "worst")] == [1, (n + 1) // 2, n]
 
 
 def test_rank_cases_breaks_ties_by_position():
-    assert plot_results.rank_cases(np.array([0.5, 0.5, 0.5])) == {"best": 0, "median": 1, "worst": 2}
-
-
-def test_mean_error_map_against_scikit_learn():
-    generator = np.random.default_rng(0)
-    predicted = generator.random((5, 1, 3, 4)).astype(np.float32)
-    alpha = generator.integers(0, 256, (5, 1, 3, 4), dtype=np.uint8)
-    truth, guess = alpha.reshape(5, 12) / 255, predicted.reshape(5, 12)
-    expected = mean_absolute_error(truth, guess, multioutput="raw_values").reshape(3, 4)
-    np.testing.assert_allclose(plot_results.mean_error_map(predicted, alpha), expected, atol=1e-6)
+    assert figures.rank_cases(np.array([0.5, 0.5, 0.5])) == {"best": 0, "median": 1, "worst": 2}
 
 
 def test_comparison_shows_pixels_and_the_mean_error():
     alpha = np.zeros((8, 8), np.uint8)
     predictions = {"all wrong": np.ones((8, 8)), "half": np.full((8, 8), 0.5)}
     pictures = {"input": np.zeros((8, 8, 3), np.uint8), "truth": alpha}
-    figure = plot_results.comparison(pictures, predictions, alpha, "rank 1")
+    figure = figures.comparison(pictures, predictions, alpha, "rank 1")
     images = [image for axis in figure.axes for image in axis.images]
     assert len(images) == 6
     assert {image.get_interpolation() for image in images} == {"nearest"}
     assert {"1.000", "0.500", "rank 1", "input", "truth", "all wrong", "half"} <= shown(figure)
-    assert legible(figure)
-
-
-def test_comparison_of_seven_columns_is_legible():
-    alpha = np.zeros((28, 28), np.uint8)
-    names = "trimap\nas alpha", "VGG16-DA", "VGG16-DA,\nrecipe", "K-means", "GMM"
-    figure = plot_results.comparison(
-        {"input": alpha, "truth": alpha},
-        dict.fromkeys(names, alpha / 255),
-        alpha,
-        "median case\nrank 1000 of 2000\nby VGG16-DA's\nerror",
-    )
-    assert legible(figure)
-
-
-def test_error_maps_share_one_scale():
-    figure = plot_results.error_maps({str(i): np.full((4, 4), i / 10) for i in range(1, 6)})
-    colours = [image.get_array()[0, 0] for image in figure.axes[0].images]
-    expected = matplotlib.colormaps[style.ERROR_MAP](np.arange(1, 6) / 5)[:, :3]
-    np.testing.assert_allclose(colours, expected * 255, atol=0.5)
-    assert figure.axes[1].get_xlim() == (0, 0.5)
-    assert {f"{i}\nmean {i / 10:.3f}" for i in range(1, 6)} <= shown(figure)
     assert legible(figure)
 
 
@@ -117,18 +93,13 @@ def test_error_notes_are_of_what_is_shown_and_of_predictions_only():
         "half": np.full((2, 2), 0.5),
         "right": truth.astype(np.float32) / 255,
     }
-    assert plot_results.error_notes({"best": row}) == {"best": {"half": "error 0.500", "right": "error 0.000"}}
-
-
-def test_thinning_keeps_both_ends():
-    thin = plot_results._thin(np.arange(6000.0))
-    assert len(thin) == 1000 and thin[0] == 0 and thin[-1] == 5999
+    assert figures.error_notes({"best": row}) == {"best": {"half": "error 0.500", "right": "error 0.000"}}
 
 
 def test_paired_differences_stand_where_the_numbers_are():
     values = np.array([[0.1, -0.1, 0.2], [0.3, 0.1, 0.0]])
     groups = pd.DataFrame({"label": ["a"], "values": [values], "mean": [0.1], "low": [0.0], "high": [0.2]})
-    figure = plot_results.paired_differences(groups)
+    figure = figures.paired_differences(groups)
     images, seeds = (collection.get_offsets()[:, 0] for collection in figure.axes[0].collections[:2])
     np.testing.assert_allclose(np.sort(images), [0.0, 0.1, 0.2], atol=1e-12)
     np.testing.assert_allclose(seeds, values.mean(axis=1))
@@ -137,7 +108,7 @@ def test_paired_differences_stand_where_the_numbers_are():
 
 def test_a_paired_difference_without_an_interval_is_a_point():
     groups = pd.DataFrame({"label": ["a"], "values": [np.array([[0.1]])], "mean": [0.1], "low": [None], "high": [None]})
-    figure = plot_results.paired_differences(groups)
+    figure = figures.paired_differences(groups)
     (bar,) = figure.axes[0].containers[0].lines[2][0].get_segments()
     assert bar[:, 0].tolist() == [0.1, 0.1] and legible(figure)
 
@@ -153,7 +124,7 @@ def test_paired_differences_of_different_size_are_on_one_scale():
             "high": [0.0008, float("nan")],
         }
     )
-    figure = plot_results.paired_differences(groups)
+    figure = figures.paired_differences(groups)
     (axis,) = figure.axes
     left, right = axis.get_xlim()
     assert left == -right and 0.09 < right < 0.1
@@ -163,28 +134,8 @@ def test_paired_differences_of_different_size_are_on_one_scale():
     assert set(groups.label) <= shown(figure) and legible(figure)
 
 
-def test_failures_draw_every_image_and_the_means_of_bins():
-    hardness = pd.DataFrame({name: np.arange(10.0) for name in DIFFICULTIES})
-    hardness.iloc[9, 0] = float("nan")
-    errors = {"K-means": np.arange(10) / 10, "GMM": np.full(10, 0.2)}
-    scored = pd.concat(
-        [
-            pd.DataFrame({"method": method, "seed": 0, "image": range(10), "measure": "all", "value": error})
-            for method, error in errors.items()
-        ]
-    )
-    figure = plot_results.failures(scored, hardness, bins=5)
-    line, other = figure.axes[1].lines
-    np.testing.assert_allclose(line.get_xdata(), [0.5, 2.5, 4.5, 6.5, 8.5])
-    np.testing.assert_allclose(line.get_ydata(), [0.05, 0.25, 0.45, 0.65, 0.85])
-    assert line.get_color() != other.get_color() and line.get_marker() != other.get_marker()
-    said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == [f"{method}, means of fifths" for method in errors]
-    assert legible(figure)
-
-
 def test_stages_follow_torchvisions_vgg16(layers):
-    stages = plot_training.stages(layers)
+    stages = tables.stages(layers)
     encoder = stages[stages.part == "encoder"]
     widths = [width for row in encoder.itertuples() for width in [row.channels] * row.convolutions]
     assert widths == [width for width in cfgs["D"] if width != "M"]
@@ -194,7 +145,7 @@ def test_stages_follow_torchvisions_vgg16(layers):
 
 
 def test_architecture_draws_every_convolution_and_every_pair_of_poolings(layers):
-    figure = plot_training.architecture(layers)
+    figure = figures.architecture(tables.stages(layers))
     assert len(figure.axes[0].patches) == (layers.kind == "Conv2d").sum() == 21
     assert len(figure.axes[0].lines) == 4
     assert legible(figure)
@@ -208,12 +159,12 @@ def test_loss_curves_draw_seeds_mean_and_the_studys_value(epochs):
             "seed": seed,
             "epoch": epoch,
             "step": 6 * epoch,
-            **{f"{side}_{region}": seed + epoch / 10 for side in ("train", "test") for region in plot_training.REGIONS},
+            **{f"{side}_{region}": seed + epoch / 10 for side in ("train", "test") for region in figures.REGIONS},
         }
         for seed in (0, 1)
         for epoch in range(1, epochs + 1)
     ]
-    figure = plot_training.loss_curves(pd.DataFrame(rows), {"sgd": "SGD"}, {"train": 0.17, "test": 0.30})
+    figure = figures.loss_curves(pd.DataFrame(rows), {"sgd": "SGD"}, {"train": 0.17, "test": 0.30})
     top_left, top_right = figure.axes[:2]
     assert len(top_left.lines) == 4  # two seeds, their mean, the study
     np.testing.assert_allclose(top_left.lines[2].get_ydata(), 0.5 + np.arange(1, epochs + 1) / 10)
@@ -231,7 +182,7 @@ def test_error_by_steps_draws_mean_band_and_controls(steps):
         for step in steps
     ]
     controls = {"trimap": {"all": 0.1, "unknown": 0.45}, "mean alpha": {"all": 0.12, "unknown": 0.3}}
-    figure = plot_training.error_by_steps(pd.DataFrame(rows), {"sgd": "SGD", "adam": "Adam"}, controls)
+    figure = figures.error_by_steps(pd.DataFrame(rows), {"sgd": "SGD", "adam": "Adam"}, controls)
     for axis, mean, level in zip(figure.axes, (0.25, 0.45), (0.1, 0.45), strict=True):
         assert axis.get_xscale() == "log" and axis.get_xticks().tolist() == [step for step in steps if step != 64]
         np.testing.assert_allclose(axis.lines[0].get_ydata(), mean)
@@ -241,34 +192,98 @@ def test_error_by_steps_draws_mean_band_and_controls(steps):
     assert legible(figure)
 
 
-def test_losses_of_the_steps_follow_one_another():
-    steps = {
-        ("plain", "stage1"): 4,
-        ("plain", "refined"): 1,
-        ("plain", "both"): 2,
-        ("plain", "longer"): 3,
-        ("da", "stage1"): 4,
-        ("da", "refined"): 1,
-        ("da", "both"): 2,
-    }
+def mse_summary(values: dict[str, float]) -> pd.DataFrame:
+    rows = [{"method": m, "measure": "mse", "value": v, "low": v / 2, "high": 2 * v} for m, v in values.items()]
+    return pd.DataFrame(rows)
+
+
+def test_a_dot_for_each_method_and_condition_at_its_value():
+    figure = figures.dots(
+        {"a": mse_summary({"x": 0.1, "y": 0.2}), "b": mse_summary({"x": 0.3})}, "mse", "MSE", ["x", "y"]
+    )
+    axis = figure.axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["x", "y"] and axis.get_xscale() == "log"
+    assert sorted(float(line[0].get_xdata()[0]) for line in axis.containers) == [0.1, 0.2, 0.3]
+
+
+def test_lines_begin_at_the_first_frame_and_changes_at_the_second():
+    figure = figures.errors_along_clip(
+        {"mad": {"m": np.ones(3)}, "dtssd": {"m": np.ones(2)}}, {"mad": "MAD", "dtssd": "dtSSD"}
+    )
+    assert [axis.lines[0].get_xdata().tolist() for axis in figure.axes] == [[1, 2, 3], [2, 3]]
+
+
+def test_arms_stand_in_the_order_of_the_table():
+    found = pd.DataFrame(
+        {"arm": ["first", "second"], "mse": [0.2, 0.1], "mse low": [0.1, 0.05], "mse high": [0.3, 0.2]}
+    )
+    figure = figures.ablation_panels(found, {"mse": "MSE"})
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["first", "second"]
+
+
+def test_a_clip_is_an_animation_of_all_its_frames(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "figures_dir", lambda run: tmp_path / run)
+    frames = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    data = figures.save_clip(frames, "run", "clip")
+    assert (tmp_path / "run" / "clip.webp").read_bytes() == data
+    with Image.open(io.BytesIO(data)) as picture:
+        assert (picture.n_frames, picture.size) == (3, (30, 20))
+    assert figures.save_clip(frames, "run", "clip") == data
+
+
+def sweep_ends(errors: dict[tuple[str, float], list[float]]) -> pd.DataFrame:
+    """Results of a sweep of optimiser and lr: (optimiser, lr) -> an error a seed."""
     rows = [
-        {"arm": arm, "step": step, "epoch": epoch, "seed": seed, "train_alpha": epoch + seed, "test_mse": 0.1}
-        for (arm, step), epochs in steps.items()
-        for epoch in range(1, epochs + 1)
-        for seed in (0, 1)
+        {"optimizer": optimizer, "lr": lr, "seed": seed, "steps": 300}
+        | dict.fromkeys(sweeps.TOLD, error)
+        | dict.fromkeys(sweeps.CONTROL, 0.4)
+        for (optimizer, lr), values in errors.items()
+        for seed, error in enumerate(values)
     ]
-    figure = plot_training.stage_losses(pd.DataFrame(rows))
-    lines = [line for line in figure.axes[0].lines if line.get_marker() in "os"]
-    at = [line.get_xdata().tolist() for line in lines]
-    assert at == [[1, 2, 3, 4], [5], [6, 7], [5, 6, 7], [1, 2, 3, 4], [5], [6, 7]]
-    np.testing.assert_allclose(lines[0].get_ydata(), np.arange(1, 5) + 0.5)
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert names == ["without", "stage 1 trained on", "with augmentation"] and legible(figure)
+    return pd.DataFrame(rows)
 
 
-def test_augmentation_examples_show_three_rows_of_pairs():
-    triple = np.zeros((6, 6, 3)), np.zeros((6, 6)), np.zeros((6, 6))
-    figure = plot_training.augmentation_examples([{"before": triple, "after": triple, "note": "flip, +26°"}] * 4)
-    assert sum(len(axis.images) for axis in figure.axes) == 24
-    assert {"image", "alpha", "trimap", "1: before", "4: flip, +26°"} <= shown(figure)
-    assert legible(figure)
+def written(figure) -> list[list[str]]:
+    return [[text.get_text() for text in axis.texts] for axis in figure.axes]
+
+
+def test_a_map_says_the_mean_of_seeds_that_agree_and_both_ends_of_those_that_do_not():
+    errors = {
+        ("sgd", 0.01): [0.3, 0.31],
+        ("sgd", 0.1): [0.2, 0.22],
+        ("adam", 0.01): [0.1, 0.1],
+        ("adam", 0.1): [0.49, 0.09],
+    }
+    figure = figures.sweep(sweep_ends(errors), ["optimizer", "lr"], WORD)
+    assert written(figure) == [[".305", ".210", ".100", ".09–.49"]] * 2
+    axis = figure.axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["sgd", "adam"]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1"]
+
+
+def test_what_is_drawn_is_named_beside_it():
+    figure = figures.sweep(sweep_ends({("sgd", lr): [lr, lr] for lr in (0.1, 0.2)}), ["lr"], WORD)
+    assert figure.axes[0].get_ylabel() == "mean |alpha error|"
+    assert [text.get_text() for text in figure.legends[0].texts] == ["a seed", "mean of the seeds", "trimap as alpha"]
+    figure = figures.sweep(sweep_ends({("sgd", lr): [lr, lr] for lr in (0.1, 0.2)}), ["optimizer", "lr"], WORD)
+    assert figure.axes[1].get_title() == "mean |alpha error|, unknown pixels\n(trimap as alpha: 0.400)"
+
+
+def test_one_varied_name_is_a_dot_a_seed_and_a_bar_at_their_mean():
+    errors = {("sgd", lr): [lr, lr + 0.1] for lr in (0.1, 0.2, 0.3)}
+    axis = figures.sweep(sweep_ends(errors), ["lr"], WORD).axes[1]
+    dots = axis.collections[0].get_offsets()
+    places = [(place, lr + more) for (place, lr), more in itertools.product(enumerate((0.1, 0.2, 0.3)), (0, 0.1))]
+    np.testing.assert_allclose(np.asarray(dots), places, atol=1e-9)
+    bars = [part[:, 1].tolist() for part in axis.collections[1].get_segments()]
+    assert bars == [pytest.approx([lr + 0.05] * 2) for lr in (0.1, 0.2, 0.3)]
+
+
+def test_values_that_are_yes_and_no_are_not_taken_for_a_mask():
+    table = sweep_ends({("sgd", 0.1): [0.1], ("sgd", 0.2): [0.2]})
+    table["augment"] = table["lr"] == 0.2
+    table["control_all"] = table["lr"]  # pictures of another size have another control
+    axis = figures.sweep(table, ["augment"], WORD).axes[0]
+    bars, dashes = (part.get_segments() for part in axis.collections[1:])
+    assert [part[0, 1] for part in bars] == [part[0, 1] for part in dashes] == [0.1, 0.2]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["no", "yes"]

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib import font_manager
 
-from lib.output import style
+from lib.report import style
 
 
 def test_a_figures_fonts_are_those_of_the_lock_whatever_the_machine_has(tmp_path):

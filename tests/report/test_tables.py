@@ -10,7 +10,7 @@ from lib.evaluation import scores
 from lib.evaluation.scores import FOUR, HEADERS
 from lib.experiments import parameters
 from lib.models import dim, summary
-from lib.output import tables
+from lib.report import tables
 
 
 def scored(**errors) -> pd.DataFrame:
@@ -96,10 +96,10 @@ def test_results_table_opens_with_the_study_and_keeps_the_order():
 
 def test_late_change_is_the_last_epoch_minus_the_middle_one():
     table = history({"sgd": [[0.9, 0.5, 0.45, 0.4], [0.8, 0.6, 0.5, 0.3]]})
-    found = tables.late_change(table, 0)["sgd"]
+    found = tables.change_in_second_half(table, 0)["sgd"]
     assert found["value"] == pytest.approx((-0.1 - 0.3) / 2)
     assert (found["low"], found["high"]) == pytest.approx((-0.3, -0.1))
-    single = tables.late_change(table[table.seed == 0], 0)["sgd"]
+    single = tables.change_in_second_half(table[table.seed == 0], 0)["sgd"]
     assert single["value"] == pytest.approx(-0.1) and single["low"] is None
 
 
@@ -107,7 +107,7 @@ def test_first_and_last_step_are_means_over_seeds():
     rows = [("sgd", 0, 30, 0.4), ("sgd", 0, 60, 0.2), ("sgd", 1, 30, 0.6), ("sgd", 1, 60, 0.4), ("adam", 0, 45, 0.1)]
     reached = pd.DataFrame(rows, columns=["variant", "seed", "step", "test_all"])
     reached = reached.assign(test_unknown=2 * reached.test_all, test_pasted=reached.test_all / 2)
-    found = tables.first_and_last(reached, 0)
+    found = tables.first_and_last_step(reached, 0)
     assert found["steps"] == {"sgd": {"first": 30, "last": 60}, "adam": {"first": 45, "last": 45}}
     assert [found["all"]["sgd"][end]["value"] for end in ("first", "last")] == pytest.approx([0.5, 0.3])
     assert found["unknown"]["sgd"]["last"]["value"] == pytest.approx(0.6)
@@ -130,22 +130,15 @@ def test_methods_have_a_column_and_an_interval_for_each_measure():
     assert scores.matrix(found, "half", "mse") == pytest.approx(np.full((2, 2), 0.25))
     assert all((scores.matrix(found, "true", name) == 0).all() for name in FOUR)
     summed = scores.summarise(found, 0)
-    table = tables.methods(summed, HEADERS).set_index("method")
+    table = tables.wide(summed, HEADERS).set_index("method")
     assert table.loc["half", "SAD (sum/1000)"] == pytest.approx(0.008) and table.loc["true", "Conn (sum/1000)"] == 0
     assert set(scores.best(summed).values()) == {"true"}
     assert scores.named(summed)["mse"]["half"]["sd"] == 0
 
 
-def test_effects_table_has_units_and_intervals():
-    found = {"refinement": {name: {"value": -0.1, "low": -0.2, "high": 0.0} for name in FOUR}}
-    table = tables.effects(found)
-    for header in HEADERS.values():
-        assert table[[header, f"{header} low", f"{header} high"]].iloc[0].tolist() == [-0.1, -0.2, 0.0]
-
-
 def test_one_image_and_one_seed_are_told_without_an_interval():
     one = scores.compare(scored(a=[[0.5]], b=[[0.2]]), [("a", "b")], seed=0).to_dict("records")[0]
-    assert tables.spelled(one, 2) == "+0.30, no interval from one image"
+    assert tables.format_difference(one, 2) == "+0.30, no interval from one image"
 
 
 def test_hyperparameters_say_what_the_study_leaves_out():
@@ -171,3 +164,22 @@ def test_swaps_stand_below_each_other_by_network():
         (method, given) for method in ("VGG-16, SGD", "VGG-16, recipe") for given in ("own", "another")
     ]
     assert table["all"].tolist() == pytest.approx([0.15, 0.3, 0.2, 0.4])
+
+
+def test_leakage_finds_a_known_leak_on_the_shared_images_only():
+    random_test, group_test = np.arange(0, 40, 2), np.arange(20, 40)
+    splits = {"random": (np.arange(30), random_test), "group": (np.arange(30), group_test)}
+    difficulty = np.random.default_rng(1).random(40)
+    errors = {"random": difficulty[random_test], "group": difficulty[group_test] + 0.1}
+    tested = {name: np.stack([values] * 2) for name, values in errors.items()}
+    table = tables.leakage(tested, splits, [f"g{i // 4:02d}" for i in range(40)], "all", seed=0)
+    shared = table.set_index("comparison").loc[tables.SHARED]
+    assert (shared["test images"], shared["groups"], shared["seeds"]) == (10, 5, 2)
+    assert [shared[name] for name in ("mean", "low", "high")] == pytest.approx([0.1] * 3)
+
+
+def test_leakage_from_few_groups_has_no_interval():
+    shared = {"mean": 0.01, "low": 0.01, "high": 0.01, "test images": 5, "groups": 1}
+    assert tables.leakage_values(shared)["difference"] == {"value": 0.01, "low": None, "high": None}
+    assert tables.leakage_values(shared | {"groups": 5})["difference"]["low"] == 0.01
+    assert tables.leakage_values({}) == {"difference": None, "images": 0, "groups": 0}
