@@ -23,6 +23,7 @@ from lib.data.source import (
     count_reasons,
     existing_directory,
     fingerprint_files,
+    foreign_file,
     list_files,
     subset,
     too_deep,
@@ -142,8 +143,8 @@ def index(paths: Iterable[str]) -> Index:
 def _kind(path: str) -> tuple[str, str]:
     """(top folder, reason to leave the file out or '')."""
     parts = path.split("/")
-    if any(part.startswith("._") or part == "__MACOSX" for part in parts):
-        return parts[0], "AppleDouble file"
+    if reason := foreign_file(path):
+        return parts[0], reason
     suffixes = SUFFIXES.get(parts[0], ())
     if len(parts) != 4 or not parts[-1].lower().endswith(suffixes):
         return parts[0], "not part of the layout"

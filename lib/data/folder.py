@@ -19,6 +19,7 @@ from lib.data.source import (
     count_reasons,
     existing_directory,
     fingerprint_files,
+    foreign_file,
     list_files,
     subset,
     too_deep,
@@ -118,8 +119,8 @@ def _pair(folders: dict[str, str], files: dict[str, dict]) -> tuple[dict[str, di
     for role, folder in folders.items():
         for name in sorted(files[role]):
             key = str(PurePosixPath(name).with_suffix(""))
-            if any(part.startswith("._") for part in name.split("/")):
-                left_out.append((f"{folder}/{name}", "AppleDouble file"))
+            if reason := foreign_file(name):
+                left_out.append((f"{folder}/{name}", reason))
             elif not name.lower().endswith(SUFFIXES):
                 left_out.append((f"{folder}/{name}", "not a picture"))
             elif files[role][name] == BROKEN:

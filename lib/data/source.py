@@ -16,6 +16,7 @@ import numpy as np
 from lib.base import UserError
 
 BROKEN = (-1, -1)  # stands for size and time of a link that leads to no file
+TOOL_FOLDERS = ("@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information")  # of network disks and of Windows
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,15 @@ def too_deep(root: Path, folders: Iterable[str], depth: int) -> list[tuple[str, 
                 inside = Path(place).relative_to(root)
                 found += [os.fsencode(inside / name).decode(errors="backslashreplace") for name in names]
     return [(path, "too deep a folder") for path in found]
+
+
+def foreign_file(path: str) -> str:
+    """Why the file at a relative path is no part of a set, whatever it holds: it was left there by a system or by a tool, such
+    as Jupyter's copies in .ipynb_checkpoints/. "" for any other file."""
+    parts = path.split("/")
+    if any(part.startswith("._") or part == "__MACOSX" for part in parts):
+        return "AppleDouble file"
+    return "hidden or helper file" if any(part.startswith(".") or part in TOOL_FOLDERS for part in parts) else ""
 
 
 def fingerprint_files(files: dict[str, tuple[int, int]], names: Iterable[str]) -> str:

@@ -99,6 +99,16 @@ def test_files_deeper_than_the_layout_are_left_out_and_counted(layout):
     assert (path, "too deep a folder") in source.left_out and source.left_out == sorted(source.left_out)
 
 
+def test_copies_left_by_tools_are_no_images(layout):
+    for folder, suffix in (("clip_img", "jpg"), ("matting", "png")):
+        for copies in (".ipynb_checkpoints/clip_00000000", "1803151818/@eaDir"):
+            (layout / folder / copies).mkdir(parents=True)
+            (layout / folder / copies / f"1803151818-00000001-checkpoint.{suffix}").write_bytes(b"a copy")
+    source = AISegment(layout)
+    assert source.counts["used"] == 10 and source.counts["hidden or helper file"] == 4
+    assert set(source.groups) == {"1803151818", "1803201916", "1803241125"}
+
+
 def test_alpha_is_channel_three_and_the_image_is_rgb(layout):
     photo, alpha = write_pair(layout, "1803300000", 9)
     source = AISegment(layout)
@@ -161,7 +171,7 @@ def test_index_reports_everything_that_does_not_belong():
     assert dict(found.left_out) == {
         "__MACOSX/clip_img/g/clip_00000000/g-00000001.jpg": "AppleDouble file",
         "clip_img/._g/clip_00000000/g-00000002.jpg": "AppleDouble file",
-        "clip_img/.DS_Store": "not part of the layout",
+        "clip_img/.DS_Store": "hidden or helper file",
         "clip_img/g/clip_00000000/Thumbs.db": "not part of the layout",
         "clip_img/g/clip_00000001/g-00000001.jpg": "second file of the same name",
         "matting/g/matting_00000000/h-00000001.png": "second file of the same name",  # of another group

@@ -110,6 +110,19 @@ def test_everything_unpaired_is_reported(root):
     assert ("image/GT3.bmp", "image without trimap") in Folder(root).left_out
 
 
+@pytest.mark.parametrize(
+    "copy", [".ipynb_checkpoints/GT1-checkpoint", "@eaDir/GT1/SYNOPHOTO_THUMB_M", ".GT1", "a/#recycle/GT1"]
+)
+def test_copies_left_by_tools_are_no_images(root, copy):
+    """Each hidden folder would be a group of its own, so that a copy of a training image could be tested on."""
+    write(root / f"image/{copy}.jpg", picture(1))
+    write(root / f"alpha/{copy}.png", soft())
+    source = Folder(root)
+    assert source.keys == source.groups == ["GT0", "GT1", "GT2", "GT3", "GT4"]
+    assert (f"image/{copy}.jpg", "hidden or helper file") in source.left_out
+    assert source.counts["hidden or helper file"] == 2
+
+
 def test_what_lies_too_deep_is_counted_and_named(root):
     write(root / "image/a/b/GT9.png", picture(9))  # the deepest place that is looked at
     write(root / "alpha/a/b/GT9.png", soft())
