@@ -1,7 +1,4 @@
-"""What everything here stands on: the user's mistakes, paths, files written whole, checksums, random streams.
-
-Paths hang off the repository's root, so the working directory never matters.
-"""
+"""What everything here stands on: the user's mistakes, paths from the root, files written whole, checksums, random streams."""
 
 import enum
 import hashlib
@@ -32,9 +29,8 @@ def os_errors(expected: str) -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise
-        raise UserError(
-            f"{error.filename}: expected {expected}, found: {error.strerror}; check its permissions."
-        ) from error
+        reason = f"{error.filename}: expected {expected}, found: {error.strerror}; check its permissions."
+        raise UserError(reason) from error
 
 
 def quote_if_unprintable(name: object) -> str:
@@ -55,9 +51,8 @@ class RngStream(enum.IntEnum):
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[
-        :16
-    ]  # short, since the name itself may be as long as allowed
+    # Short, since the name itself may be as long as is allowed.
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

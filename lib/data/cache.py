@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -183,8 +183,9 @@ def _write(source: Source, size: tuple[int, int], folder: Path, bad_limit: float
         _check_lost(lost, total, bad_limit)
         if lost:
             kept = np.setdiff1d(np.arange(total), [row for row, *_ in lost])
-            for layer in layers:
-                _drop_rows(partial / f"{layer}.npy", kept)
+            for path in (partial / f"{layer}.npy" for layer in layers):
+                array = np.load(path, mmap_mode="r")
+                _write_array(path, (len(kept), *array.shape[1:]), lambda rows, array=array: array[kept[rows]])
         (partial / "lost.json").write_text(json.dumps(lost))
         for path in partial.iterdir():
             with open(path, "rb") as file:
@@ -240,29 +241,25 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def _drop_rows(path: Path, kept: np.ndarray) -> None:
-    old, part = np.load(path, mmap_mode="r"), path.with_suffix(".part")
-    new = _allocate(part, (len(kept), *old.shape[1:]))
-    for rows in chunks(np.arange(len(kept)), 1024):
-        new[rows[0] : rows[-1] + 1] = old[kept[rows]]
-    os.replace(part, path)
+def _write_array(path: Path, shape: tuple[int, ...], rows_of: Callable[[np.ndarray], np.ndarray]) -> None:
+    """An array whole or not at all, part by part: rows_of(rows) gives the values of some rows."""
+    part = path.with_suffix(".part")
+    try:
+        array = _allocate(part, shape)
+        for rows in chunks(np.arange(shape[0]), 1024):
+            array[rows] = rows_of(rows)
+        array.flush()
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _test_trimaps(folder: Path, alpha: np.ndarray, rule: str) -> np.ndarray:
     """The trimaps (N,1,H,W) of all alphas by `rule`, kept in a file beside them."""
-    path = folder / f"trimap-{rule}.npy"
+    path, radius = folder / f"trimap-{rule}.npy", default_radius(alpha.shape[-2:])
     if not path.is_file():
-        part = path.with_suffix(".part")
         with _writing(folder):
-            try:
-                trimaps = _allocate(part, alpha.shape)
-                for rows in chunks(np.arange(len(alpha)), 1024):
-                    trimap = make_trimap(np.asarray(alpha[rows]), default_radius(alpha.shape[-2:]), rule)
-                    trimaps[rows[0] : rows[-1] + 1] = trimap
-                trimaps.flush()
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+            _write_array(path, alpha.shape, lambda rows: make_trimap(np.asarray(alpha[rows]), radius, rule))
     return np.load(path, mmap_mode="r")
 
 

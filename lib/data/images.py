@@ -193,15 +193,14 @@ def open_picture(path: Path, content: bytes | None = None) -> Iterator[Image.Ima
 
 def _read_file(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would wait for ever, a device never end
-            raise UnusableFile(path, "unreadable file", "expected a picture, found no regular file; correct the path.")
-        return Path(path).read_bytes()
-    except FileNotFoundError as error:
+        if stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would wait for ever, a device never end
+            return Path(path).read_bytes()
+        sentence = "expected a picture, found no regular file; correct the path."
+    except FileNotFoundError:
         sentence = "expected a picture, found no such file; correct the path."
-        raise UnusableFile(path, "unreadable file", sentence) from error
     except OSError as error:
         sentence = f"expected a readable file, found: {error.strerror}; check its permissions."
-        raise UnusableFile(path, "unreadable file", sentence) from error
+    raise UnusableFile(path, "unreadable file", sentence)
 
 
 def _jpeg_has_end(content: bytes) -> bool:
@@ -224,23 +223,22 @@ def _load(image: Image.Image, path: Path | str, size: tuple[int, int] | None = N
         if scale > 1:
             image.draft(None, tuple(side // scale for side in image.size))
     image.load()
-    # Pillow keeps 16 bits of grey and the upper 8 of colours. Black throughout says nothing if it is grey.
-    if deep and (
-        0 < int(np.asarray(image).max()) <= 255 if image.mode.startswith("I") else not np.asarray(image).any()
-    ):
+    # Pillow keeps 16 bits of grey, and the upper 8 of colours: these are then all black.
+    highest = int(np.asarray(image).max()) if deep else 256
+    if 0 < highest <= 255 if image.mode.startswith("I") else highest == 0:
         sentence = "expected 16-bit values up to 65535, found none above 255; save it with 8 bits."
         raise UnusableFile(path, "8 bits in 16", sentence)
     return eight_bits(ImageOps.exif_transpose(image)), scale
 
 
 def _refuse_classes(gray: np.ndarray, path: Path) -> np.ndarray:
-    """The grey values, unless they can only be numbers of classes; what each means, tools do not agree on."""
-    if 0 < int(gray.max()) <= MAX_CLASSES:
-        classes = ", ".join(map(str, np.unique(gray).tolist()))
-        sentence = f"expected grey values up to 255, found only {classes}, as segmentation tools number classes; save "
-        sentence += "background as 0 and foreground as 255 (unknown, in a trimap, as 128)."
-        raise UnusableFile(path, "numbers of classes for grey values", sentence)
-    return gray
+    """The grey values, unless they can only be numbers of classes, of which tools do not agree what each means."""
+    if not 0 < int(gray.max()) <= MAX_CLASSES:
+        return gray
+    classes = ", ".join(map(str, np.unique(gray).tolist()))
+    sentence = f"expected grey values up to 255, found only {classes}, as segmentation tools number classes; save "
+    sentence += "background as 0, foreground as 255 and unknown as 128."
+    raise UnusableFile(path, "numbers of classes for grey values", sentence)
 
 
 def _to_srgb(image: Image.Image, info: dict) -> tuple[Image.Image, bool, tuple[str, ...]]:

@@ -4,18 +4,13 @@ import json
 import random
 import shutil
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from helpers import shipped
-from lib.base import ROOT, UserError, file_digest
+from lib.base import ROOT, UserError, file_sha256, write_checksum
 from lib.cutout.network import Network
-from lib.data.folder import Folder
-from lib.data.prepare import prepare
 from lib.models import store
-from lib.seals import seal
 from workflow import plan, record, steps
 
 PLACES = (0.0, 0.1, 0.5, 0.9, 1.0)  # shares of a file's length
@@ -25,26 +20,6 @@ def flip(path, share: float, bit: int = 3) -> None:
     content = bytearray(path.read_bytes())
     content[round(share * (len(content) - 1))] ^= 1 << bit
     path.write_bytes(content)
-
-
-@pytest.mark.parametrize("share", PLACES)
-@pytest.mark.parametrize("layer", ["image.npy", "alpha.npy", "trimap-tolerant.npy", "done.json", "done.sha256"])
-def test_prepared_images_are_prepared_again(tmp_path, capsys, layer, share):
-    pixels = np.random.default_rng(0)
-    for folder, shape in (("image", (9, 8, 3)), ("alpha", (9, 8))):
-        (tmp_path / "set" / folder).mkdir(parents=True)
-        Image.fromarray(pixels.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / "set" / folder / "a.png")
-    source, cache = Folder(tmp_path / "set"), tmp_path / "cache"
-    before = prepare(source, 4, cache=cache, workers=1)
-    wanted = [np.array(each) for each in (before.image, before.alpha, before.trimap)]
-    del before  # and with it the mapped files
-    flip(next(cache.glob(f"*/{layer}")), share)
-    capsys.readouterr()
-    after = prepare(source, 4, cache=cache, workers=1)
-    for found, kept in zip((after.image, after.alpha, after.trimap), wanted, strict=True):
-        np.testing.assert_array_equal(found, kept)
-    if not layer.startswith("trimap"):
-        assert "the prepared images are not as they were written; preparing them again" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -67,7 +42,7 @@ def finished(root, notebook: str, needs: tuple[str, ...] = ()) -> dict:
     for file in outputs:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(json.dumps({"a": "1111 " * 20}))
-    sums = {file: file_digest(root / file) for file in outputs}
+    sums = {file: file_sha256(root / file) for file in outputs}
     record.write_step("r", notebook, step | {"wall_seconds": 12.5, "outputs": outputs, "sha256": sums})
     return step
 
@@ -106,7 +81,7 @@ def trained(run):
         folder = root / "runs/r/train" / name
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(bytes(100))
-        seal(folder / "model.safetensors")
+        write_checksum(folder / "model.safetensors")
         (folder / "model.safetensors").chmod(0o600)  # as safetensors leaves it
         (folder / "config.json").write_text("{}")
     (root / "runs/r/train/sgd-seed1").mkdir()  # of a run with more seeds, killed
@@ -171,7 +146,7 @@ def ended(run, monkeypatch):
         for file in outputs("r"):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).write_text(json.dumps({"a": "1111 " * 20}))
-        record.write_sealed(record.ending_path("r", part), {file: file_digest(root / file) for file in outputs("r")})
+        record.write_sealed(record.ending_path("r", part), {file: file_sha256(root / file) for file in outputs("r")})
     return root, planned
 
 
