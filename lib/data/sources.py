@@ -76,7 +76,7 @@ class Files:
     @os_errors("a readable file or directory")
     def __init__(self, root: Path, layers: dict[str, str], images: int = 0, seed: int = 0):
         self.root, self.left_out = root, []
-        files = {role: self._list(root / folder) for role, folder in layers.items()}
+        files = {role: self._list(folder) for role, folder in layers.items()}
         total = len(self.left_out) + sum(map(len, files.values()))
         whole = sorted(set.intersection(*map(set, files.values())))
         if not whole:
@@ -88,15 +88,14 @@ class Files:
         for role, paths in files.items():
             for key in paths.keys() - set(whole):
                 missing = " and ".join(other for other in files if key not in files[other])
-                self.left_out.append((paths[key].as_posix(), f"{role} without {missing}"))
+                self.left_out.append((f"{layers[role]}/{paths[key]}", f"{role} without {missing}"))
         self.left_out.sort()
         chosen = np.arange(len(whole))
         if 0 < images < len(whole):
             chosen = np.sort(np.random.default_rng([seed, len(whole)]).choice(len(whole), images, replace=False))
         self.keys = [whole[index] for index in chosen]
-        self._paths = {key: {role: files[role][key] for role in layers} for key in self.keys}
-        images_below = [self._paths[key]["image"].relative_to(layers["image"]) for key in self.keys]
-        self.groups = [path.with_suffix("").parts[0] for path in images_below]
+        self._paths = {key: {role: f"{layers[role]}/{files[role][key]}" for role in layers} for key in self.keys}
+        self.groups = [files["image"][key].with_suffix("").parts[0] for key in self.keys]
         reasons = Counter(sorted(reason for _, reason in self.left_out))
         self.counts = {
             "files": total,
@@ -107,7 +106,7 @@ class Files:
         }
         digest = hashlib.sha256()
         for path in (path for paths in self._paths.values() for path in paths.values()):
-            status = (root / path).stat()
+            status = os.stat(f"{root}/{path}")
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         self.fingerprint = digest.hexdigest()
 
@@ -138,30 +137,29 @@ class Files:
             layers[role] = layer
         return Sample(image, **layers)
 
-    def _list(self, folder: Path) -> dict[str, Path]:
-        """Key -> path below the root, for the pictures of a layer; all other files are left out. Links are followed, but for
+    def _list(self, layer: str) -> dict[str, Path]:
+        """Key -> path below the layer's folder, for its pictures; all other files are left out. Links are followed, but for
         those that lead in a circle."""
         files: dict[str, Path] = {}
-        for directory, names, members in os.walk(folder, followlinks=True, onerror=_fail):
-            real = Path(directory).resolve()
+        for directory, names, members in os.walk(self.root / layer, followlinks=True, onerror=_fail):
+            real, inside = Path(directory).resolve(), Path(directory).relative_to(self.root / layer)
             names[:] = [name for name in sorted(names) if not real.is_relative_to(Path(directory, name).resolve())]
-            for path in (Path(directory, name) for name in sorted(members)):
-                below, name = path.relative_to(folder), path.relative_to(self.root).as_posix()
-                readable = os.fsencode(name).decode(errors="backslashreplace")
-                key = unicodedata.normalize("NFC", self.key(below))  # systems spell the same accents differently
-                reason = foreign_file(below)
-                if not reason and below.suffix.lower() not in SUFFIXES:
+            for path in (inside / name for name in sorted(members)):
+                name = os.fsencode(path).decode(errors="backslashreplace")
+                key = unicodedata.normalize("NFC", self.key(path))  # systems spell the same accents differently
+                reason = foreign_file(path)
+                if not reason and path.suffix.lower() not in SUFFIXES:
                     reason = "not a picture"
-                elif not reason and not path.is_file():
-                    reason = "broken link"
-                elif not reason and readable != name:
+                elif not reason and name != str(path):
                     reason = "name not in UTF-8"
+                elif not reason and not Path(directory, path.name).is_file():
+                    reason = "broken link"
                 elif not reason and key in files:
                     reason = "second file of the same name"
                 if reason:
-                    self.left_out.append((readable, reason))
+                    self.left_out.append((f"{layer}/{name}", reason))
                 else:
-                    files[key] = Path(name)
+                    files[key] = path
         return files
 
 

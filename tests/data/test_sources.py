@@ -5,7 +5,6 @@ import gzip
 import os
 import subprocess
 import sys
-import time
 import unicodedata
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from PIL import Image
 
 from lib.base import UserError
 from lib.data.sources import AISegment, Source, open_folder, open_source
-from lib.data.trimap import to_three_levels
-from lib.evaluation import benchmark
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TOOL = SHARED / "tools" / "make_aisegment_layout.py"
@@ -101,11 +98,6 @@ def test_trimap_foreground_and_background(root):
     layers = (small.image, small.alpha, small.trimap, small.foreground, small.background)
     assert {layer.shape[:2] for layer in layers} == {(10, 8)}
     assert set(np.unique(small.trimap)) <= {0, 128, 255}
-
-
-def test_three_levels_are_the_nearest():
-    levels = to_three_levels(np.array([0, 63, 64, 127, 128, 191, 192, 255]))
-    assert levels.tolist() == [0, 0, 128, 128, 128, 128, 255, 255]
 
 
 @pytest.mark.parametrize(
@@ -210,23 +202,6 @@ def test_defects(root):
             source.read(0, size)
     with pytest.raises(UserError, match="GT1.png: expected a grey picture"):
         source.read(1)
-
-
-def test_wrong_directories(tmp_path):
-    with pytest.raises(UserError, match="data_dir: expected the directory of the folder set, found nothing"):
-        open_folder(tmp_path / "absent")
-    for folder, expected in ((tmp_path / "absent", "the directory"), (tmp_path, "a directory named image/")):
-        with pytest.raises(UserError, match=f"benchmark_dir: expected {expected}") as error:
-            benchmark.folder_pictures(folder, "tolerant")
-        assert "data_dir" not in str(error.value)
-    with pytest.raises(UserError, match="data_dir: expected a directory named image/"):
-        open_folder(tmp_path)
-    (tmp_path / "image").mkdir()
-    with pytest.raises(UserError, match="data_dir: expected a directory named alpha/"):
-        open_folder(tmp_path)
-    (tmp_path / "alpha").mkdir()
-    with pytest.raises(UserError, match="found none that is in all .0 files in image/, 0 files in alpha/."):
-        open_folder(tmp_path)
 
 
 DENIED = """
@@ -349,7 +324,7 @@ def test_names_pair_within_their_group_and_not_by_position(tmp_path):
         write(tmp_path / path, np.zeros((4, 4, 4)) if path.endswith("png") else np.zeros((4, 4, 3)))
     source = AISegment(tmp_path)
     assert source.keys == ["g-00000001", "g-00000003"]
-    assert all(len({path.stem for path in paths.values()}) == 1 for paths in source._paths.values())
+    assert all(len({Path(path).stem for path in paths.values()}) == 1 for paths in source._paths.values())
     assert source.counts["image without alpha"] == source.counts["alpha without image"] == 2
 
 
@@ -386,21 +361,16 @@ def test_wrong_parameters(tmp_path, layout):
     }.items():
         with pytest.raises(UserError, match=sentence):
             open_source("aisegment", data_dir)
+    for folder, expected in ((tmp_path / "absent", "the directory"), (tmp_path, "a directory named image/")):
+        with pytest.raises(UserError, match=f"benchmark_dir: expected {expected}") as error:
+            open_folder(folder, parameter="benchmark_dir")
+        assert "data_dir" not in str(error.value)
     with pytest.raises(UserError, match="data: expected one of portraits, aisegment, folder, found 'coco'"):
         open_source("coco")
     with pytest.raises(UserError, match="images: expected 0 .all. or a positive number, found -1"):
         open_source("aisegment", str(layout), images=-1)
     with pytest.raises(UserError, match="data_dir: the rendered portraits need no directory"):
         open_source("portraits", str(layout))
-
-
-def test_opening_a_source_imports_no_torch(layout):
-    code = (
-        "import sys; from lib.data.sources import open_source; "
-        "print(open_source('aisegment', sys.argv[1]).fingerprint, 'torch' in sys.modules)"
-    )
-    out = subprocess.check_output([sys.executable, "-c", code, str(layout)], text=True)
-    assert out.split() == [AISegment(layout).fingerprint, "False"]
 
 
 @pytest.mark.skipif(not TOOL.exists(), reason="the real portraits are not at hand")
@@ -432,7 +402,7 @@ def test_the_laid_out_real_portraits(tmp_path):
 
 
 @pytest.mark.skipif(not MANIFEST.exists(), reason="the AISegment listing is not at hand")
-def test_the_real_listing(tmp_path, monkeypatch):
+def test_the_real_listing(tmp_path):
     """The published file list with its known defects, as the directories would list it."""
     with gzip.open(MANIFEST, "rt") as file:
         rows = [(row["group"], row["name"]) for row in csv.DictReader(file, delimiter="\t")]
@@ -446,9 +416,7 @@ def test_the_real_listing(tmp_path, monkeypatch):
     for path in listing:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(tmp_path / path, os.O_CREAT))
-    begun = time.perf_counter()
     source = AISegment(tmp_path)
-    assert time.perf_counter() - begun < 20
     assert source.counts == {
         "files": 68853,
         "images": 34425,
@@ -458,4 +426,4 @@ def test_the_real_listing(tmp_path, monkeypatch):
         "used": 34425,
     }
     assert len(set(source.groups)) == 148 and "1803241125-00000005" in source.keys
-    assert all(len({path.stem for path in paths.values()}) == 1 for paths in source._paths.values())
+    assert all(len({Path(path).stem for path in paths.values()}) == 1 for paths in source._paths.values())

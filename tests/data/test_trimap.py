@@ -7,7 +7,14 @@ import torch
 from scipy import ndimage
 
 from lib.base import UserError
-from lib.data.trimap import default_radius, make_trimap, signed_distance, trimap_from_distance, trimap_to_float
+from lib.data.trimap import (
+    default_radius,
+    make_trimap,
+    signed_distance,
+    to_three_levels,
+    trimap_from_distance,
+    trimap_to_float,
+)
 
 
 def blobs(seed, shape=(60, 45)):
@@ -104,3 +111,8 @@ def test_levels_as_floats_are_exact():
     levels = np.array([0, 128, 255], np.uint8)
     for values in (trimap_to_float(levels), trimap_to_float(torch.from_numpy(levels)).numpy()):
         assert values.tolist() == [0.0, 0.5, 1.0] and values.dtype == np.float32
+
+
+def test_three_levels_are_the_nearest():
+    levels = to_three_levels(np.array([0, 63, 64, 127, 128, 191, 192, 255]))
+    assert levels.tolist() == [0, 0, 128, 128, 128, 128, 255, 255]
