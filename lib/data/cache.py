@@ -86,12 +86,12 @@ def prepare(
             f"{folder}: expected the arrays as they were written, found {error}; delete the folder."
         ) from error
     _check_lost(lost, len(source.keys), bad_limit)
-    kept = np.setdiff1d(np.arange(len(source.keys)), [row for row, *_ in lost]).tolist()
+    usable = np.setdiff1d(np.arange(len(source.keys)), [row for row, *_ in lost]).tolist()
     images = ImageSet(
         **arrays,
-        keys=[source.keys[row] for row in kept],
-        groups=[source.groups[row] for row in kept],
-        counts=source.counts | Counter(reason for _, _, reason, _ in lost) | {"used": len(kept)},
+        keys=[source.keys[row] for row in usable],
+        groups=[source.groups[row] for row in usable],
+        counts=source.counts | Counter(reason for _, _, reason, _ in lost) | {"used": len(usable)},
         left_out=sorted([*source.left_out, *((path, reason) for _, path, reason, _ in lost)]),
         fingerprint=f"{fingerprint}-{rule}",
         rule=rule,
@@ -182,10 +182,10 @@ def _write(source: Source, size: tuple[int, int], folder: Path, bad_limit: float
         lost = sorted(entry for entries in bar for entry in entries)
         _check_lost(lost, total, bad_limit)
         if lost:
-            kept = np.setdiff1d(np.arange(total), [row for row, *_ in lost])
+            usable = np.setdiff1d(np.arange(total), [row for row, *_ in lost])
             for path in (partial / f"{layer}.npy" for layer in layers):
                 array = np.load(path, mmap_mode="r")
-                _write_array(path, (len(kept), *array.shape[1:]), lambda rows, array=array: array[kept[rows]])
+                _write_array(path, (len(usable), *array.shape[1:]), lambda rows, array=array: array[usable[rows]])
         (partial / "lost.json").write_text(json.dumps(lost))
         for path in partial.iterdir():
             with open(path, "rb") as file:
