@@ -5,11 +5,13 @@
 
 import argparse
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from lib.base import UserError
+from lib.base import UserError, os_errors
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -117,10 +119,24 @@ def cutout(arguments: Sequence[str]) -> None:
 
 
 def kaggle(arguments: Sequence[str]) -> None:
-    """Download the AISegment set with your own Kaggle account."""
-    from lib.data.kaggle import main
+    """Download the AISegment set with your own Kaggle account (https://www.kaggle.com/settings, KAGGLE_API_TOKEN)."""
+    parser = argparse.ArgumentParser(prog="python -m lib kaggle", description=kaggle.__doc__)
+    parser.add_argument(
+        "target", type=Path, help="directory to download into; the same command goes on where it stopped"
+    )
+    # kagglehub's own layout below a cache directory is what makes its downloads resumable.
+    os.environ["KAGGLEHUB_CACHE"] = str(parser.parse_args(arguments).target.expanduser().absolute())
+    try:
+        import kagglehub
 
-    main(arguments)
+        path = kagglehub.dataset_download("laurentmih/aisegmentcom-matting-human-datasets")
+    except ModuleNotFoundError as error:
+        raise UserError("kaggle: expected the package kagglehub, found none; pip install kagglehub.") from error
+    except Exception as error:  # kagglehub passes on what its HTTP library raises
+        raise UserError(
+            f"kaggle: the download stopped ({' '.join(str(error).split())}); give the command again."
+        ) from error
+    print(f"make paper PROFILE=paper DATA=aisegment DATA_DIR={path}")
 
 
 def transfer(arguments: Sequence[str]) -> None:
@@ -192,7 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Only the command is looked at here: what its options are, its own module says, and that takes long to import.
     command = parser.parse_args(arguments[:1]).command
     try:
-        COMMANDS[command](arguments[1:])
+        with os_errors("a file or directory that can be used"):
+            COMMANDS[command](arguments[1:])
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,30 +1,27 @@
-"""Preparation: resizing against block means, the cache, defects, and sources of every kind."""
+"""The cache: resizing against block means, defects, whole or not there; batches; filters that shrink."""
 
 import errno
-import json
-import shutil
-from types import SimpleNamespace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from helpers import prepared_from
 from lib.base import UserError
-from lib.data import prepare as prepare_module
-from lib.data.open import open_source
-from lib.data.prepare import prepare
-from lib.data.source import Sample, Source
-from lib.data.trimap import make_trimap
+from lib.data import cache as module
+from lib.data.cache import CHANNELS, FILTERS, batches_of, chunks, downsample, prepare, stream_batches
+from lib.data.sources import Sample, Source, open_source
+from lib.data.trimap import make_trimap, signed_distance
 
 
 class Drawn:
-    """Random images in memory, with all layers, larger than asked for; those in `bad` cannot be read.
-
-    Always prepared with workers=1: worker processes cannot import a test module.
-    """
+    """Random images in memory, with all layers, larger than asked for; those in `bad` cannot be read."""
 
     name = "drawn"
+    root = Path("/")  # read in threads, as files are: worker processes cannot import a test module
 
     def __init__(self, images=70, shape=(32, 24), bad=(), layers=True, fingerprint="f" * 64):
         self.keys = [f"{i:05d}" for i in range(images)]
@@ -51,9 +48,9 @@ def block_means(pixels, size):
 def test_layers_are_block_means_in_the_order_of_the_keys(tmp_path, capsys):
     source = Drawn()
     assert isinstance(source, Source)
-    prepared = prepare(source, (8, 6), cache=tmp_path, workers=1)
+    prepared = prepare(source, (8, 6), cache=tmp_path)
     assert len(prepared) == 70 and prepared.keys == source.keys and prepared.groups == source.groups
-    for layer, channels in prepare_module.CHANNELS.items():
+    for layer, channels in CHANNELS.items():
         array = getattr(prepared, layer)
         assert array.shape == (70, channels, 8, 6) and array.dtype == np.uint8
         assert isinstance(array, np.memmap) and not array.flags.writeable
@@ -63,13 +60,7 @@ def test_layers_are_block_means_in_the_order_of_the_keys(tmp_path, capsys):
                 assert np.array_equal(array[i, 0], pixels[::4, ::4])
             else:
                 assert np.abs(array[i] - block_means(pixels, (8, 6))).max() <= 0.5
-    assert capsys.readouterr().out == "drawn at 8x6 px: 70 images used; found 70 drawn; nothing left out\n"
-
-
-def test_one_size_is_square_and_missing_layers_are_none(tmp_path):
-    prepared = prepare(Drawn(3, layers=False), 8, cache=tmp_path, workers=1)
-    assert prepared.image.shape == (3, 3, 8, 8) and prepared.alpha.shape == (3, 1, 8, 8)
-    assert prepared.foreground is prepared.background is None
+    assert capsys.readouterr().out == "drawn at 8x6 px: 70 images used; left out: nothing\n"
 
 
 def rectangles(n: int = 6, side: int = 28) -> np.ndarray:
@@ -97,7 +88,7 @@ class Shapes(Drawn):
 
 
 def test_trimaps_come_from_alpha_with_the_radius_of_the_size(tmp_path):
-    prepared = prepare(Shapes(), 28, rule="strict", cache=tmp_path, workers=1)
+    prepared = prepare(Shapes(), 28, rule="strict", cache=tmp_path)
     assert isinstance(prepared.trimap, np.memmap) and not prepared.trimap.flags.writeable
     assert np.array_equal(prepared.trimap, make_trimap(rectangles(), 1.5, "strict")) and prepared.rule == "strict"
     # the study's kernel at 28 px: unknown is where a 3x3 window sees more than one label
@@ -109,64 +100,54 @@ def test_trimaps_come_from_alpha_with_the_radius_of_the_size(tmp_path):
 
 
 def test_the_sources_own_trimaps_are_kept(tmp_path):
-    assert (prepare(Shapes(trimap=True), 28, cache=tmp_path, workers=1).trimap == 128).all()
+    assert (prepare(Shapes(trimap=True), 28, cache=tmp_path).trimap == 128).all()
 
 
 def test_each_rule_has_its_trimaps_in_one_cache_entry(tmp_path):
     source = Shapes()
-    strict, tolerant = (prepare(source, 28, rule, tmp_path, workers=1) for rule in ("strict", "tolerant"))
+    strict, tolerant = (prepare(source, 28, rule, tmp_path) for rule in ("strict", "tolerant"))
     assert not np.array_equal(strict.trimap, tolerant.trimap) and strict.fingerprint != tolerant.fingerprint
     assert np.array_equal(strict.image, tolerant.image)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [strict.fingerprint[:32]]
     file = tmp_path / strict.fingerprint[:32] / "trimap-strict.npy"
     made = file.stat().st_mtime_ns
-    assert np.array_equal(prepare(source, 28, "strict", tmp_path, workers=1).trimap, strict.trimap)
+    assert np.array_equal(prepare(source, 28, "strict", tmp_path).trimap, strict.trimap)
     assert file.stat().st_mtime_ns == made
-    with open(file, "r+b") as broken:
-        broken.truncate(150)
-    whole = make_trimap(np.asarray(strict.alpha), 1.5, "strict")
-    assert np.array_equal(prepare(source, 28, "strict", tmp_path, workers=1).trimap, whole)
 
 
-def test_an_unknown_rule_is_refused_before_anything_is_written(tmp_path):
+def test_wrong_parameters_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match="trimap_rule: expected strict or tolerant, found 'loose'"):
-        prepare(Drawn(2), 8, rule="loose", cache=tmp_path / "new", workers=1)
+        prepare(Drawn(2), 8, rule="loose", cache=tmp_path / "new")
+    with pytest.raises(UserError, match="size: expected at least 1x1 pixels, found 0x0"):
+        prepare(Drawn(2), 0, cache=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_image_already_of_the_size_is_kept_and_a_smaller_one_enlarged(tmp_path):
-    source = Drawn(3)
-    assert np.array_equal(prepare(source, (32, 24), cache=tmp_path, workers=1).alpha[2, 0], source.read(2).alpha)
-    assert prepare(source, 64, cache=tmp_path, workers=1).image.shape == (3, 3, 64, 64)
-
-
 def test_second_call_reads_nothing_and_says_the_same(tmp_path, capsys):
-    first = prepare(Drawn(5), 8, cache=tmp_path, workers=1)
+    first = prepare(Drawn(5), 8, cache=tmp_path)
     said = capsys.readouterr().out
-    second = prepare(Drawn(5, bad=range(5)), 8, cache=tmp_path, workers=1)  # would fail if it read
+    second = prepare(Drawn(5, bad=range(5)), 8, cache=tmp_path)  # would fail if it read
     assert np.array_equal(first.image, second.image) and second.fingerprint == first.fingerprint
     assert capsys.readouterr().out == said
 
 
-def test_another_size_set_or_order_is_another_cache_entry(tmp_path):
-    source = Drawn(4)
-    prints = {prepare(source, size, cache=tmp_path, workers=1).fingerprint for size in (8, (8, 9), (9, 8))}
-    prints.add(prepare(Drawn(4, fingerprint="e" * 64), 8, cache=tmp_path, workers=1).fingerprint)
-    prints.add(prepare(Drawn(3), 8, cache=tmp_path, workers=1).fingerprint)
+def test_another_size_or_set_is_another_cache_entry(tmp_path):
+    prints = {prepare(Drawn(4), size, cache=tmp_path).fingerprint for size in (8, (8, 9), (9, 8))}
+    prints |= {prepare(source, 8, cache=tmp_path).fingerprint for source in (Drawn(4, fingerprint="e" * 64), Drawn(3))}
     assert len(prints) == 5
 
 
 def test_lost_images_are_left_out_counted_and_listed(tmp_path, capsys):
     source = Drawn(70, bad=[0, 40])
-    whole = prepare(Drawn(70), 8, cache=tmp_path / "whole", workers=1)
+    whole = prepare(Drawn(70), 8, cache=tmp_path / "whole")
     capsys.readouterr()
     for _ in range(2):  # the second time from the cache
-        prepared = prepare(source, 8, cache=tmp_path, workers=1, bad_limit=0.03)
+        prepared = prepare(source, 8, cache=tmp_path, bad_limit=0.03)
         assert prepared.keys == [key for i, key in enumerate(source.keys) if i not in (0, 40)]
         assert prepared.groups[38] == source.groups[39] and len(prepared.groups) == 68
         assert prepared.counts == {"drawn": 70, "unreadable file": 2, "used": 68}
         assert prepared.left_out == [("00000", "unreadable file"), ("00040", "unreadable file")]
-        assert "68 images used; found 70 drawn; left out 2 x unreadable file" in capsys.readouterr().out
+        assert "68 images used; left out: 2 x unreadable file" in capsys.readouterr().out
         for row, index in ((0, 1), (38, 39), (39, 41), (67, 69)):
             assert np.array_equal(prepared.image[row], whole.image[index])
     assert source.counts == {"drawn": 70, "used": 70}  # the source is not changed
@@ -174,57 +155,27 @@ def test_lost_images_are_left_out_counted_and_listed(tmp_path, capsys):
 
 def test_too_many_lost_images_fail_and_leave_nothing(tmp_path):
     with pytest.raises(UserError, match="bad_limit: expected at most the share 0.01 .* 2 of 70; .* is 3: "):
-        prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path, workers=1)
+        prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-    prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path, workers=1, bad_limit=0.05)
+    prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path, bad_limit=0.05)
     with pytest.raises(UserError, match="bad_limit"):  # the stricter limit holds for cached arrays too
-        prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path, workers=1)
+        prepare(Drawn(70, bad=[3, 40]), 8, cache=tmp_path)
     with pytest.raises(UserError, match="found 3 of 3"):
-        prepare(Drawn(3, bad=range(3)), 8, cache=tmp_path, workers=1, bad_limit=1)
+        prepare(Drawn(3, bad=range(3)), 8, cache=tmp_path, bad_limit=1)
 
 
-def test_a_failing_source_leaves_nothing(tmp_path):
-    source = Drawn(5)
-    source.read = lambda index, size=None: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        prepare(source, 8, cache=tmp_path, workers=1)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-
-
-def test_leftovers_of_a_killed_run_and_damaged_arrays_are_made_anew(tmp_path):
-    first = prepare(Drawn(5), 8, cache=tmp_path, workers=1)
-    folder = tmp_path / first.fingerprint[:32]
-    expected = np.array(first.image)
+def test_leftovers_of_a_killed_run_are_removed_and_cut_off_arrays_named(tmp_path):
+    first = prepare(Drawn(5), 8, cache=tmp_path)
+    folder, expected = tmp_path / first.fingerprint[:32], np.array(first.image)
+    folder.rename(folder.with_suffix(".partial"))
+    assert np.array_equal(prepare(Drawn(5), 8, cache=tmp_path).image, expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, f"{folder.name}.lock"]
     with open(folder / "image.npy", "r+b") as file:
         file.truncate(200)
-    folder.with_suffix(".partial").mkdir()
-    (folder.with_suffix(".partial") / "image.npy").write_bytes(b"half")
-    assert np.array_equal(prepare(Drawn(5), 8, cache=tmp_path, workers=1).image, expected)
-    (folder / "done.json").write_text("{")
-    assert np.array_equal(prepare(Drawn(5), 8, cache=tmp_path, workers=1).image, expected)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, f"{folder.name}.lock"]
-    assert json.loads((folder / "done.json").read_text())["lost"] == []
-
-
-def test_garbage_of_the_right_length_is_made_anew_and_that_is_said(tmp_path, capsys):
-    source = Drawn(5, layers=False)
-    first = prepare(source, 8, "strict", cache=tmp_path, workers=1)
-    folder = tmp_path / first.fingerprint[:32]
-    for name, said in (("image.npy", "the prepared images are not"), ("trimap-strict.npy", "the test trimaps are not")):
-        whole = (folder / name).read_bytes()
-        (folder / name).write_bytes(whole[:-50] + bytes(value ^ 1 for value in whole[-50:]))
-        capsys.readouterr()
-        prepare(source, 8, "strict", cache=tmp_path, workers=1)
-        assert f"{said} as they were written" in capsys.readouterr().out and (folder / name).read_bytes() == whole
-    (folder / "image.npy").write_bytes(bytes(len(whole)))  # not even an array
-    assert np.array_equal(prepare(source, 8, "strict", cache=tmp_path, workers=1).alpha, first.alpha)
-
-
-def test_no_disk_space_is_told_before_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match="expected 0 MB of free space .* MATTING_CACHE"):
-        prepare(Drawn(20), 8, cache=tmp_path, workers=1)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+    with pytest.raises(
+        UserError, match=f"{folder.name}: expected the arrays as they were written, .* delete the folder"
+    ):
+        prepare(Drawn(5), 8, cache=tmp_path)
 
 
 def test_a_disk_that_fills_up_meanwhile_is_told_too(tmp_path, monkeypatch):
@@ -232,34 +183,40 @@ def test_a_disk_that_fills_up_meanwhile_is_told_too(tmp_path, monkeypatch):
         path.write_bytes(b"some")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(prepare_module, "_allocate", full)
+    monkeypatch.setattr(module, "_allocate", full)
     with pytest.raises(UserError, match="cannot write the prepared images .No space left on device.; "):
-        prepare(Drawn(20), 8, cache=tmp_path, workers=1)
+        prepare(Drawn(20), 8, cache=tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     monkeypatch.undo()
     source = Drawn(20, layers=False)
-    folder = tmp_path / prepare(source, 8, cache=tmp_path, workers=1).fingerprint[:32]
-    monkeypatch.setattr(prepare_module, "_allocate", full)
+    folder = tmp_path / prepare(source, 8, cache=tmp_path).fingerprint[:32]
+    monkeypatch.setattr(module, "_allocate", full)
     with pytest.raises(UserError, match="cannot write the prepared images .No space left on device.; "):
-        prepare(source, 8, "strict", tmp_path, workers=1)
+        prepare(source, 8, "strict", tmp_path)
     assert not list(folder.glob("*strict*"))
 
 
 def test_a_finished_cache_needs_no_writing(tmp_path, monkeypatch):
-    first = prepare(Drawn(3, layers=False), 8, cache=tmp_path, workers=1)
-    monkeypatch.setattr(prepare_module, "_locked", lambda *_: 1 / 0)
-    assert np.array_equal(prepare(Drawn(3, layers=False), 8, cache=tmp_path, workers=1).trimap, first.trimap)
+    first = prepare(Drawn(3, layers=False), 8, cache=tmp_path)
+    monkeypatch.setattr(module, "_writing", lambda *_: 1 / 0)
+    assert np.array_equal(prepare(Drawn(3, layers=False), 8, cache=tmp_path).trimap, first.trimap)
 
 
 def test_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file/cache: expected a cache directory that can be written"):
-        prepare(Drawn(2), 8, cache=tmp_path / "file" / "cache", workers=1)
+    with pytest.raises(UserError, match="file/cache: cannot write the prepared images .*MATTING_CACHE"):
+        prepare(Drawn(2), 8, cache=tmp_path / "file" / "cache")
 
 
-def test_wrong_size(tmp_path):
-    with pytest.raises(UserError, match="size: expected at least 1x1 pixels, found 0x0"):
-        prepare(Drawn(2), 0, cache=tmp_path)
+def test_a_file_system_without_locks_is_worked_on_and_named(tmp_path, monkeypatch, capsys):
+    """Lustre and some NFS answer ENOSYS or ENOLCK, which does not mean that another process holds the lock."""
+
+    def no_locks(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(module.fcntl, "flock", no_locks)
+    assert len(prepare(Drawn(3), 8, cache=tmp_path)) == 3
+    assert "no locks here (No locks available)" in capsys.readouterr().out
 
 
 def test_defective_files_of_a_folder(tmp_path):
@@ -301,9 +258,78 @@ def test_defective_files_of_a_folder(tmp_path):
 def test_rendered_portraits_go_through_whatever_their_number(tmp_path):
     small = prepare(open_source("portraits", images=4), 28, cache=tmp_path)
     assert small.image.shape == (4, 3, 28, 28) and small.foreground.shape == small.background.shape
-    large = prepare(open_source("portraits", images=70), 28, cache=tmp_path, workers=2)  # in worker processes
-    again = prepare(open_source("portraits", images=70), 28, cache=tmp_path / "again", workers=1)
+    large = prepare(open_source("portraits", images=70), 28, cache=tmp_path)  # in worker processes
+    again = prepare(open_source("portraits", images=70), 28, cache=tmp_path / "again")
     for layer in ("image", "alpha", "foreground", "background"):
         assert np.array_equal(getattr(large, layer), getattr(again, layer))
     assert large.fingerprint == again.fingerprint and np.array_equal(small.alpha, large.alpha[:4])
     assert large.keys[:4] == small.keys and np.ptp(large.alpha) == 255
+
+
+def test_chunks_keep_order_and_lose_nothing():
+    parts = chunks([5, 3, 9, 1, 7], 2)
+    assert [part.tolist() for part in parts] == [[5, 3], [9, 1], [7]]
+
+
+def test_batches_hold_every_image_once_and_never_one_alone():
+    for images in range(2, 40):
+        order = np.random.default_rng(images).permutation(images)
+        parts = batches_of(order, 4)
+        assert np.array_equal(np.concatenate(parts), order)
+        assert min(map(len, parts)) >= 2 and max(map(len, parts)) <= 5
+    assert [len(part) for part in batches_of(np.arange(130), 64)] == [64, 64, 2]
+    assert [len(part) for part in batches_of(np.arange(129), 64)] == [64, 65]
+
+
+def test_stream_is_the_prepared_images_in_the_asked_order():
+    random = np.random.default_rng(0)
+    image, alpha = (random.integers(0, 256, (8, channels, 9, 7), np.uint8) for channels in (3, 1))
+    prepared = prepared_from(image, alpha, rule="strict")
+    parts = [np.array([2, 0]), np.array([3, 1])]
+    seen = list(stream_batches(prepared, np.array([1, 3, 5, 7]), parts, prepared.rule, torch.device("cpu")))
+    assert [rows.tolist() for rows, _ in seen] == [[2, 0], [3, 1]]
+    found = torch.cat([image for _, (image, _, _) in seen])
+    assert np.array_equal((found * 255).round().numpy(), prepared.image[[5, 1, 7, 3]])
+    distance = torch.cat([distance for _, (_, _, distance) in seen]).numpy()
+    assert np.array_equal(distance, signed_distance(alpha[[5, 1, 7, 3]], "strict")), "by the set's own rule"
+
+
+@pytest.fixture(scope="module")
+def fine():
+    random = np.random.default_rng(0)
+    alpha = np.zeros((3, 1, 112, 112), np.uint8)
+    alpha[:, :, 30:, 20:90] = 255
+    return prepared_from(random.integers(0, 256, (3, 3, 112, 112), dtype=np.uint8), alpha)
+
+
+def test_area_is_the_mean_of_blocks_and_nearest_one_of_their_pixels(fine):
+    blocks = fine.image.reshape(3, 3, 28, 4, 28, 4)
+    means = blocks.mean((3, 5))
+    assert np.abs(downsample(fine, 28, "area").image - means).max() <= 0.5 + 1e-6
+    assert (downsample(fine, 28, "nearest").image == blocks[:, :, :, 0, :, 0]).all()
+
+
+def test_bilinear_sees_four_of_sixteen_pixels(fine):
+    """OpenCV's: the centre of a block of four by four lies between its four middle pixels."""
+    middle = fine.image.reshape(3, 3, 28, 4, 28, 4)[:, :, :, 1:3, :, 1:3].mean((3, 5))
+    assert np.abs(downsample(fine, 28, "bilinear").image - middle).max() <= 1
+
+
+def test_lanczos_is_pillows(fine):
+    own = downsample(fine, 28, "lanczos").image[0].transpose(1, 2, 0)
+    theirs = Image.fromarray(fine.image[0].transpose(1, 2, 0)).resize((28, 28), Image.Resampling.LANCZOS)
+    assert (own == np.asarray(theirs)).all()
+
+
+def test_all_filters_are_judged_by_the_same_truth(fine):
+    made = [downsample(fine, 28, how) for how in FILTERS]
+    assert all((each.alpha == made[0].alpha).all() and (each.trimap == made[0].trimap).all() for each in made)
+    assert len({each.fingerprint for each in made}) == len(FILTERS)
+    assert set(np.unique(made[0].trimap)) == {0, 128, 255} and made[0].trimap.shape == (3, 1, 28, 28)
+
+
+def test_mistakes_are_named(fine):
+    with pytest.raises(UserError, match="resize: expected one of area, .* found 'cubic'"):
+        downsample(fine, 28, "cubic")
+    with pytest.raises(UserError, match="size: expected at most 112 px, found 224"):
+        downsample(fine, 224, "area")
