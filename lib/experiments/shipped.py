@@ -8,37 +8,30 @@ alpha and trimaps, or with masks.
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
-from lib import inference, systems
+from lib import methods
 from lib.base import ROOT, UserError, runs_dir
-from lib.cutout import trimaps
-from lib.cutout.cutter import HEIGHT
-from lib.data.folder import Folder
-from lib.data.plates import retaken
-from lib.data.trimap import make_trimap
+from lib.baselines import SOLVERS
 from lib.device import Machine
-from lib.evaluation import benchmark, scores
-from lib.evaluation.benchmark import Method, Picture
-from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
+from lib.inference import Prediction
+from lib.methods import LARGE
 from lib.models import store
+from lib.scores import TRIMAP_CONTROL
 from lib.training import alphagan, background, hybrid, portrait, video
 from lib.training.alphagan import AlphaGANRecipe
 from lib.training.background import BackgroundRecipe
-from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
 from lib.training.hybrid import HybridRecipe
-from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
-from lib.training.video import VideoRecipe, clips_held_out
+from lib.training.portrait import PortraitRecipe
+from lib.training.video import VideoRecipe
 
 FOLDER = ROOT / "data" / "weights"
-SMALL = (320, 240)  # height and width in px at which the networks with a plate and for video are judged
 RECIPES = {
     "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     # Begun as the network above; its further channel has nothing to say at first.
@@ -66,77 +59,6 @@ GIVEN = {
     "video": "frames of a clip",
     "alphagan": "image and trimap",
 }
-
-
-def pictures_of_people(people: int) -> list[Picture]:
-    """So many held-out rendered people at 600x800, each once, with trimaps of TEST_RADIUS px."""
-    return [
-        (f"person {number + 1}", image / np.float32(255), make_trimap(alpha, TEST_RADIUS), alpha)
-        for number, (image, alpha) in enumerate(held_out(people))
-    ]
-
-
-def pictures_with_masks(folder: str) -> list[Picture]:
-    """All photographs of a folder (lib.data.folder) with their masks; trimaps of TEST_RADIUS px."""
-    source = Folder(folder, parameter="masks_dir")
-    samples = ((key, source.read(index)) for index, key in enumerate(source.keys))
-    return [
-        (key, sample.image / np.float32(255), make_trimap(sample.alpha, TEST_RADIUS), sample.alpha)
-        for key, sample in samples
-    ]
-
-
-def with_trimap(model: torch.nn.Module, precision: str = "auto") -> Method:
-    """The trimap network as benchmark.judge takes a method."""
-    return lambda image, trimap: inference.matte(model, image, trimap, precision=precision)
-
-
-def without_trimap(
-    model: torch.nn.Module, height: int = HEIGHT, mirror: bool = False, precision: str = "auto"
-) -> Method:
-    """The portrait network as a method, which leaves the trimap alone."""
-
-    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
-        pixels = np.round(image * 255).astype(np.uint8)
-        alpha = inference.find(model, pixels, height, precision=precision)
-        if not mirror:
-            return alpha
-        mirrored = inference.find(model, np.ascontiguousarray(pixels[:, ::-1]), height, precision=precision)
-        return (alpha + mirrored[:, ::-1]) / 2
-
-    return method
-
-
-def judge_masks(pictures: Iterable[Picture], methods: Mapping[str, Method]) -> pd.DataFrame:
-    """Scores of each method on each picture over all pixels: "iou", of alpha above one half with the truth above one
-    half (1 where both are empty), and "mad", the mean absolute difference."""
-    found = []
-    for name, image, trimap, alpha in pictures:
-        for method, solve in methods.items():
-            solved = solve(image, trimap)
-            measured = {"iou": [iou(solved, alpha)], "mad": [float(np.abs(solved - alpha / 255.0).mean())]}
-            found.append(scores.frame(method, 0, [name], measured))
-    return pd.concat(found, ignore_index=True)
-
-
-def iou(predicted: np.ndarray, alpha: np.ndarray) -> float:
-    """Intersection over union of predicted (H,W) in [0,1] above 0.5 with alpha (H,W) uint8 above 127; 1 if both are
-    empty. Jaccard 1901; Everingham et al. 2010 for segmentation."""
-    mine, true = predicted > 0.5, alpha > 127
-    either = (mine | true).sum()
-    return float((mine & true).sum() / either) if either else 1.0
-
-
-def cut_out(portrait: torch.nn.Module, network: torch.nn.Module) -> Method:
-    """Both networks, one behind the other, as lib.cutout uses them: a trimap from what the first guesses, then the
-    second. The trimap that is given is left alone."""
-    guess = without_trimap(portrait)
-
-    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
-        trimap = trimaps.from_alpha(guess(image, _), image.shape[:2])
-        return inference.matte(network, image, trimap)
-
-    return method
 
 
 def cards(folder: Path = FOLDER) -> pd.DataFrame:
@@ -172,74 +94,51 @@ def _seen(config: dict) -> str:
 
 
 def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
-    """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    model = store.load(folder / name)
+    """A network's scores for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
+    network = store.load(folder / name)
+    rivals = {"network": method_of(name, network)}
     if name in WITH_TRIMAP:
-        found = _measure_with_trimap(model, people, benchmark_dir)
-    elif name == "background":
-        samples = list(people_held_out(people, SMALL))
-        again = [replace(each, image=image, background=plate) for each in samples for image, plate in [retaken(each)]]
-        sets = {"plate": samples, "plate again": again}
-        found = {each: _means(judge_stills(some, {"network": with_plate(model)})) for each, some in sets.items()}
+        rivals |= {"closed-form": methods.trimap_method(SOLVERS["closed-form"])}
+        rivals |= {"trimap": methods.trimap_baselines(0)[TRIMAP_CONTROL]}
     elif name == "video":
-        methods = {"network": over_a_clip(model), "without memory": over_a_clip(model, remember=False)}
-        found = {"clips": _means(judge_clips(_clips(6), methods))}
-    else:
-        sets = {"held-out": pictures_of_people(people)}
-        sets |= {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
-        methods = {"network": without_trimap(model)}
-        found = {each: _means(judge_masks(pictures, methods)) for each, pictures in sets.items()}
-    return found | {"three_held_out": score_three(name, model)}
+        rivals |= {"without memory": methods.clip_method(network, recurrent=False)}
+    sets, measures = tests(name, people if name != "video" else 6, benchmark_dir, masks_dir)
+    scores = {label: mean_scores(methods.evaluate(samples, rivals, measures)) for label, samples in sets.items()}
+    return scores | {"three_held_out": score_three(name, network)}
 
 
-def score_three(name: str, model: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
-    """Mean scores on the first three held-out people, or clips: what a test of the weights can repeat in seconds."""
+def score_three(name: str, network: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
+    """Mean scores on the first three held-out people, or clips: a test of the weights repeats them in seconds."""
+    sets, measures = tests(name, 3)
+    samples = next(iter(sets.values()))
+    return mean_scores(methods.evaluate(samples, {"network": method_of(name, network, precision)}, measures))["network"]
+
+
+def method_of(name: str, network: torch.nn.Module, precision: str = "auto") -> Callable[..., Prediction]:
+    """The method that a network is tested as: Robust Video Matting on whole clips, the others on pictures."""
+    if name == "video":
+        return methods.clip_method(network, precision=precision)
+    return methods.network_method(name, network, precision)
+
+
+def tests(name: str, count: int, benchmark_dir: str = "", masks_dir: str = "") -> tuple[dict[str, dict], Callable]:
+    """What a network is tested on, set -> samples or clips, of so many people or clips; and its measures."""
     if name in WITH_TRIMAP:
-        found = benchmark.judge(pictures_of_people(3), {"network": with_trimap(model, precision)})
-    elif name == "background":
-        found = judge_stills(list(people_held_out(3, SMALL)), {"network": with_plate(model, precision)})
-    elif name == "video":
-        found = judge_clips(_clips(3), {"network": over_a_clip(model, precision=precision)})
-    else:
-        found = judge_masks(pictures_of_people(3), {"network": without_trimap(model, precision=precision)})
-    return _means(found)["network"]
+        folder = {"alphamatting15": methods.folder_pictures(benchmark_dir)} if benchmark_dir else {}
+        return {"held-out": methods.people(count, LARGE), **folder}, methods.trimap_measures
+    if name == "background":
+        people = methods.people(count)
+        again = {person: methods.handheld(sample) for person, sample in people.items()}
+        return {"plate": people, "plate again": again}, methods.picture_measures
+    if name == "video":
+        return {"clips": methods.clips(count)}, methods.clip_measures
+    folder = {"photographs": methods.folder_pictures(masks_dir, parameter="masks_dir")} if masks_dir else {}
+    return {"held-out": methods.people(count, LARGE), **folder}, methods.mask_measures
 
 
-def _measure_with_trimap(model: torch.nn.Module, people: int, benchmark_dir: str) -> dict:
-    from lib.baselines import SOLVERS
-
-    methods = {
-        "network": with_trimap(model),
-        "closed-form": SOLVERS["closed-form"],
-        "trimap": benchmark.controls_and_clusters(0)[benchmark.CONTROL],
-    }
-    sets = {"held-out": pictures_of_people(people)}
-    if benchmark_dir:
-        sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
-    return {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
-
-
-def with_plate(model: torch.nn.Module, precision: str = "auto") -> Still:
-    """Background Matting V2 as judge_stills takes a method: a sample's background is its plate."""
-    return lambda sample, _: systems.matte_before_plate(model, sample.image, sample.background, precision=precision)
-
-
-def over_a_clip(model: torch.nn.Module, remember: bool = True, precision: str = "auto") -> Moving:
-    """Robust Video Matting as judge_clips takes a method."""
-
-    def method(frames):
-        images = np.stack([frame.image for frame in frames])
-        return systems.matte_clip(model, images, remember=remember, precision=precision)
-
-    return method
-
-
-def _clips(count: int) -> dict:
-    return {str(number): frames for number, frames in enumerate(clips_held_out(count, SMALL))}
-
-
-def _means(found: pd.DataFrame) -> dict[str, dict[str, float]]:
-    table = found[found.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
+def mean_scores(scored: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """method -> measure -> mean, without the seconds, rounded to five digits."""
+    table = scored[scored.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
     return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
 
 
@@ -269,3 +168,19 @@ def main(arguments: list[str] | None = None) -> None:
         if type(store.load(shipped, "cpu")) in GRAPHS:
             export_onnx(shipped)
         keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
+
+
+# SHIM, for ablation and arms
+SMALL = methods.SMALL
+
+
+def with_trimap(model, precision="auto"):
+    from lib.evaluation.benchmark import as_old
+
+    return as_old(methods.network_method("trimap", model, precision))
+
+
+def pictures_of_people(people):
+    from lib.evaluation.benchmark import as_picture
+
+    return [as_picture(*item) for item in methods.people(people, LARGE).items()]

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from lib.data.portraits import Portraits
 from lib.data.trimap import default_radius, make_trimap
-from lib.evaluation.metrics import conn, grad, mse, sad
+from lib.metrics import conn, grad, mse, sad
 
 REPEATS = 3  # of each image; the fastest counts
 
