@@ -2,27 +2,22 @@
 
 import pytest
 import torch
+from models.published import background_matting, convolutions_of_stride_2, resnet50, timm_lite0
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.base import UserError
-from lib.models.background import MODES, BackgroundMatting, Refiner, resnet50
-from lib.models.mobile import Adapted, Pyramid
+from lib.models.bgmv2 import MODES, BackgroundMatting, Base, Refiner
 
 
 def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def small(mode: str = "full", **options) -> BackgroundMatting:
+def small(mode: str = "full", pixels: float = 80_000, encoder: nn.Module | None = None) -> BackgroundMatting:
     torch.manual_seed(0)
-    stages = [nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in ((6, 16), (16, 24), (24, 40), (40, 112))]
-    encoder = Pyramid(*stages, channels=(16, 24, 40, 112), inputs=6)
-    return _lively(
-        BackgroundMatting(
-            encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode=mode, **options
-        )
-    )
+    base = Base(encoder or convolutions_of_stride_2(6), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16)
+    return _lively(BackgroundMatting(base, Refiner(16, mode, pixels), scale=0.5))
 
 
 def _lively(model: nn.Module) -> nn.Module:
@@ -46,7 +41,7 @@ def inputs(height: int, width: int, n: int = 2) -> tuple[torch.Tensor, torch.Ten
 
 def test_networks_have_the_published_size():
     with torch.device("meta"):
-        mobile, large = BackgroundMatting(), BackgroundMatting(resnet50(6))
+        mobile, large = background_matting(), background_matting(resnet50(6))
     split = {name: parameters(part) for name, part in (*mobile.base.named_children(), ("refiner", mobile.refiner))}
     assert (split["encoder"], split["aspp"], split["refiner"]) == (1_812_576, 2_706_432, 15_444)
     assert sum(count for name, count in split.items() if name.startswith("decode")) == 472_387
@@ -56,7 +51,7 @@ def test_networks_have_the_published_size():
 
 def test_base_does_the_published_work():
     with torch.device("meta"):
-        base = BackgroundMatting().base.eval()
+        base = background_matting().base.eval()
     for size, expected in (((240, 320), 4.36), ((120, 160), 1.11), ((60, 80), 0.28)):
         with FlopCounterMode(display=False) as counted:
             base(torch.empty(1, 6, *size, device="meta"))
@@ -92,10 +87,10 @@ def test_a_plate_of_another_size_is_refused():
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(UserError, match="mode: expected one of sampling, thresholding, full, found 'half'"):
-        BackgroundMatting(mode="half")
+    with pytest.raises(UserError, match="mode: expected one of sampling, full, found 'half'"):
+        Refiner(mode="half")
     with pytest.raises(UserError, match="scale: expected more than 0 and at most 0.5, found 0.75"):
-        BackgroundMatting(scale=0.75)
+        BackgroundMatting(small().base, Refiner(16), scale=0.75)
 
 
 # ------------------------------------------------------------------------------------------------ the refiner's cells
@@ -107,19 +102,18 @@ def test_full_mode_is_all_cells_selected():
     image, plate = inputs(64, 48)
     with torch.inference_mode():
         full = model(image, plate)
-        for mode in ("sampling", "thresholding"):
-            model.refiner.mode = mode
-            patches = model(image, plate)
-            assert patches.refined.all()
-            torch.testing.assert_close(patches.alpha, full.alpha, atol=1e-6, rtol=0)
-            torch.testing.assert_close(patches.foreground, full.foreground, atol=1e-6, rtol=0)
+        model.refiner.mode = "sampling"
+        patches = model(image, plate)
+    assert patches.refined.all()
+    torch.testing.assert_close(patches.alpha, full.alpha, atol=1e-6, rtol=0)
+    torch.testing.assert_close(patches.foreground, full.foreground, atol=1e-6, rtol=0)
     assert full.alpha.std() > 0.05  # not all clamped
 
 
 def test_a_cell_is_computed_from_the_pixels_around_it_and_from_no_others():
     """In its place the result is that of full mode; it hangs on 6 px around the cell and on nothing beyond."""
     torch.manual_seed(0)
-    refiner = Refiner(hidden=4, mode="thresholding", threshold=0.5).double().eval()
+    refiner = Refiner(hidden=4, pixels=16).double().eval()
     pictures = torch.rand(1, 6, 48, 48, dtype=torch.double, requires_grad=True)
     coarse, hidden = torch.rand(1, 4, 12, 12).double(), torch.rand(1, 4, 12, 12).double()
     error = torch.zeros(1, 1, 12, 12).double()
@@ -144,12 +138,13 @@ def test_selection_by_hand():
     chosen = Refiner(mode="sampling", pixels=32).select(error)
     assert chosen.tolist() == [[[False, True, False], [True, False, False]], [[False] * 3, [False, True, False]]]
     assert Refiner(mode="sampling", pixels=16 * 5000).select(error).equal(error > 0)  # k is capped at the 6 cells
-    assert Refiner(mode="thresholding", threshold=0.25).select(error).equal(error > 0.25)
     assert Refiner(mode="full").select(error).all()
 
 
 def test_nothing_selected_is_the_coarse_result_at_full_size():
-    model = small("thresholding", threshold=2.0).train()
+    model = small("sampling").train()
+    nn.init.zeros_(model.base.decode1.weight[4])  # no error anywhere
+    nn.init.zeros_(model.base.decode1.bias[4:5])
     image, plate = inputs(32, 32)
     matte = model(image, plate)
     assert not matte.refined.any()
@@ -192,7 +187,7 @@ def test_half_precision_and_channels_last_give_float32(mode):
 
 def test_a_fresh_network_starts_where_the_clamp_cuts_off_no_gradient():
     torch.manual_seed(0)
-    model = BackgroundMatting(mode="full").train()
+    model = background_matting(mode="full").train()
     matte = model(*inputs(64, 64), clamp=False)
     assert 0 < matte.alpha.min() and matte.alpha.max() < 1 and 0 < matte.coarse_alpha.min()
 
@@ -204,29 +199,10 @@ def test_efficientnet_lite0_can_stand_in_for_the_encoder():
     """The small plan: about 1.07 million weights."""
     timm = pytest.importorskip("timm", reason="timm (extra `peers`) isn't installed")
     net = timm.create_model("efficientnet_lite0", in_chans=6)
-    encoder = Pyramid(
-        nn.Sequential(net.conv_stem, net.bn1, net.blocks[0]),
-        net.blocks[1],
-        net.blocks[2],
-        net.blocks[3:5],
-        channels=(16, 24, 40, 112),
-        inputs=6,
-    )
-    model = BackgroundMatting(
-        encoder, aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32), hidden=16, scale=0.5, mode="full"
-    ).eval()
+    model = small(encoder=timm_lite0(net, 6)).eval()
     assert parameters(model) == pytest.approx(1.07e6, abs=0.01e6)
     with torch.inference_mode():
         assert model(*inputs(61, 43)).alpha.shape == (2, 1, 61, 43)
-
-
-def test_an_adapted_network_gives_maps_of_rounded_up_sides():
-    class Floors(nn.Module):
-        def forward(self, x):
-            return [torch.nn.functional.avg_pool2d(x, side) for side in (2, 4, 8, 16, 32)]
-
-    maps = Adapted(Floors(), (6,) * 5, inputs=6, normalised=False)(torch.rand(1, 6, 33, 50))
-    assert [m.shape[-2:] for m in maps] == [(17, 25), (9, 13), (5, 7), (3, 4)]
 
 
 # ----------------------------------------------------------------------------------- the published code (MIT) beside it
@@ -238,7 +214,7 @@ def peers(request) -> tuple[BackgroundMatting, nn.Module]:
         "BackgroundMattingV2.model", reason="the package backgroundmattingv2 (extra `peers`) isn't installed"
     )
     torch.manual_seed(0)
-    ours = BackgroundMatting(resnet50(6) if request.param == "resnet50" else None, pixels=16 * 40).eval()
+    ours = background_matting(resnet50(6) if request.param == "resnet50" else None, pixels=16 * 40).eval()
     _lively(ours)
     theirs = package.MattingRefine(request.param, refine_sample_pixels=16 * 40).eval()
     copied = zip(theirs.state_dict().items(), ours.state_dict().items(), strict=True)  # layers come in the same order
@@ -281,7 +257,6 @@ def test_refiner_gives_the_published_codes_outputs(peers, mode, size, scale):
     spread(ours, theirs, image, plate, scale)
     ours.scale = theirs.backbone_scale = scale
     ours.refiner.mode = theirs.refiner.mode = mode
-    ours.refiner.threshold = theirs.refiner.threshold = 0.55
     with torch.inference_mode():
         found, expected = ours(image, plate), theirs(image, plate)
     share = found.refined.float().mean()

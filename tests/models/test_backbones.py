@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib.models.encoder import CHANNELS, TENSORS, EfficientNetLite0, imagenet_state, load_imagenet
+from lib.models.backbones import CHANNELS, EfficientNetLite0, LiteBackbone, imagenet_state, load_imagenet, load_lite0
 from lib.models.layers import IMAGENET_MEAN, IMAGENET_STD
 
-# Picture of scikit-image -> the classes of ImageNet that name it rightly.
+# Image of scikit-image -> the classes of ImageNet that name it rightly.
 SHOWN = {"chelsea": (281, 282, 285), "coffee": (504, 967), "rocket": (657, 744)}
 
 
@@ -40,8 +40,6 @@ def test_it_names_what_a_picture_shows(encoder, name):
 
 def test_maps_halve_and_shapes_agree():
     model = EfficientNetLite0(6).eval()
-    tensors = [name for name in model.state_dict() if not name.endswith("num_batches_tracked")]
-    assert len(tensors) == TENSORS
     maps = model(torch.rand(1, 6, 96, 64))
     assert [tuple(each.shape[1:]) for each in maps] == [
         (channels, 96 >> power, 64 >> power) for power, channels in enumerate(CHANNELS, 1)
@@ -53,6 +51,18 @@ def test_further_channels_start_unseen(encoder):
     load_imagenet(wider)
     rgb, more = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(wider.eval()(torch.cat([rgb, more], 1))[-1], encoder(rgb)[-1])
+
+
+def test_the_small_networks_encoder_is_the_first_half_of_it(encoder):
+    """Of any size: maps of sides that are rounded up; further channels start unseen."""
+    backbone = LiteBackbone(6).eval()
+    load_lite0(backbone.network, encoder.state_dict())
+    x = torch.rand(1, 6, 33, 50)
+    maps = backbone(x)
+    assert [tuple(each.shape[1:]) for each in maps] == [(16, 17, 25), (24, 9, 13), (40, 5, 7), (112, 3, 4)]
+    padded = F.pad(backbone.normalise(x)[:, :3], (0, 14, 0, 15), mode="replicate")
+    for each, whole in zip(maps, encoder(padded), strict=False):
+        torch.testing.assert_close(each, whole[..., : each.shape[-2], : each.shape[-1]])
 
 
 def test_a_folded_norm_is_the_norm():
