@@ -26,18 +26,23 @@ def draw(
 
 
 def flip_rotate(
-    image: torch.Tensor, alpha: torch.Tensor, trimap: torch.Tensor, flip: torch.Tensor, angle: torch.Tensor
+    image: torch.Tensor,
+    alpha: torch.Tensor,
+    trimap: torch.Tensor,
+    flip: torch.Tensor,
+    angle: torch.Tensor,
+    border: str = "reflection",
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mirror, then turn counter-clockwise about the centre; the three move together.
 
     image (N,3,H,W), alpha (N,1,H,W), trimap (N,1,H,W): float tensors on one device; flip (N,) bool and angle
-    (N,) degrees on the same device. Bilinear for image and alpha, nearest for the trimap; what comes in from
-    outside is the mirrored image. An image with flip False and angle 0 comes back bit for bit.
+    (N,) degrees on the same device. Bilinear for image and alpha, nearest for the trimap. border: what comes in from
+    outside, reflection, border or zeros (as in grid_sample). An image with flip False and angle 0 comes back bit for bit.
     """
     stack = torch.cat([image, alpha, trimap], dim=1)
     stack = torch.where(flip.view(-1, 1, 1, 1), stack.flip(-1), stack)
     grid = _rotation_grid(angle, *image.shape[-2:])
-    outside = {"padding_mode": "reflection", "align_corners": False}
+    outside = {"padding_mode": border, "align_corners": False}
     smooth = F.grid_sample(stack[:, :-1], grid, mode="bilinear", **outside)
     labels = F.grid_sample(stack[:, -1:], grid, mode="nearest", **outside)
     turned = torch.cat([smooth, labels], dim=1)

@@ -11,11 +11,11 @@ import pandas as pd
 from torch import nn
 
 from lib import baselines
+from lib.compute import Compute
 from lib.data.dials import cells, dialled
 from lib.data.prepare import Prepared
 from lib.data.source import Sample
 from lib.data.trimap import default_radius, make_trimap
-from lib.device import Machine
 from lib.evaluation import difficulty, scores, stats
 from lib.evaluation.systems import Still, judge_stills
 from lib.inference import predict
@@ -51,7 +51,7 @@ def score_thumbnails(
     scenes: Sequence[Scene],
     models: Mapping[str, nn.Module],
     seed: int,
-    machine: Machine = Machine(),
+    machine: Compute = Compute(),
     rule: str = "tolerant",
 ) -> pd.DataFrame:
     """Errors by region at every setting, of clustering, GrabCut and networks of the study's size (method -> model)."""

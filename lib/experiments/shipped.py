@@ -18,44 +18,54 @@ import torch
 
 from lib import inference, systems
 from lib.base import ROOT, UserError, runs_dir
+from lib.compute import Compute
 from lib.cutout import trimaps
 from lib.cutout.cutter import HEIGHT
 from lib.data.folder import Folder
 from lib.data.plates import retaken
 from lib.data.trimap import make_trimap
-from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.benchmark import Method, Picture
 from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
 from lib.models import store
-from lib.training import alphagan, background, hybrid, portrait, video
-from lib.training.alphagan import AlphaGANRecipe
-from lib.training.background import BackgroundRecipe
 from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.hybrid import HybridRecipe
-from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
-from lib.training.video import VideoRecipe, clips_held_out
+from lib.training.photo import (
+    TEST_RADIUS,
+    AlphaGANConfig,
+    AlphaGANTask,
+    BackgroundConfig,
+    BackgroundTask,
+    HybridConfig,
+    HybridTask,
+    PortraitConfig,
+    PortraitTask,
+    VideoConfig,
+    VideoTask,
+)
+from lib.training.trainer import train
+from lib.training.video import clips_held_out
 
 FOLDER = ROOT / "data" / "weights"
 SMALL = (320, 240)  # height and width in px at which the networks with a plate and for video are judged
 RECIPES = {
-    "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
+    "trimap": PortraitConfig(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     # Begun as the network above; its further channel has nothing to say at first.
-    "hybrid": HybridRecipe(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
-    "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
+    "hybrid": HybridConfig(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
+    "portrait": PortraitConfig(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
     # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
     # trainings that went on one from the other; these are as long as all of them together.
-    "background": BackgroundRecipe(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoRecipe(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANRecipe(epochs=11, images=800, side=160, late_side=192),
+    "background": BackgroundConfig(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
+    "video": VideoConfig(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
+    "alphagan": AlphaGANConfig(epochs=11, images=800, side=160, late_side=192),
 }
-TRAIN = {
-    HybridRecipe: hybrid.train,
-    PortraitRecipe: portrait.train,
-    BackgroundRecipe: background.train,
-    VideoRecipe: video.train,
-    AlphaGANRecipe: alphagan.train,
+TASKS = {
+    "trimap": PortraitTask,
+    "hybrid": HybridTask,
+    "portrait": PortraitTask,
+    "background": BackgroundTask,
+    "video": VideoTask,
+    "alphagan": AlphaGANTask,
 }
 WITH_TRIMAP = ("trimap", "hybrid", "alphagan")
 GIVEN = {
@@ -71,8 +81,8 @@ GIVEN = {
 def pictures_of_people(people: int) -> list[Picture]:
     """So many held-out rendered people at 600x800, each once, with trimaps of TEST_RADIUS px."""
     return [
-        (f"person {number + 1}", image / np.float32(255), make_trimap(alpha, TEST_RADIUS), alpha)
-        for number, (image, alpha) in enumerate(held_out(people))
+        (f"person {number + 1}", one.image / np.float32(255), make_trimap(one.alpha, TEST_RADIUS), one.alpha)
+        for number, one in enumerate(people_held_out(people))
     ]
 
 
@@ -264,7 +274,7 @@ def main(arguments: list[str] | None = None) -> None:
             recipe = replace(RECIPES[name], textures=given.textures)
             if given.go_on:
                 recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
-            TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
+            train(TASKS[name], recipe, run, Compute(threads=given.threads))
             export(run, shipped)
         if type(store.load(shipped, "cpu")) in GRAPHS:
             export_onnx(shipped)

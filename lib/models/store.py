@@ -11,14 +11,14 @@ from torch import nn
 
 from lib.base import UserError, file_digest
 from lib.device import resolve_device
-from lib.models import alphagan, background, video
-from lib.models.dim import VGG16Matting, deep_image_matting
+from lib.models import alphagan, background, variants, video
+from lib.models.dim import deep_image_matting
 from lib.models.hybrid import HybridMatting
 from lib.models.portrait import build
 
 # File of lib.training that trained it -> the network from its config.json. A new system has its line here.
 NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
-    "thumbnail": lambda config: VGG16Matting(config["batch_norm"], pooling=config["pooling"], width=config["width"]),
+    "thumbnail": lambda config: variants.network(**{name: config[name] for name in variants.PARTS if name in config}),
     "portrait": lambda config: build(config["trimap"], config["width"], config.get("structure", "skips")),
     "background": lambda config: background.small(),
     "video": lambda config: video.small(config["memories"]),

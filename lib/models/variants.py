@@ -18,6 +18,10 @@ NORMALISATION = ("imagenet", "centred", "none")
 # takes as long as one of the study's network, one of the first five times as long (`make bench`).
 RESIDUAL = {"residual, as many weights": 1.5, "residual, as long a step": 0.5}
 NETWORKS = ("study's", *RESIDUAL)
+# The arguments of `network`, which the config of a training has under the same names.
+PARTS = (
+    "network", "width", "unpooling", "skips", "four_channels", "normalisation", "decoder_kernel", "batch_norm", "pooling",
+)  # fmt: skip
 
 
 class Enlarge(nn.Module):
@@ -77,13 +81,14 @@ def network(
     decoder_kernel: int = 5,
     batch_norm: bool = True,
     network: str = NETWORKS[0],
+    pooling: str = "halving",
 ) -> VGG16Matting | ResidualUNet:
     """A VGG16Matting of `width` with the named parts; random weights. forward as there.
 
     unpooling: "places" of the maxima (the study's, and DIM's), "bilinear" or "transposed". skips: see Skipping.
     four_channels: the trimap as a fourth channel of VGG-16's first convolution, without the study's 4->3 head.
     normalisation: of the image: "imagenet", "centred" or "none". network: the study's, or a ResidualUNet beside it, which has
-    none of the other parts. UserError for another name.
+    none of the other parts. pooling: of VGG16Matting. UserError for another name.
     """
     for name, found, known in (
         ("unpooling", unpooling, UNPOOLING),
@@ -95,7 +100,7 @@ def network(
     if network in RESIDUAL:
         return ResidualUNet(round(width * RESIDUAL[network]))
     kind = Skipping if skips else VGG16Matting
-    model = kind(batch_norm, decoder_kernel=decoder_kernel, four_channels=four_channels, width=width)
+    model = kind(batch_norm, decoder_kernel=decoder_kernel, pooling=pooling, four_channels=four_channels, width=width)
     if unpooling != "places":
         model.unpool = Enlarge() if unpooling == "bilinear" else Transposed(*(width * 2**level for level in range(4)))
     if normalisation != "imagenet":
