@@ -1,4 +1,4 @@
-"""Where networks run: device, precision and threads, what makes a training repeatable, and evaluation mode."""
+"""Where networks run: device, precision and threads, and what makes a training repeatable."""
 
 import contextlib
 import ctypes
@@ -54,18 +54,6 @@ def reproducible(compute: Compute) -> Iterator[Runtime]:
             yield Runtime(device, resolve_precision(compute.precision, device), compute.workers)
     finally:
         cudnn.deterministic, cudnn.benchmark = before
-
-
-@contextlib.contextmanager
-def evaluating(model: torch.nn.Module, precision: str = "auto") -> Iterator[torch.device]:
-    """The model's device; evaluation mode, no gradients and mixed precision inside the block."""
-    device, was_training = next(model.parameters()).device, model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
-            yield device
-    finally:
-        model.train(was_training)
 
 
 def resolve_device(device: str = "auto") -> torch.device:

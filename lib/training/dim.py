@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from lib.base import Stream, UserError, file_digest
+from lib.base import Stream, UserError
 from lib.compute import Runtime
 from lib.data.augment import draw, flip_rotate
 from lib.data.batches import chunks
@@ -25,7 +25,7 @@ from lib.models.layers import initialise
 from lib.models.weights import load_encoder
 from lib.training.checkpoint import weights_of
 from lib.training.config import TrainConfig
-from lib.training.thumbnail import Split, split_fingerprints
+from lib.training.thumbnail import Split, fingerprints
 from lib.training.trainer import Task
 
 
@@ -55,6 +55,7 @@ class DimTask(Task):
     unit = "crops"
     log_names = ("train_alpha", "train_composition")
     config: DimConfig
+    fingerprints = staticmethod(fingerprints)
 
     def __init__(self, config: DimConfig, runtime: Runtime, prepared: Prepared, split: Split):
         super().__init__(config, runtime)
@@ -64,7 +65,7 @@ class DimTask(Task):
         if self.images < 2:
             raise UserError(f"train_index: expected at least 2 crops, found {len(train_index)} images; use more.")
         self.model = deep_image_matting(config.width, config.batch_norm, config.conv6_kernel)
-        if config.start:
+        if config.start or config.stage != "stage1":
             self.model.load_state_dict(load_file(weights_of(config.start)))
         else:
             initialise(self.model.stage1, config.seed)
@@ -73,13 +74,6 @@ class DimTask(Task):
         self.trainable().requires_grad_(True)
         for layer in self._batch_norms():
             layer.momentum = None  # all batches of an epoch alike: a moving average over few crops is noise
-
-    @staticmethod
-    def fingerprints(config: DimConfig, prepared: Prepared, split: Split) -> dict[str, str]:
-        needed = config.start or config.stage != "stage1"
-        start = file_digest(weights_of(config.start)) if needed else ""
-        encoder = {"encoder_sha256": file_digest(config.encoder_weights), "start": start}
-        return split_fingerprints(prepared, split) | encoder
 
     def trainable(self) -> torch.nn.Module:
         return self.model if self.config.stage == "both" else getattr(self.model, self.config.stage)

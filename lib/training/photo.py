@@ -70,8 +70,9 @@ class PhotoConfig(TrainConfig):
 
 
 class PhotoTask(Task):
-    """A subclass defines `build`, `dataset`, `loss` and `score`."""
+    """A subclass defines `build`, `dataset`, `loss` and `score`; encoder_name: of the submodule that is trained already."""
 
+    encoder_name = "encoder"
     config: PhotoConfig
 
     def __init__(self, config: PhotoConfig, runtime: Runtime):
@@ -110,9 +111,6 @@ class PhotoTask(Task):
         """Columns of the history for one held-out sample."""
         raise NotImplementedError
 
-    def encoder(self) -> nn.Module:
-        return self.model.encoder
-
     def held_out(self) -> Iterator:
         return people_held_out(self.config.tests)
 
@@ -128,14 +126,14 @@ class PhotoTask(Task):
         else:
             weights = load_file(weights_of(self.config.encoder, "encoder"))
             weights = {name.removeprefix("encoder."): value.float() for name, value in weights.items()}
-        start_from(self.encoder(), weights)
+        start_from(self.model.get_submodule(self.encoder_name), weights)
 
     def make_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.two_rates(self.model)]
 
     def two_rates(self, model: nn.Module) -> torch.optim.Optimizer:
         """The config's optimiser, with the trained encoder at `encoder_lr`."""
-        encoder = list(self.encoder().parameters())
+        encoder = list(self.model.get_submodule(self.encoder_name).parameters())
         known = {id(parameter) for parameter in encoder}
         rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
         groups = [{"params": encoder, "lr": self.config.encoder_lr}, {"params": rest}]
@@ -310,15 +308,13 @@ class AlphaGANTask(PhotoTask):
     """Generator and discriminator by turns. train_fooled, train_told: mean answers to generated and to true composites."""
 
     name = "alphagan"
+    encoder_name = "generator.encoder"
     unit = "crops"
     config: AlphaGANConfig
     log_names = ("train_alpha", "train_composition", "train_laplacian", "train_fooled", "train_told")
 
     def build(self) -> nn.Module:
         return alphagan.small()
-
-    def encoder(self) -> nn.Module:
-        return self.model.generator.encoder
 
     def make_optimizers(self) -> list[torch.optim.Optimizer]:
         """The generator's, and the discriminator's if there is an adversary."""
@@ -379,14 +375,12 @@ class BackgroundTask(PhotoTask):
     """Base and refiner together, on pictures with plates of the empty place."""
 
     name = "background"
+    encoder_name = "base.encoder"
     config: BackgroundConfig
     log_names = ("train_alpha", "train_foreground", "train_error")
 
     def build(self) -> nn.Module:
         return bgmv2.small("full")
-
-    def encoder(self) -> nn.Module:
-        return self.model.base.encoder
 
     def dataset(self, side: int, late: bool) -> Dataset:
         scenes = PortraitScenes(self.assets, self.images, side, side * 3 // 4, self.config.seed)

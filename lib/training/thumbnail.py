@@ -62,11 +62,13 @@ class ThumbnailConfig(TrainConfig):
     blind: bool = Field(False, description="the network sees a trimap of 0.5 everywhere")
 
 
-def split_fingerprints(prepared: Prepared, split: Split) -> dict[str, str]:
-    """Checksums of the data and of both sides of the split."""
+def fingerprints(config, prepared: Prepared, split: Split) -> dict[str, str]:
+    """Checksums of the data, of both sides of the split, and of the weights to start from."""
     sides = [np.ascontiguousarray(side, dtype=np.int64).tobytes() for side in split]
     train_index, test_index = (hashlib.sha256(side).hexdigest() for side in sides)
-    return {"data": prepared.fingerprint, "train_index": train_index, "test_index": test_index}
+    start = file_digest(weights_of(config.start)) if config.start else ""
+    weights = {"encoder_sha256": file_digest(config.encoder_weights), "start": start}
+    return {"data": prepared.fingerprint, "train_index": train_index, "test_index": test_index} | weights
 
 
 class ThumbnailTask(Task):
@@ -75,6 +77,7 @@ class ThumbnailTask(Task):
     name = "thumbnail"
     log_names = ("train_all", "train_unknown")
     config: ThumbnailConfig
+    fingerprints = staticmethod(fingerprints)
 
     def __init__(self, config: ThumbnailConfig, runtime: Runtime, prepared: Prepared, split: Split):
         super().__init__(config, runtime)
@@ -91,12 +94,6 @@ class ThumbnailTask(Task):
         load_encoder(self.model, config.encoder_weights)
         if config.start:
             self.model.load_state_dict(load_file(weights_of(config.start)))
-
-    @staticmethod
-    def fingerprints(config: ThumbnailConfig, prepared: Prepared, split: Split) -> dict[str, str]:
-        start = file_digest(weights_of(config.start)) if config.start else ""
-        encoder = {"encoder_sha256": file_digest(config.encoder_weights), "start": start}
-        return split_fingerprints(prepared, split) | encoder
 
     def steps_per_epoch(self) -> int:
         return max(1, len(batches(np.arange(self.images), self.config.batch_size)) // self.config.accumulate)

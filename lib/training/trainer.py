@@ -182,7 +182,9 @@ class Trainer:
     def _validate(self, bar: tqdm) -> None:
         """Append a row to the history: the logs since the last row, and the validation of the model as it is now."""
         steps = self.step - (self.history[-1]["step"] if self.history else 0)
-        row = {"epoch": self._epoch(), "step": self.step, **self.task.summarize(torch.cat(self.logs))}
+        epoch = self.step / self.steps_per_epoch
+        epoch = int(epoch) if epoch.is_integer() else epoch
+        row = {"epoch": epoch, "step": self.step, **self.task.summarize(torch.cat(self.logs))}
         row |= {name: float(value) for name, value in self.task.validate(self._final_model()).items()}
         row["seconds"] = self.seconds
         row["images_per_second"] = self.task.images * steps / self.steps_per_epoch / self.seconds
@@ -195,19 +197,14 @@ class Trainer:
             bar.set_postfix_str(text)
             return
         position = f"step {self.step}/{self.total_steps}"  # headless: one line a validation
-        if not self.config.steps and isinstance(row["epoch"], int):
-            position = f"epoch {row['epoch']}/{self.config.epochs}"
+        if not self.config.steps and isinstance(epoch, int):
+            position = f"epoch {epoch}/{self.config.epochs}"
         speed = f"{row['images_per_second']:.1f} {self.task.unit}/s"
         print(f"{self.run.folder.name} {position}: {text}, {speed}", flush=True)
 
     def _final_model(self) -> nn.Module:
         """The network that is validated and written: with its averaged weights, if there are any."""
         return self.averaged.module if self.averaged else self.model
-
-    def _epoch(self) -> int | float:
-        """Epochs done; a whole number at the end of one."""
-        epochs = self.step / self.steps_per_epoch
-        return int(epochs) if epochs.is_integer() else epochs
 
     def _checkpoint(self) -> None:
         state = {

@@ -12,7 +12,7 @@ from lib.compute import Compute
 from lib.cutout import matte
 from lib.data.open import open_source
 from lib.data.prepare import prepare
-from lib.training.dim import DimConfig
+from lib.training.dim import DimConfig, DimTask
 from lib.training.trainer import train
 
 
