@@ -139,8 +139,8 @@ def run_all(prepared: Prepared, sides: Split, p: Parameters) -> pd.DataFrame:
     frames = []
     for seed in seeds_of(p):
         for arm, step in trainings():
-            place, config = folder(p.run, arm, step, seed), recipe(arm, step, seed, p)
-            history = train(DimTask, config, place, machine, prepared, sides)
+            run_dir, config = folder(p.run, arm, step, seed), recipe(arm, step, seed, p)
+            history = train(DimTask, config, run_dir, machine, prepared, sides)
             frames.append(history.rename(columns={"step": "steps"}).assign(arm=arm, step=step, seed=seed))
     return pd.concat(frames, ignore_index=True)
 

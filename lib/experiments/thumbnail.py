@@ -175,16 +175,16 @@ def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: P
     histories = []
     for variant in variants:
         for seed in seeds_of(p):
-            place, config = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
+            run_dir, config = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
             data = prepared, split
             if variant in WATCHED and seed == p.data.seed:
-                snapshots = Snapshots(place, prepared, watched_images(prepared, split[1]))
-                history = train(ThumbnailTask, config, place, p.machine, *data, on_validation=snapshots)
+                snapshots = Snapshots(run_dir, prepared, watched_images(prepared, split[1]))
+                history = train(ThumbnailTask, config, run_dir, p.machine, *data, on_validation=snapshots)
                 if not snapshots.complete(history.step):  # finished earlier, without these snapshots
-                    (place / "model.safetensors").unlink()
-                    history = train(ThumbnailTask, config, place, p.machine, *data, on_validation=snapshots)
+                    (run_dir / "model.safetensors").unlink()
+                    history = train(ThumbnailTask, config, run_dir, p.machine, *data, on_validation=snapshots)
             else:
-                history = train(ThumbnailTask, config, place, p.machine, *data)
+                history = train(ThumbnailTask, config, run_dir, p.machine, *data)
             history.insert(0, "seed", seed)
             history.insert(0, "variant", variant)
             histories.append(history)
@@ -248,8 +248,8 @@ def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -
         pooling=pooling,
         batch_size=max(2, min(p.thumbnail.batch_size, few // 4)),
     )
-    place, sides = runs_dir(p.run) / "train" / f"pooling-{pooling}", (split[0][:few], split[1][: few // 2])
-    history = train(ThumbnailTask, small, place, p.machine, prepared, sides)
+    run_dir, sides = runs_dir(p.run) / "train" / f"pooling-{pooling}", (split[0][:few], split[1][: few // 2])
+    history = train(ThumbnailTask, small, run_dir, p.machine, prepared, sides)
     return history.iloc[-1].to_dict()
 
 

@@ -93,9 +93,9 @@ class PhotoTask(Task):
     @staticmethod
     def fingerprints(config: PhotoConfig) -> dict[str, str]:
         """Checksums of the weights to start from. UserError where there are none."""
-        own = not config.start and config.encoder not in ("imagenet", "random")
+        pretrained = not config.start and config.encoder not in ("imagenet", "random")
         return {
-            "encoder_sha256": file_digest(weights_of(config.encoder, "encoder")) if own else "",
+            "encoder_sha256": file_digest(weights_of(config.encoder, "encoder")) if pretrained else "",
             "start_sha256": file_digest(weights_of(config.start)) if config.start else "",
         }
 
@@ -182,15 +182,10 @@ def crop_layers(batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return *(batch[:, :10].float() / 255).split((3, 3, 3, 1), dim=1), trimap_levels(batch[:, 10:])
 
 
-def unknown_losses(predicted, alpha, foreground, background, trimap) -> list[torch.Tensor]:
-    """Alpha-prediction, compositional and Laplacian loss of the unknown pixels."""
-    unknown, composite = trimap == 0.5, alpha * foreground + (1 - alpha) * background
-    pyramid = losses.laplacian_loss(torch.where(unknown, predicted, alpha), alpha, 4)
-    return [
-        losses.alpha_prediction_loss(predicted, alpha, unknown),
-        losses.compositional_loss(predicted, composite, foreground, background, unknown),
-        pyramid / unknown.float().mean().clamp(min=0.02),  # its means run over all pixels
-    ]
+def unknown_laplacian(predicted: torch.Tensor, alpha: torch.Tensor, unknown: torch.Tensor) -> torch.Tensor:
+    """Laplacian loss as if over the unknown pixels: the pyramid's means run over all."""
+    loss = losses.laplacian_loss(torch.where(unknown, predicted, alpha), alpha, 4)
+    return loss / unknown.float().mean().clamp(min=0.02)
 
 
 # --- Trimap, portrait and hybrid network
@@ -244,11 +239,16 @@ class PortraitTask(PhotoTask):
         with self.runtime.autocast():
             image = image.contiguous(memory_format=torch.channels_last)
             predicted = keep_saturated(self.model.unclamped(image, trimap), alpha)
+        # The order in which losses are made is that in which their gradients are summed: it decides the last digits.
         if self.config.trimap:
-            parts = unknown_losses(predicted, alpha, foreground, background, trimap)
+            unknown, composite = trimap == 0.5, alpha * foreground + (1 - alpha) * background
+            alpha_loss = losses.alpha_prediction_loss(predicted, alpha, unknown)
+            laplacian = unknown_laplacian(predicted, alpha, unknown)
+            composition = losses.compositional_loss(predicted, composite, foreground, background, unknown)
         else:
+            alpha_loss, composition = losses.alpha_prediction_loss(predicted, alpha), predicted.new_zeros(())
             laplacian = losses.laplacian_loss(predicted, alpha, 4)
-            parts = [losses.alpha_prediction_loss(predicted, alpha), predicted.new_zeros(()), laplacian]
+        parts = [alpha_loss, composition, laplacian]
         loss = parts[0] + self.config.composition * parts[1] + self.config.laplacian * parts[2]
         return loss, torch.stack(parts).detach()
 
@@ -346,7 +346,12 @@ class AlphaGANTask(PhotoTask):
             answers = torch.stack([on_fake.mean(), on_real.mean()]).detach()
             if step >= config.adversary_from * (config.steps or config.epochs * self.steps_per_epoch()):
                 adversarial = losses.generator_loss(discriminator(fake, trimap))
-        parts = unknown_losses(predicted, alpha, foreground, background, trimap)
+        unknown, composite = trimap == 0.5, alpha * foreground + (1 - alpha) * background
+        parts = [
+            losses.alpha_prediction_loss(predicted, alpha, unknown),
+            losses.compositional_loss(predicted, composite, foreground, background, unknown),
+            unknown_laplacian(predicted, alpha, unknown),
+        ]
         loss = parts[0] + config.composition * parts[1] + config.laplacian * parts[2]
         optimizers[0].zero_grad(set_to_none=True)
         (loss + config.adversary * adversarial).backward()

@@ -56,7 +56,7 @@ class ThumbnailConfig(TrainConfig):
     flip: bool = Field(True, description="whether the augmented are flipped")
     degrees: float = Field(30.0, ge=0, description="largest angle of the augmented")
     border: Literal["reflection", "border", "zeros"] = Field("reflection", description="outside of a turned image")
-    jitter: float = Field(0.0, ge=0, description="colour jitter of all images; 1 = Deep Image Matting's here")
+    jitter: float = Field(0.0, ge=0, description="strength of the colour jitter; 1 = as Deep Image Matting's")
     train_rule: Literal["", "strict", "tolerant"] = Field("", description='of training trimaps; "" = the test rule')
     radius: float = Field(2.0, ge=1, description="largest training radius in units of the test radius")
     blind: bool = Field(False, description="the network sees a trimap of 0.5 everywhere")
