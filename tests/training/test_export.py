@@ -8,13 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from lib import inference, systems
-from lib.base import ROOT, UserError, write_atomically
+from lib.base import ROOT, UserError, file_digest, write_atomically
 from lib.experiments import shipped
 from lib.models import store
 from lib.models.portrait import PortraitMatting
 from lib.training.composed import people_held_out
 from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.folder import file_digest
 
 SHIPPED = sorted((ROOT / "data" / "weights").glob(f"*/{MANIFEST}"))
 
