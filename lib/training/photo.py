@@ -78,8 +78,9 @@ class PhotoTask(Task):
     def __init__(self, config: PhotoConfig, runtime: Runtime):
         super().__init__(config, runtime)
         if config.images < config.batch_size:
-            sentence = f"expected at least one batch of {config.batch_size}, found {config.images}; use more."
-            raise UserError(f"images: {sentence}")
+            raise UserError(
+                f"images: expected at least one batch of {config.batch_size}, found {config.images}; use more."
+            )
         self.images = config.images // config.batch_size * config.batch_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
