@@ -91,10 +91,9 @@ def shipped(folder: Path, config: dict) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from lib.base import write_atomically
+    from lib.base import file_digest, write_atomically
     from lib.models.store import NETWORKS
     from lib.training.export import export
-    from lib.training.folder import file_digest
 
     network, generator = NETWORKS[config["system"]](config), torch.Generator().manual_seed(1)
     for layer in network.modules():

@@ -18,20 +18,18 @@ import torch
 
 from lib.base import reports_dir, runs_dir, write_atomically
 from lib.baselines import SOLVERS
-from lib.device import Machine
+from lib.compute import Compute, reproducible
 from lib.evaluation import benchmark, scores
 from lib.experiments import committed
 from lib.experiments.shipped import pictures_of_people, with_trimap
 from lib.models import store
-from lib.training import hybrid, portrait
-from lib.training.hybrid import HybridRecipe, HybridTraining
-from lib.training.place import place
-from lib.training.portrait import PortraitRecipe, PortraitTraining
+from lib.training.photo import HybridConfig, HybridTask, PortraitConfig, PortraitTask
+from lib.training.trainer import train
 
-BASE = PortraitRecipe(trimap=True, images=2000, ema=0.99, tests=0, shapes=0.0)
+BASE = PortraitConfig(trimap=True, images=2000, ema=0.99, tests=0, shapes=0.0)
 ARMS = {
-    "unpooling (DIM's stage 1)": {"structure": "unpooling", "width": 0.25},
-    "+ skip connections": {"imagenet": False},
+    "unpooling (DIM's stage 1)": {"structure": "unpooling", "width": 0.25, "encoder": "random"},
+    "+ skip connections": {"encoder": "random"},
     "+ ImageNet encoder": {},
     "+ crops of other things": {"shapes": 0.5},
     "+ closed-form alpha as a channel": {"shapes": 0.5, "hybrid": True},
@@ -39,30 +37,34 @@ ARMS = {
 WARM, TIMED = 4, 24  # steps before the clock runs, and under it: composing pictures comes in lumps
 
 
-def recipes(textures: str, side: int, seed: int) -> Iterator[tuple[str, PortraitRecipe]]:
+def recipes(textures: str, side: int, seed: int) -> Iterator[tuple[str, PortraitConfig]]:
     """Arm -> its recipe, but for its length."""
     for arm, changes in ARMS.items():
         given = asdict(BASE) | {"textures": textures, "side": side, "late_side": side, "seed": seed} | changes
-        kind = HybridRecipe if given.pop("hybrid", False) else PortraitRecipe
+        kind = HybridConfig if given.pop("hybrid", False) else PortraitConfig
         yield arm, kind(**given)
 
 
-def seconds_a_step(recipe: PortraitRecipe, machine: Machine) -> float:
+def seconds_a_step(recipe: PortraitConfig, machine: Compute) -> float:
     """Of a training of this recipe on this machine, its pictures composed beside it."""
-    with place(machine) as here:
-        system = (HybridTraining if isinstance(recipe, HybridRecipe) else PortraitTraining)(recipe, here)
-        system.model.to(here.device).train()
-        system.optimizers, system.network = system.make_optimizers(), system.model
-        batches = system.batches(1, 0)
+    with reproducible(machine) as runtime:
+        task = task_of(recipe)(recipe, runtime)
+        task.model.to(runtime.device).train()
+        optimizers, batches = task.make_optimizers(), task.batches(1, 0)
         for batch in islice(batches, WARM):
-            system.step([batch])
+            task.training_step([batch], optimizers, 0)
         started = time.perf_counter()
         for batch in islice(batches, TIMED):
-            system.step([batch])
+            task.training_step([batch], optimizers, 0)
         return (time.perf_counter() - started) / TIMED
 
 
-def length(folder: Path, recipe: PortraitRecipe, minutes: float, machine: Machine) -> int:
+def task_of(config: PortraitConfig) -> type[PortraitTask]:
+    """The task of an arm."""
+    return HybridTask if isinstance(config, HybridConfig) else PortraitTask
+
+
+def length(folder: Path, recipe: PortraitConfig, minutes: float, machine: Compute) -> int:
     """Steps that take so many minutes; measured once, then read from the folder, so that a training can go on."""
     file = folder / "steps.json"
     if not file.is_file():
@@ -71,14 +73,13 @@ def length(folder: Path, recipe: PortraitRecipe, minutes: float, machine: Machin
     return json.loads(file.read_text())["steps"]
 
 
-def finished(folder: Path, recipe: PortraitRecipe, machine: Machine) -> torch.nn.Module:
+def finished(folder: Path, recipe: PortraitConfig, machine: Compute) -> torch.nn.Module:
     """The network of an arm, trained or found done, on the machine's device."""
-    train = hybrid.train if isinstance(recipe, HybridRecipe) else portrait.train
-    train(folder, recipe, machine)
+    train(task_of(recipe), recipe, folder, machine)
     return store.load(folder, machine.device)
 
 
-def run(folder: Path, recipe_of: dict[str, PortraitRecipe], minutes: float, people: int, machine: Machine):
+def run(folder: Path, recipe_of: dict[str, PortraitConfig], minutes: float, people: int, machine: Compute):
     """(one row an arm, and closed-form matting: steps, pictures, parameters, the measures with 95 % intervals over people;
     the paired differences of each arm to the one before)."""
     methods, sizes = {"closed-form": SOLVERS["closed-form"]}, {}
@@ -123,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args(arguments)
-    machine = Machine(threads=given.threads)
+    machine = Compute(threads=given.threads)
     arms = dict(recipes(given.textures, given.side, given.seed))
     table, steps = run(runs_dir("ablation"), arms, given.minutes, given.people, machine)
     said = {"parameters": vars(given) | {"textures": Path(given.textures).name}}

@@ -14,39 +14,41 @@ import pandas as pd
 
 from lib import systems
 from lib.base import UserError, runs_dir
+from lib.compute import Compute
 from lib.data.plates import DISTURBANCES
-from lib.device import Machine
 from lib.evaluation import benchmark, scores
 from lib.evaluation.systems import judge_stills
 from lib.experiments import committed
 from lib.experiments.shipped import FOLDER, RECIPES, pictures_of_people, with_trimap
 from lib.experiments.systems import people as samples_of, photographed_again
 from lib.models import store
-from lib.training import alphagan, background
+from lib.training.photo import AlphaGANTask, BackgroundTask
+from lib.training.trainer import train
 
 ADVERSARY = {"no adversary": 0.0, "weight 0.001": 1e-3, "weight 0.01": 1e-2}
 DISTURBED = {"none": (), **{f"{name} only": (name,) for name in DISTURBANCES}, "all four": DISTURBANCES}
 KINDS = ("adversary", "disturbances")
 
 
-def adversary(folder: Path, given: argparse.Namespace, machine: Machine) -> pd.DataFrame:
+def adversary(folder: Path, given: argparse.Namespace, machine: Compute) -> pd.DataFrame:
     """Scores of every arm on held-out people at 600x800 (lib.evaluation.benchmark.judge)."""
     own = {"steps": given.steps, "test_at": (given.steps,), "textures": given.textures, "tests": 0, "seed": given.seed}
     recipe = replace(RECIPES["alphagan"], **own, side=given.side, late_side=given.side)
     start = FOLDER / "alphagan"
     if given.first:
         start = folder / "first"
-        alphagan.train(start, replace(recipe, adversary=0.0, steps=given.first, test_at=(given.first,)), machine)
+        begun = replace(recipe, adversary=0.0, steps=given.first, test_at=(given.first,))
+        train(AlphaGANTask, begun, start, machine)
     models = {}
     for number, (arm, weight) in enumerate(ADVERSARY.items()):
         place = folder / f"arm{number}"
         arm_recipe = replace(recipe, adversary=weight, adversary_from=0.2, start=str(start))
-        alphagan.train(place, arm_recipe, machine)
+        train(AlphaGANTask, arm_recipe, place, machine)
         models[arm] = with_trimap(store.load(place, machine.device))
     return benchmark.judge(pictures_of_people(given.people), models)
 
 
-def disturbances(folder: Path, given: argparse.Namespace, machine: Machine) -> pd.DataFrame:
+def disturbances(folder: Path, given: argparse.Namespace, machine: Compute) -> pd.DataFrame:
     """Scores of every arm on held-out people at the size of its training: "exact" and "again", MAD by kind of plate."""
     own = {"steps": given.steps, "test_at": (given.steps,), "textures": given.textures, "tests": 0, "seed": given.seed}
     recipe = replace(
@@ -56,7 +58,7 @@ def disturbances(folder: Path, given: argparse.Namespace, machine: Machine) -> p
     found = []
     for number, (arm, drawn) in enumerate(DISTURBED.items()):
         place = folder / f"arm{number}"
-        background.train(place, replace(recipe, disturbances=drawn), machine)
+        train(BackgroundTask, replace(recipe, disturbances=drawn), place, machine)
         model = store.load(place, machine.device)
 
         def method(sample, _, model=model):
@@ -106,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.kind not in KINDS:
         raise UserError(f"kind: expected {' or '.join(KINDS)}, found {given.kind!r}; choose one.")
     run, base = {"adversary": (adversary, "no adversary"), "disturbances": (disturbances, "none")}[given.kind]
-    judged = run(runs_dir("arms") / given.kind, given, Machine(threads=given.threads))
+    judged = run(runs_dir("arms") / given.kind, given, Compute(threads=given.threads))
     batch = RECIPES["alphagan" if given.kind == "adversary" else "background"].batch_size
     found = table(judged, base, given.steps, given.steps * batch)
     said = {"parameters": vars(given) | {"textures": Path(given.textures).name}}

@@ -15,19 +15,20 @@ import numpy as np
 import pandas as pd
 
 from lib.base import UserError, cache_dir, runs_dir
+from lib.compute import Compute, cpu_threads
 from lib.data.crossed import Crossed
 from lib.data.portraits import PER_OCCASION, read_manifest
 from lib.data.prepare import Prepared, prepare
-from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
 from lib.experiments import committed
 from lib.inference import predict
 from lib.models import store
-from lib.training.thumbnail import ThumbnailRecipe, train
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
 HALVES = tuple(itertools.product((0, 1), (0, 1)))  # (half of the people, half of the places)
 KNOWN = {(True, True): "person and place", (True, False): "person", (False, True): "place", (False, False): "neither"}
-RECIPE = ThumbnailRecipe(
+RECIPE = ThumbnailConfig(
     steps=1000, batch_size=64, lr=1e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", width=16
 )
 REGIONS = ("all", "unknown")
@@ -71,7 +72,7 @@ def plan(people: int, trained: int, tested: int, seed: int) -> Plan:
 
 
 def measure(
-    prepared: Prepared, planned: Plan, folder: Path, recipe: ThumbnailRecipe, seeds: int, machine: Machine = Machine()
+    prepared: Prepared, planned: Plan, folder: Path, recipe: ThumbnailConfig, seeds: int, machine: Compute = Compute()
 ) -> pd.DataFrame:
     """Train four networks a seed and test each on all test pictures: scores (lib.evaluation.scores) by REGIONS, whose
     method is what was known (KNOWN), whose image is a person, and whose value is the mean over that person's pictures."""
@@ -81,7 +82,8 @@ def measure(
     parts = []
     for seed, halves in itertools.product(range(seeds), HALVES):
         place = folder / f"seed{seed}-people{halves[0]}-places{halves[1]}"
-        train(prepared, (planned.trained[halves], []), place, replace(recipe, seed=seed), machine)
+        split = planned.trained[halves], []
+        train(ThumbnailTask, replace(recipe, seed=seed), place, machine, prepared, split)
         with cpu_threads(machine.threads):
             alpha = predict(store.load(place, machine.device), prepared, index, machine)
         found = scores.by_region("", seed, index, alpha, truth, trimap)
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     planned = plan(len(read_manifest()), given.trained, given.tested, 0)
     prepared = prepare(Crossed(planned.pairs), given.size, cache=cache_dir())
     recipe = replace(RECIPE, steps=given.steps)
-    found = measure(prepared, planned, runs_dir("crossed"), recipe, given.seeds, Machine(threads=given.threads))
+    found = measure(prepared, planned, runs_dir("crossed"), recipe, given.seeds, Compute(threads=given.threads))
     said = {"parameters": vars(given), "test_pictures": sum(map(len, planned.tested.values()))}
     committed.write("crossed", "crossed", {"scores": found}, said)
     print(scores.summarise(found, 0).drop(columns="sample").round(4).to_string(index=False))

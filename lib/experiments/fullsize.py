@@ -16,16 +16,17 @@ from torch import nn
 
 from lib import baselines, inference
 from lib.base import UserError, runs_dir
+from lib.compute import cpu_threads, resolve_device
 from lib.data.open import open_source
 from lib.data.prepare import Prepared, prepare
 from lib.data.splits import group_split, random_split
-from lib.device import cpu_threads, resolve_device
 from lib.evaluation import scores, stats
 from lib.experiments.parameters import Parameters
 from lib.models import store
 from lib.models.dim import WIDTH
 from lib.training import dim
-from lib.training.dim import DimRecipe
+from lib.training.dim import DimConfig, DimTask
+from lib.training.trainer import train
 
 ARMS = {"plain": "", "da": ", DA"}
 
@@ -107,10 +108,10 @@ def encoder(p: Parameters) -> tuple[str, str]:
     )
 
 
-def recipe(arm: str, step: str, seed: int, p: Parameters) -> DimRecipe:
+def recipe(arm: str, step: str, seed: int, p: Parameters) -> DimConfig:
     """How a step of an arm is trained."""
     this, full = STEPS[step], p.full
-    own = DimRecipe(
+    own = DimConfig(
         epochs=full.epochs,
         lr=full.lr,
         batch_size=full.batch,
@@ -134,11 +135,12 @@ def run_all(prepared: Prepared, sides: Split, p: Parameters) -> pd.DataFrame:
     """Train all arms, steps and seeds, or find them done; their histories below each other, with arm, step, seed."""
     # Processes that cut crops: on a GPU, which they would else keep waiting; a CPU has its hands full with training.
     on_gpu = resolve_device(p.computer.device).type == "cuda"
-    machine = p.machine.with_workers(min(16, os.cpu_count() or 1) if on_gpu else 0)
+    machine = replace(p.machine, workers=min(16, os.cpu_count() or 1) if on_gpu else 0)
     frames = []
     for seed in seeds_of(p):
         for arm, step in trainings():
-            history = dim.train(prepared, sides, folder(p.run, arm, step, seed), recipe(arm, step, seed, p), machine)
+            run_dir, config = folder(p.run, arm, step, seed), recipe(arm, step, seed, p)
+            history = train(DimTask, config, run_dir, machine, prepared, sides)
             frames.append(history.rename(columns={"step": "steps"}).assign(arm=arm, step=step, seed=seed))
     return pd.concat(frames, ignore_index=True)
 

@@ -16,7 +16,7 @@ from lib import provenance
 from lib.base import UserError, plain
 
 if TYPE_CHECKING:
-    from lib.device import Machine
+    from lib.compute import Compute
 
 NOT_RUNS = (
     "ablation",
@@ -126,11 +126,11 @@ class Parameters(Group):
     given: dict[str, str | int | float] = Field(default_factory=dict)
 
     @property
-    def machine(self) -> "Machine":
+    def machine(self) -> "Compute":
         """The machine, as trainings and predictions take it."""
-        from lib.device import Machine  # here: it brings PyTorch, which who only checks parameters can do without
+        from lib.compute import Compute  # here: it brings PyTorch, which who only checks parameters can do without
 
-        return Machine(self.computer.device, self.computer.precision, self.computer.threads)
+        return Compute(self.computer.device, self.computer.precision, self.computer.threads)
 
 
 GROUPS = {"data": Data, "thumbnail": Thumbnail, "full": FullSize, "own": Own, "computer": Computer}

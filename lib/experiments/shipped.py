@@ -18,37 +18,45 @@ import torch
 from lib import methods
 from lib.base import ROOT, UserError, runs_dir
 from lib.baselines import SOLVERS
-from lib.device import Machine
+from lib.compute import Compute
 from lib.inference import Prediction
 from lib.methods import LARGE
 from lib.models import store
 from lib.scores import TRIMAP_CONTROL
-from lib.training import alphagan, background, hybrid, portrait, video
-from lib.training.alphagan import AlphaGANRecipe
-from lib.training.background import BackgroundRecipe
 from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.hybrid import HybridRecipe
-from lib.training.portrait import PortraitRecipe
-from lib.training.video import VideoRecipe
+from lib.training.photo import (
+    AlphaGANConfig,
+    AlphaGANTask,
+    BackgroundConfig,
+    BackgroundTask,
+    HybridConfig,
+    HybridTask,
+    PortraitConfig,
+    PortraitTask,
+    VideoConfig,
+    VideoTask,
+)
+from lib.training.trainer import train
 
 FOLDER = ROOT / "data" / "weights"
 RECIPES = {
-    "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
+    "trimap": PortraitConfig(trimap=True, epochs=20, images=2000, side=256, late_side=256),
     # Begun as the network above; its further channel has nothing to say at first.
-    "hybrid": HybridRecipe(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
-    "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
+    "hybrid": HybridConfig(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
+    "portrait": PortraitConfig(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
     # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
     # trainings that went on one from the other; these are as long as all of them together.
-    "background": BackgroundRecipe(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoRecipe(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANRecipe(epochs=11, images=800, side=160, late_side=192),
+    "background": BackgroundConfig(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
+    "video": VideoConfig(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
+    "alphagan": AlphaGANConfig(epochs=11, images=800, side=160, late_side=192),
 }
-TRAIN = {
-    HybridRecipe: hybrid.train,
-    PortraitRecipe: portrait.train,
-    BackgroundRecipe: background.train,
-    VideoRecipe: video.train,
-    AlphaGANRecipe: alphagan.train,
+TASKS = {
+    "trimap": PortraitTask,
+    "hybrid": HybridTask,
+    "portrait": PortraitTask,
+    "background": BackgroundTask,
+    "video": VideoTask,
+    "alphagan": AlphaGANTask,
 }
 WITH_TRIMAP = ("trimap", "hybrid", "alphagan")
 GIVEN = {
@@ -163,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
             recipe = replace(RECIPES[name], textures=given.textures)
             if given.go_on:
                 recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
-            TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
+            train(TASKS[name], recipe, run, Compute(threads=given.threads))
             export(run, shipped)
         if type(store.load(shipped, "cpu")) in GRAPHS:
             export_onnx(shipped)

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from lib.base import UserError
+from lib.compute import cpu_threads
 from lib.data.prepare import Prepared
 from lib.data.trimap import UNKNOWN
-from lib.device import cpu_threads
 from lib.evaluation import scores
 from lib.experiments.parameters import Parameters
 from lib.experiments.thumbnail import load, seeds_of

@@ -1,7 +1,7 @@
 """The study's future work as sweeps: `python -m lib sweeps [NAME ...]` trains what notebooks/sweeps.toml lists.
 
 A sweep is a table there: a question, the settings that all of its trainings share, and `vary`, a list of values for one or
-two names, of which every combination is trained with every seed. Names are those of lib.training.variants.VariantRecipe, and
+two names, of which every combination is trained with every seed. Names are those of ThumbnailConfig (lib.training.thumbnail) or of PRESETS, and
 `images`, `size`, `split`, `trimap_rule` and `resize` of the data (a filter of lib.data.shrunk: the pictures are composed at four
 times the side, then shrunk by it; "" = composed at that size). Trainings lie in runs/sweeps/, each in a folder of its own, and are
 found done when they are asked for again; results are written to reports/sweeps/.
@@ -21,24 +21,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from lib import baselines
 from lib.base import ROOT, UserError, reports_dir, runs_dir
+from lib.compute import Compute
 from lib.data.portraits import Portraits
 from lib.data.prepare import Prepared, prepare
 from lib.data.shrunk import shrunk
 from lib.data.splits import group_split, random_split
-from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
 from lib.experiments import committed, published
-from lib.training import variants
-from lib.training.variants import VariantRecipe
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
 FILE = ROOT / "notebooks" / "sweeps.toml"
 SHARED = "shared"  # the table of settings that all sweeps begin with
 DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant", "resize": ""}
 FINER = 4  # times as fine are the pictures that a filter shrinks
-FIELDS = {field.name: field.default for field in dataclasses.fields(VariantRecipe)}
+# Values that stand for several fields of the config, or for those of another name.
+PRESETS = {
+    "optimizer": {
+        "plain sgd": {"optimizer": "sgd", "momentum": 0.0},
+        "adamw, decay 0.01": {"optimizer": "adamw", "weight_decay": 0.01},  # PyTorch's default; without it, it is Adam
+    },
+    "encoder": {"random": {"encoder_weights": ""}, "trained": {}},  # trained: from encoder_weights, or torchvision's
+}
+FIELDS = {*PRESETS, *(field.name for field in dataclasses.fields(ThumbnailConfig))}
 CONTROL = ("control_all", "control_unknown")
 TOLD = ("train_all", "train_unknown", "test_all", "test_unknown", "test_pasted")
 
@@ -97,19 +106,25 @@ def _sweep(name: str, shared: dict, table: dict) -> Sweep:
     return made
 
 
-def recipe(sweep: Sweep, setting: dict, seed: int) -> VariantRecipe:
+def recipe(sweep: Sweep, setting: dict, seed: int) -> ThumbnailConfig:
     """How one training learns; tested at its end alone. UserError, with the sweep's name, for a value out of range."""
-    given = sweep.fixed | setting
-    own = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if key in FIELDS}
-    if own.get("encoder", FIELDS["encoder"]) == "random":
-        own["encoder_weights"] = ""
+    values = {"width": 16, "encoder": "random", **sweep.fixed, **setting}
+    own = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in FIELDS}
+    if own["encoder"] == "trained":
+        own["encoder_weights"] = own.get("encoder_weights") or "imagenet"
+    for name, presets in PRESETS.items():
+        own |= presets.get(own.get(name), {})
+    if own.pop("encoder") not in PRESETS["encoder"]:
+        raise UserError(f"sweep {sweep.name}: encoder: expected random or trained, found {values['encoder']!r}.")
     try:
-        return VariantRecipe(**{**own, "seed": seed})
-    except UserError as error:
-        raise UserError(f"sweep {sweep.name}: {error}") from error
+        return ThumbnailConfig(**own | {"seed": seed})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name, sentence = problem["loc"][0], problem["msg"].replace("Input should be", "expected a value")
+        raise UserError(f"sweep {sweep.name}: {name}: {sentence}, found {problem['input']!r}; correct it.") from error
 
 
-def run(sweep: Sweep, folder: Path, machine: Machine = Machine(), known: pd.DataFrame | None = None) -> pd.DataFrame:
+def run(sweep: Sweep, folder: Path, machine: Compute = Compute(), known: pd.DataFrame | None = None) -> pd.DataFrame:
     """Train all of it, or find it done: one row a training and test. known: rows of earlier trainings that are kept as they are.
 
     Columns: the varied names, seed, training_images, test_images, steps, TOLD; then what the trimap, returned as alpha,
@@ -127,7 +142,7 @@ def run(sweep: Sweep, folder: Path, machine: Machine = Machine(), known: pd.Data
         )
         chosen = recipe(sweep, setting, seed)
         key = hashlib.sha256(json.dumps([data, dataclasses.asdict(chosen)], sort_keys=True).encode()).hexdigest()[:12]
-        history = variants.train(prepared, split, folder / key, chosen, machine)
+        history = train(ThumbnailTask, chosen, folder / key, machine, prepared, split)
         told = history[["step", *TOLD]].rename(columns={"step": "steps"})
         sizes = {"training_images": len(split[0]), "test_images": len(split[1])}
         rows.append(told.assign(**setting, seed=seed, **sizes, **_control(prepared, split[1])))
@@ -307,7 +322,7 @@ def main(arguments: list[str] | None = None) -> None:
         one = listed[name]
         known = published_rows(one) if given.add else None
         begun = replace(one, fixed=one.fixed | {"encoder_weights": given.encoder_weights})
-        found = run(begun, runs_dir("sweeps"), Machine(given.device, threads=given.threads), known)
+        found = run(begun, runs_dir("sweeps"), Compute(given.device, threads=given.threads), known)
         said = {"sweep": dataclasses.asdict(one), "kept": 0 if known is None else len(known)}
         committed.write("sweeps", name, {name: found}, said)
         print(found.round(4).to_string(index=False), flush=True)

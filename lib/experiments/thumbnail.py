@@ -15,19 +15,19 @@ from torch import nn
 
 from lib import baselines
 from lib.base import UserError, runs_dir
+from lib.compute import cpu_threads
 from lib.data import augment
 from lib.data.batches import chunks, trimap_levels
 from lib.data.prepare import Prepared
 from lib.data.splits import group_split, random_split
 from lib.data.trimap import UNKNOWN, paste
-from lib.device import cpu_threads
 from lib.evaluation import scores
 from lib.experiments import published
 from lib.experiments.parameters import Data, Parameters
 from lib.inference import predict
 from lib.models import store
-from lib.training import thumbnail, watched
-from lib.training.thumbnail import ThumbnailRecipe
+from lib.training.thumbnail import Snapshots, ThumbnailConfig, ThumbnailTask, load_snapshots
+from lib.training.trainer import train
 
 Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
 STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
@@ -35,7 +35,7 @@ FEWEST = 8  # batch norm has little to go by with fewer
 # Steps after which every training is tested, beside the ends of epochs: the error against steps costs no extra training.
 TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, published.STEPS)
 # For some hundred photographs (lib.experiments.transfer): many epochs at a higher rate.
-PHOTOGRAPHS = ThumbnailRecipe(
+PHOTOGRAPHS = ThumbnailConfig(
     epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
 )
 # Of these the first seed's training is watched: what it makes of two test images, test by test.
@@ -126,7 +126,7 @@ def leakage_splits(prepared: Prepared, data: Data) -> dict[str, Split]:
 # ---------------------------------------------------------------------------------------------- training
 
 
-def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> ThumbnailRecipe:
+def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> ThumbnailConfig:
     """How a variant is trained on `images` training images.
 
     The study's Table 1 has a learning rate, epochs and a batch size but names no optimiser: "sgd" and "adam" are its
@@ -134,7 +134,7 @@ def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> Thumbnail
     steps an epoch, which teach nothing, it takes smaller ones. The study's protocol keeps its own, whatever comes of it.
     """
     own = p.thumbnail
-    study = ThumbnailRecipe(
+    study = ThumbnailConfig(
         epochs=own.epochs,
         lr=own.lr,
         batch_size=own.batch_size,
@@ -170,17 +170,21 @@ def folder(run: str, variant: str, seed: int) -> Path:
 def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
     """Train all variants with all seeds on one split, or find them done; their histories below each other.
 
-    Of WATCHED the first seed leaves the alphas of `watched_images` at each of its tests (`seen`).
+    Of WATCHED the first seed leaves the alphas of `watched_images` at each validation (`seen`).
     """
     histories = []
     for variant in variants:
         for seed in seeds_of(p):
-            place, how = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
+            run_dir, config = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
+            data = prepared, split
             if variant in WATCHED and seed == p.data.seed:
-                images = watched_images(prepared, split[1])
-                history = watched.train(prepared, split, place, how, p.machine, images)
+                snapshots = Snapshots(run_dir, prepared, watched_images(prepared, split[1]))
+                history = train(ThumbnailTask, config, run_dir, p.machine, *data, on_validation=snapshots)
+                if not snapshots.complete(history.step):  # finished earlier, without these snapshots
+                    (run_dir / "model.safetensors").unlink()
+                    history = train(ThumbnailTask, config, run_dir, p.machine, *data, on_validation=snapshots)
             else:
-                history = thumbnail.train(prepared, split, place, how, p.machine)
+                history = train(ThumbnailTask, config, run_dir, p.machine, *data)
             history.insert(0, "seed", seed)
             history.insert(0, "variant", variant)
             histories.append(history)
@@ -201,7 +205,7 @@ def seen(history: pd.DataFrame, variants: Iterable[str], p: Parameters) -> dict[
     found = {}
     for variant in variants:
         rows = history[(history.variant == variant) & (history.seed == p.data.seed)]
-        found[label(variant)] = rows.step.tolist(), watched.seen(folder(p.run, variant, p.data.seed), rows)
+        found[label(variant)] = rows.step.tolist(), load_snapshots(folder(p.run, variant, p.data.seed), rows.step)
     return found
 
 
@@ -244,13 +248,8 @@ def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -
         pooling=pooling,
         batch_size=max(2, min(p.thumbnail.batch_size, few // 4)),
     )
-    history = thumbnail.train(
-        prepared,
-        (split[0][:few], split[1][: few // 2]),
-        runs_dir(p.run) / "train" / f"pooling-{pooling}",
-        small,
-        p.machine,
-    )
+    run_dir, sides = runs_dir(p.run) / "train" / f"pooling-{pooling}", (split[0][:few], split[1][: few // 2])
+    history = train(ThumbnailTask, small, run_dir, p.machine, prepared, sides)
     return history.iloc[-1].to_dict()
 
 

@@ -15,28 +15,25 @@ import pandas as pd
 
 from lib import baselines
 from lib.base import cache_dir, runs_dir
+from lib.compute import Compute, cpu_threads
 from lib.data.open import open_source
 from lib.data.prepare import Prepared, prepare
 from lib.data.splits import random_split
-from lib.device import Machine, cpu_threads
 from lib.evaluation import scores
 from lib.experiments import committed, published
 from lib.experiments.thumbnail import PHOTOGRAPHS
 from lib.inference import predict
 from lib.models import store
-from lib.training import loop, variants
-from lib.training.folder import file_digest, index_digest
-from lib.training.place import place
-from lib.training.thumbnail import Split, Thumbnail, ThumbnailRecipe, train
-from lib.training.variants import VariantRecipe
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
 CONTROL = "control: trimap as alpha"
 RESIDUAL = "residual, as many weights"  # of lib.models.variants
 RENDERED, TAKEN, BOTH = "rendered portraits", "photographs", "rendered portraits, then photographs"
 TODAY = "rendered portraits, residual U-Net"
 # The study's counts; colours drawn anew, for a photograph's are not a renderer's; weights averaged over the last steps.
-OF_TODAY = VariantRecipe(
-    network=RESIDUAL, steps=published.STEPS, batch_size=64, lr=3e-3, optimizer="adamw", weight_decay=1e-4,
+OF_TODAY = ThumbnailConfig(
+    network=RESIDUAL, width=16, steps=published.STEPS, batch_size=64, lr=3e-3, optimizer="adamw", weight_decay=1e-4,
     schedule="onecycle", augment=True, jitter=1.0, ema=0.998,
 )  # fmt: skip
 PAIRS = ((RENDERED, TAKEN), (BOTH, TAKEN), (BOTH, RENDERED))
@@ -46,9 +43,9 @@ def compare(
     rendered: Prepared,
     photographs: Prepared,
     folder: Path,
-    recipe: ThumbnailRecipe,
+    recipe: ThumbnailConfig,
     seeds: int,
-    machine: Machine = Machine(),
+    machine: Compute = Compute(),
 ) -> pd.DataFrame:
     """Scores (lib.evaluation.scores.by_region) of RENDERED, TAKEN and BOTH, of as many seeds, and of CONTROL; image is the
     position of a photograph, and `fifth` says whether it is among those that nothing was trained on."""
@@ -61,11 +58,12 @@ def compare(
             name: folder / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}" for name in (RENDERED, TAKEN, BOTH)
         }
         first, own = folder / f"first-seed{seed}", {"seed": seed}
-        all_rendered = np.arange(len(rendered)), []
-        train(rendered, all_rendered, places[RENDERED], replace(recipe, **own), machine)
-        train(photographs, (trained, []), places[TAKEN], replace(recipe, **own), machine)
-        train(rendered, all_rendered, first, replace(half, **own), machine)
-        go_on(first, photographs, (trained, []), places[BOTH], replace(half, **own), machine)
+        from_rendered, from_taken = (rendered, (np.arange(len(rendered)), [])), (photographs, (trained, []))
+        second = replace(half, **own, start=str(first))
+        train(ThumbnailTask, replace(recipe, **own), places[RENDERED], machine, *from_rendered)
+        train(ThumbnailTask, replace(recipe, **own), places[TAKEN], machine, *from_taken)
+        train(ThumbnailTask, replace(half, **own), first, machine, *from_rendered)
+        train(ThumbnailTask, second, places[BOTH], machine, *from_taken)
         for name, index in ((RENDERED, everything), (TAKEN, tested), (BOTH, tested)):
             with cpu_threads(machine.threads):
                 alpha = predict(store.load(places[name], machine.device), photographs, index, machine)
@@ -75,38 +73,16 @@ def compare(
 
 
 def of_today(
-    rendered: Prepared, photographs: Prepared, folder: Path, recipe: VariantRecipe, machine: Machine = Machine()
+    rendered: Prepared, photographs: Prepared, folder: Path, recipe: ThumbnailConfig, machine: Compute = Compute()
 ) -> pd.DataFrame:
     """Scores of TODAY on all photographs, trained on all of the rendered pictures."""
-    variants.train(rendered, (np.arange(len(rendered)), []), folder, recipe, machine)
+    train(ThumbnailTask, recipe, folder, machine, rendered, (np.arange(len(rendered)), []))
     everything = np.arange(len(photographs))
     with cpu_threads(machine.threads):
-        alpha = predict(variants.finished(folder, recipe), photographs, everything, machine)
+        alpha = predict(store.load(folder, machine.device), photographs, everything, machine)
     trimap = np.asarray(photographs.trimap[everything])
     found = scores.by_region(TODAY, recipe.seed, everything, alpha, photographs.alpha[everything], trimap)
     return found.assign(fifth=found.image.isin(random_split(len(photographs), 0)[1]))
-
-
-def go_on(
-    start: Path, prepared: Prepared, split: Split, folder: Path, recipe: ThumbnailRecipe, machine: Machine
-) -> pd.DataFrame:
-    """lib.training.thumbnail.train, from the network that the folder `start` holds instead of a random one."""
-    inputs = {
-        "start": file_digest(str(start / "model.safetensors")),
-        "data": prepared.fingerprint,
-        "train_index": index_digest(split[0]),
-        "test_index": index_digest(split[1]),
-    }
-
-    with place(machine) as here:
-
-        def begun() -> Thumbnail:
-            system = Thumbnail(prepared, split, recipe, here)
-            system.model.load_state_dict(store.load(start, "cpu").state_dict())
-            return system
-
-        begun.__module__ = Thumbnail.__module__  # what the folder will say trained it: lib.models.store goes by that
-        return loop.train(begun, folder, recipe, here, inputs)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -126,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = replace(PHOTOGRAPHS, steps=given.steps, batch_size=given.batch_size, width=given.width)
     rendered = prepare(open_source("portraits", "", given.images, 0), given.size, cache=cache_dir())
     photographs = prepare(open_source(given.data, given.data_dir), given.size, cache=cache_dir())
-    machine = Machine(threads=given.threads)
+    machine = Compute(threads=given.threads)
     many = prepare(open_source("portraits", "", given.many, 0), given.size, cache=cache_dir())
     parts = [
         compare(rendered, photographs, runs_dir("transfer"), recipe, given.seeds, machine),

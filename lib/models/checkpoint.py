@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from safetensors import SafetensorError
@@ -13,14 +14,14 @@ from torch import nn
 from lib.base import UserError, file_digest, write_atomically
 from lib.device import resolve_device
 from lib.models import alphagan, bgmv2, portrait, rvm
-from lib.models.vgg import VGG16Matting, deep_image_matting
+from lib.models.vgg import STUDY, build_study_network, deep_image_matting
 from lib.provenance import code_fingerprint, commit
 from lib.seals import is_sealed
 
 MANIFEST = "manifest.json"
 # "system" of a training's config.json -> the network from it. A new network has its line here.
 NETWORKS: dict[str, Callable[[dict], nn.Module]] = {
-    "thumbnail": lambda config: VGG16Matting(config["batch_norm"], pooling=config["pooling"], width=config["width"]),
+    "thumbnail": lambda config: build_study_network(SimpleNamespace(**STUDY | config)),
     "portrait": lambda config: portrait.build(config["trimap"], config["width"], config.get("structure", "skips")),
     "background": lambda config: bgmv2.small(),
     "video": lambda config: rvm.small(config["memories"]),

@@ -172,6 +172,18 @@ def deep_image_matting(width: int = WIDTH, batch_norm: bool = False, conv6_kerne
 RESIDUAL = {"residual, as many weights": 1.5, "residual, as long a step": 0.5}
 
 
+STUDY = {  # the study's network; a training's config.json may lack a field that came later
+    "network": "study's",
+    "batch_norm": True,
+    "pooling": "halving",
+    "unpooling": "places",
+    "skips": False,
+    "four_channels": False,
+    "normalisation": "imagenet",
+    "decoder_kernel": 5,
+}
+
+
 def build_study_network(config) -> VGG16Matting | ResidualUNet:
     """The study's network, or one with some of its parts exchanged; random weights.
 

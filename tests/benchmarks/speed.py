@@ -27,13 +27,15 @@ from joblib.externals.loky import get_reusable_executor
 
 from benchmarks import metrics, whole_image
 from lib.base import UserError, reports_dir, write_atomically
+from lib.compute import Compute
 from lib.data.open import open_source
 from lib.data.portraits import Portraits
 from lib.data.prepare import prepare
 from lib.losses import alpha_prediction_loss
 from lib.models.dim import VGG16Matting
 from lib.provenance import environment
-from lib.training.thumbnail import ThumbnailRecipe, train
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
 TARGET = 4.0  # training, against the ancestor's way
 
@@ -181,7 +183,8 @@ def _train_ours(folder: Path, size: int, batch_size: int, epochs: int) -> dict[s
     source = open_source("aisegment", str(folder / "set"))
     prepared = prepare(source, size, cache=folder / "second-cache")
     everything = np.arange(len(prepared))
-    history = train(prepared, (everything, []), folder / "run", ThumbnailRecipe(epochs=epochs, batch_size=batch_size))
+    config = ThumbnailConfig(epochs=epochs, batch_size=batch_size)
+    history = train(ThumbnailTask, config, folder / "run", Compute(), prepared, (everything, []))
     whole = epochs * len(prepared) / (time.perf_counter() - started)
     return {"train_ours": history["images_per_second"].iloc[1:].median(), "train_whole": whole}
 

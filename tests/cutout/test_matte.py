@@ -8,11 +8,12 @@ from PIL import Image
 from lib import inference
 from lib.__main__ import main
 from lib.base import ROOT, UserError
+from lib.compute import Compute
 from lib.cutout import matte
 from lib.data.open import open_source
 from lib.data.prepare import prepare
-from lib.device import Machine
-from lib.training.dim import DimRecipe, train
+from lib.training.dim import DimConfig, DimTask
+from lib.training.trainer import train
 
 
 class Half(torch.nn.Module):
@@ -123,8 +124,8 @@ def test_what_is_no_trimap_is_refused_by_name(tmp_path):
 
 def test_the_command_writes_a_matte_or_one_sentence(tmp_path, capsys):
     prepared = prepare(open_source("portraits", "", 4, 0), (40, 30), cache=tmp_path / "cache")
-    recipe = DimRecipe(epochs=1, side=32, batch_size=2, width=4)
-    train(prepared, ([0, 1], []), tmp_path / "net", recipe, Machine("cpu"))
+    recipe = DimConfig(epochs=1, side=32, batch_size=2, width=4)
+    train(DimTask, recipe, tmp_path / "net", Compute("cpu"), prepared, ([0, 1], []))
     pixels, trimap = pair(40, 50)
     image, path = map(str, files(tmp_path, pixels, trimap))
     out = tmp_path / "out.png"

@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from lib.device import Machine
+from lib.compute import Compute
 from lib.experiments import ablation
-from lib.training.hybrid import HybridRecipe
+from lib.training.photo import HybridConfig
 
-ONE = Machine("cpu", "fp32", threads=1)
-TINY = {"images": 40, "batch_size": 2, "width": 0.25, "imagenet": False}
+ONE = Compute("cpu", "fp32", threads=1)
+TINY = {"images": 40, "batch_size": 2, "width": 0.25, "encoder": "random"}
 
 
 @pytest.fixture(scope="module")
 def arms():
     named = dict(ablation.recipes("", 64, 0))
     assert [recipe.structure for recipe in named.values()] == ["unpooling", "skips", "skips", "skips", "skips"]
-    assert [recipe.imagenet for recipe in named.values()] == [True, False, True, True, True]
+    assert [recipe.encoder for recipe in named.values()] == ["random", "random", "imagenet", "imagenet", "imagenet"]
     assert [recipe.shapes for recipe in named.values()] == [0, 0, 0, 0.5, 0.5]
-    assert [isinstance(recipe, HybridRecipe) for recipe in named.values()] == [False] * 4 + [True]
+    assert [isinstance(recipe, HybridConfig) for recipe in named.values()] == [False] * 4 + [True]
     return {arm: replace(named[arm], **TINY) for arm in (next(iter(named)), list(named)[-1])}
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from lib.base import UserError
+from lib.compute import Compute
 from lib.data.crossed import Crossed
 from lib.data.prepare import prepare
-from lib.device import Machine
 from lib.evaluation import scores
 from lib.experiments import crossed
 
@@ -40,7 +40,7 @@ def test_every_person_is_measured_by_all_four_and_the_frame_comes_out_twice(tmp_
     planned = crossed.plan(8, 8, 8, 0)
     prepared = prepare(Crossed(planned.pairs), 28, cache=tmp_path / "cache", workers=1)
     recipe = replace(crossed.RECIPE, steps=2, batch_size=4, width=4)
-    machine = Machine("cpu", "fp32", 1)
+    machine = Compute("cpu", "fp32", 1)
     found = crossed.measure(prepared, planned, tmp_path / "one", recipe, 2, machine)
     assert found.method.unique().tolist() == list(crossed.KNOWN.values())
     count = found.groupby(["method", "seed", "measure"]).image.nunique()

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from lib.base import ROOT, UserError
-from lib.device import Machine
+from lib.compute import Compute
 from lib.experiments import parameters, profiles
 from workflow.plan import make_plan
 
@@ -17,7 +17,7 @@ def test_known_values_pass_and_whole_numbers_become_floats():
     assert found.given == {"epochs": 3, "lr": 1.0, "data": "folder"}
     assert isinstance(found.given["lr"], float)
     assert (found.thumbnail.epochs, found.thumbnail.lr, found.data.data) == (3, 1.0, "folder")
-    assert found.full == parameters.FullSize() and found.machine == Machine()
+    assert found.full == parameters.FullSize() and found.machine == Compute()
 
 
 @pytest.mark.parametrize(

@@ -5,75 +5,69 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from helpers import prepared_from
 from lib.base import ROOT, UserError
+from lib.compute import Runtime
 from lib.experiments import fullsize, profiles, rehearsal, thumbnail
-from lib.training.dim import DimRecipe, DimTraining
-from lib.training.place import place
-from lib.training.thumbnail import Thumbnail
+from lib.training.dim import DimConfig, DimTask
+from lib.training.thumbnail import ThumbnailTask
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
-    monkeypatch.setattr(rehearsal, "SECONDS", 1e-9)
-    monkeypatch.setattr(rehearsal, "STEPS", 1)
+    monkeypatch.setenv("MATTING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(rehearsal, "WARM_UP", 1)
+    monkeypatch.setattr(rehearsal, "STEPS", 2)
 
 
 def test_planned_steps_are_those_of_the_trainings(tmp_path):
     p = rehearsal.read("smoke", {"images": 20, "seeds": 3, "epochs": 2})
     study, recipe, full = rehearsal.kinds(p, str(tmp_path))
-    image = np.zeros((15, 3, 28, 28), np.uint8)
-    alpha = np.zeros((15, 1, 28, 28), np.uint8)
-    prepared = prepared_from(image, alpha)
-    with place(p.machine) as here:
-        for kind, names in ((study, ("sgd", "sgd-da", "adam")), (recipe, ("recipe", "recipe-da", "recipe"))):
-            steps = 0
-            for name in names:
-                own = thumbnail.recipe(name, p, 15)
-                steps += own.epochs * Thumbnail(prepared, (range(15), []), own, here).epoch_steps()
-            assert kind.steps == 3 * steps
-        pictures = prepared_from(np.zeros((12, 3, 64, 48), np.uint8), np.full((12, 1, 64, 48), 128, np.uint8))
+    prepared = prepared_from(np.zeros((15, 3, 28, 28), np.uint8), np.zeros((15, 1, 28, 28), np.uint8))
+    runtime = Runtime(torch.device("cpu"), "fp32")
+    for kind, names in ((study, ("sgd", "sgd-da", "adam")), (recipe, ("recipe", "recipe-da", "recipe"))):
         steps = 0
-        for _, step in fullsize.trainings():
-            epochs = rehearsal.fullsize_epochs(p, step)
-            own = DimRecipe(
-                epochs=epochs, batch_size=p.full.batch, crops=p.full.crops, side=p.full.side, width=p.full.width
-            )
-            steps += epochs * DimTraining(pictures, (np.arange(12), np.arange(0)), own, here).epoch_steps()
+        for name in names:
+            config = thumbnail.recipe(name, p, 15)
+            steps += config.epochs * ThumbnailTask(config, runtime, prepared, (range(15), [])).steps_per_epoch()
+        assert kind.steps == 3 * steps
+    pictures = prepared_from(np.zeros((12, 3, 64, 48), np.uint8), np.full((12, 1, 64, 48), 128, np.uint8))
+    config = DimConfig(batch_size=p.full.batch, crops=p.full.crops, side=p.full.side, width=p.full.width)
+    an_epoch = DimTask(config, runtime, pictures, (np.arange(12), np.arange(0))).steps_per_epoch()
+    steps = an_epoch * sum(rehearsal.fullsize_epochs(p, step) for _, step in fullsize.trainings())
     assert full.steps == pytest.approx(steps, rel=0.5)  # a rest of two crops is a step of its own there
 
 
 def test_hours_are_steps_times_seconds(capsys):
     assert rehearsal.main(["smoke"]) == 0
-    said = capsys.readouterr().out
-    assert "yes: make paper PROFILE=smoke can run here." in said and "study" in said and "two stages" in said
+    output = capsys.readouterr().out
+    assert "yes: make paper PROFILE=smoke can run here." in output and "study" in output and "two stages" in output
     table, wrong = rehearsal.rehearse(rehearsal.read("smoke", {}))
     assert not wrong and np.allclose(table.hours, table.steps * table.seconds / 3600) and (table.seconds > 0).all()
 
 
-def test_no_gpu_and_a_full_disk_are_told(monkeypatch, capsys):
-    monkeypatch.setattr(rehearsal, "measure", lambda kind, here: {"seconds": 1.0})
-    monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
-    monkeypatch.setattr(rehearsal.torch.cuda, "is_available", lambda: False)
+def test_a_missing_gpu_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(rehearsal, "measure", lambda *_: 1.0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert rehearsal.main(["gpu"]) == 1
-    said = capsys.readouterr().out
-    assert "no: device: expected a GPU" in said and "no: disk: the prepared images take" in said and "yes" not in said
+    output = capsys.readouterr().out
+    assert "no: device: expected a GPU" in output and "yes" not in output
 
 
 def test_a_cpu_that_was_asked_for_is_no_obstacle(monkeypatch, capsys):
-    monkeypatch.setattr(rehearsal, "measure", lambda kind, here: {"seconds": 1.0})
+    monkeypatch.setattr(rehearsal, "measure", lambda *_: 1.0)
     assert rehearsal.main(["gpu", "--set", "device=cpu images=64 full_images=4 full_size='64'"]) == 0
     assert "yes: make paper PROFILE=gpu can run here." in capsys.readouterr().out
 
 
 def test_out_of_memory_names_the_training(monkeypatch, capsys):
-    def measure(kind, here):
-        raise rehearsal.torch.OutOfMemoryError("CUDA out of memory")
+    def measure(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(rehearsal, "measure", measure)
     assert rehearsal.main(["smoke"]) == 1

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib.base import UserError
-from lib.device import Machine
+from lib.compute import Compute
 from lib.experiments import sweeps
 from lib.output import plot_sweeps
 
@@ -31,7 +31,12 @@ def test_the_papers_sweeps_are_sound():
         (f"[a]\n{SWEEP}vary = {{optimiser = ['sgd']}}", "found optimiser; did you mean optimizer?"),
         (f"[a]\n{SWEEP}vary = {{lr = 0.1}}", "expected vary to name one or two lists of values"),
         (f"[a]\n{SWEEP}vary = {{lr = []}}", "expected vary to name one or two lists of values"),
-        (f"[a]\n{SWEEP}vary = {{lr = [-1.0]}}", "sweep a: lr: expected a positive number, found -1.0"),
+        (f"[a]\n{SWEEP}vary = {{lr = [-1.0]}}", "sweep a: lr: expected a value greater than 0, found -1.0"),
+        (
+            f"[a]\n{SWEEP}vary = {{optimizer = ['plain']}}",
+            "sweep a: optimizer: expected a value 'sgd', 'adam' or 'adamw'",
+        ),
+        (f"[a]\n{SWEEP}vary = {{encoder = ['vgg']}}", "sweep a: encoder: expected random or trained, found 'vgg'"),
         ("[a\n", "expected a TOML file of sweeps"),
     ],
 )
@@ -43,13 +48,25 @@ def test_mistakes_in_the_file_are_named(tmp_path, text, said):
     assert said in str(caught.value)
 
 
+def test_values_that_stand_for_several_fields():
+    def config(setting, **fixed):
+        return sweeps.recipe(sweeps.Sweep("s", "f", "T", "Q?", {}, fixed, 1), setting, 0)
+
+    plain, decayed = (config({"optimizer": name}) for name in ("plain sgd", "adamw, decay 0.01"))
+    assert (plain.optimizer, plain.momentum) == ("sgd", 0.0)
+    assert (decayed.optimizer, decayed.weight_decay) == ("adamw", 0.01)
+    encoders = [config({"encoder": name}, encoder_weights="x") for name in ("random", "trained")]
+    assert [each.encoder_weights for each in encoders] == ["", "x"]
+    assert config({"encoder": "trained"}).encoder_weights == "imagenet" and config({}).encoder_weights == ""
+
+
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory):
     """A sweep of two names and two seeds, two steps each: the sweep, its folder and what it found."""
     fixed = {"images": 40, "batch_size": 8, "steps": 2, "width": 4, "test_at": [2]}
     one = sweeps.Sweep("s", "f", "T", "Q?", {"lr": [0.01, 0.1], "skips": [False, True]}, fixed, 2)
     folder = tmp_path_factory.mktemp("sweep")
-    return one, folder, sweeps.run(one, folder, Machine("cpu", "fp32", 1))
+    return one, folder, sweeps.run(one, folder, Compute("cpu", "fp32", 1))
 
 
 def test_every_combination_is_trained_with_every_seed(tried):
@@ -65,7 +82,7 @@ def test_what_is_done_is_found_and_one_value_more_trains_that_alone(tried):
     one, folder, found = tried
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.safetensors")}
     more = replace(one, vary={"lr": [0.01, 0.1, 0.2], "skips": [False, True]})
-    again = sweeps.run(more, folder, Machine("cpu", "fp32", 1))
+    again = sweeps.run(more, folder, Compute("cpu", "fp32", 1))
     assert all(path.stat().st_mtime_ns == before for path, before in times.items())
     assert len(list(folder.glob("*/model.safetensors"))) == len(times) + 4
     pd.testing.assert_frame_equal(again[again.lr < 0.2].reset_index(drop=True), found)
@@ -77,7 +94,7 @@ def test_published_rows_are_kept_and_the_rest_is_trained(tried, tmp_path, monkey
     found[found.lr == 0.01].assign(test_all=7.0).to_csv(tmp_path / "s.csv", index=False)
     record = {"sweep": {"fixed": one.fixed, "vary": one.vary}}
     (tmp_path / "s.json").write_text(json.dumps(record))
-    again = sweeps.run(one, tmp_path / "runs", Machine("cpu", "fp32", 1), sweeps.published_rows(one))
+    again = sweeps.run(one, tmp_path / "runs", Compute("cpu", "fp32", 1), sweeps.published_rows(one))
     assert len(list((tmp_path / "runs").iterdir())) == 4 and (again[again.lr == 0.01].test_all == 7).all()
     pd.testing.assert_frame_equal(again[again.lr == 0.1], found[found.lr == 0.1])
     assert sweeps.published_rows(replace(one, fixed=one.fixed | {"width": 8})) is None  # of another network

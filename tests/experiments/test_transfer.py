@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from lib.__main__ import main
+from lib.compute import Compute
 from lib.data.portraits import Portraits
 from lib.data.prepare import prepare
-from lib.device import Machine
 from lib.experiments import transfer
 from lib.models import store
+from lib.training.thumbnail import ThumbnailTask
+from lib.training.trainer import train
 
-MACHINE = Machine("cpu", "fp32", 1)
+MACHINE = Compute("cpu", "fp32", 1)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,8 @@ def test_scores_tell_what_was_trained_and_tested_on(sets, tmp_path):
 def test_going_on_begins_with_the_weights_that_it_is_given(sets, tmp_path):
     still = replace(transfer.PHOTOGRAPHS, steps=1, lr=1e-12, weight_decay=0.0, batch_size=4, width=4, augment=False)
     split = (np.arange(4), [])
-    transfer.train(sets[0], split, tmp_path / "first", replace(still, lr=1e-2), MACHINE)
-    transfer.go_on(tmp_path / "first", sets[1], split, tmp_path / "then", still, MACHINE)
+    train(ThumbnailTask, replace(still, lr=1e-2), tmp_path / "first", MACHINE, sets[0], split)
+    train(ThumbnailTask, replace(still, start=str(tmp_path / "first")), tmp_path / "then", MACHINE, sets[1], split)
     begun, gone_on = (store.load(tmp_path / name, "cpu") for name in ("first", "then"))
     for one, other in zip(begun.parameters(), gone_on.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-9, rtol=0)
@@ -78,6 +80,6 @@ def test_a_network_of_today_is_tested_on_all_photographs(sets, tmp_path):
     found = transfer.of_today(*sets, tmp_path / "today", recipe, MACHINE)
     assert found.method.unique().tolist() == [transfer.TODAY] and found.image.nunique() == 20
     assert found[found.fifth].image.nunique() == 4 and found.value.between(0, 1).all()
-    alpha = transfer.predict(transfer.variants.finished(tmp_path / "today", recipe), sets[1], np.arange(20), MACHINE)
+    alpha = transfer.predict(store.load(tmp_path / "today", "cpu"), sets[1], np.arange(20), MACHINE)
     by_hand = np.abs(alpha - sets[1].alpha[:] / 255).mean((1, 2, 3))
     assert found[found.measure == "all"].value.to_numpy() == pytest.approx(by_hand, abs=1e-6)

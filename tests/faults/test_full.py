@@ -134,28 +134,21 @@ def test_an_older_file_stays_when_the_new_one_finds_no_room(disk):
 def test_checkpoints_and_results_of_a_training(disk):
     import torch
 
-    from lib.training.folder import RunFolder
+    from lib.training.checkpoint import RunFolder
 
     folder = disk(2000)
     model, config = torch.nn.Linear(300, 300), {"system": "x"}
-    states, progress = (
-        {"momentum": torch.zeros(300, 300)},
-        {"step": 1, "epoch": 1, "history": [{"epoch": 1, "step": 1}]},
-    )
+    state = {"model": model.state_dict(), "step": 1, "history": [{"epoch": 1, "step": 1}]}
     run = RunFolder(folder / "train", config)
     run.open()
-    run.checkpoint(model, states, progress)
+    run.save_checkpoint(state)
     fill(folder)
-    for write in (
-        lambda: run.checkpoint(model, states, {"step": 2, "epoch": 2, "history": progress["history"]}),
-        lambda: run.finish(model, progress["history"]),
-    ):
+    for write in (lambda: run.save_checkpoint(state | {"step": 2}), lambda: run.finish(model, state["history"])):
         with pytest.raises(Exception) as caught:
             write()
         assert "expected free disk space, found none" in failures.sentence(caught.value, "03_vgg16")
     assert not run.finished()
     (folder / "ballast").unlink()
-    found = RunFolder(folder / "train", config).resume(torch.nn.Linear(300, 300))
-    assert found is not None and found[1]["step"] == 1  # the last whole one
-    run.finish(model, progress["history"])
+    assert RunFolder(folder / "train", config).load_checkpoint()["step"] == 1  # the last whole one
+    run.finish(model, state["history"])
     assert run.finished()

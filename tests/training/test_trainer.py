@@ -1,9 +1,8 @@
-"""The loop all trainings share, on a line through made-up points: steps, tests, kills, averages, and systems of one's own."""
+"""The training loop on a line through made-up points: steps, validations, kills, averages, and tasks of one's own."""
 
 import importlib
 import json
 import platform
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,52 +16,51 @@ from safetensors.torch import load_file
 import lib.models
 import lib.training
 from helpers import prepared_from
-from lib.base import UserError
+from lib.compute import Compute, Runtime, keep_freed_memory
 from lib.data.batches import chunks
-from lib.device import Machine
 from lib.evaluation import scores
 from lib.inference import predict
 from lib.models import store
-from lib.training import loop
-from lib.training.folder import RunFolder
-from lib.training.optimize import make_optimizer
-from lib.training.place import Place, keep_memory
-from lib.training.recipe import Recipe
+from lib.training import trainer
+from lib.training.checkpoint import RunFolder
+from lib.training.config import TrainConfig
+from lib.training.trainer import Task, make_optimizer, train
 
-HERE = Place(torch.device("cpu"), "fp32")
-SHORT = Recipe(epochs=2, batch_size=4, lr=0.05)
+CPU, RUNTIME = Compute("cpu", "fp32", 1), Runtime(torch.device("cpu"), "fp32")
+SHORT = TrainConfig(epochs=2, batch_size=4, lr=0.05)
 TIMED = ["seconds", "images_per_second"]
 POINTS = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
 VALUES = POINTS @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3
 
 
-class Line(loop.System):
+class Line(Task):
     """A linear layer learns VALUES from POINTS: four steps an epoch where batches hold four."""
 
-    records = ("train",)
+    name = "line"
+    log_names = ("train",)
     images = len(POINTS)
 
-    def __init__(self, recipe: Recipe, here: Place):
-        super().__init__(recipe, here)
+    def __init__(self, config: TrainConfig, runtime: Runtime):
+        super().__init__(config, runtime)
         self.model = torch.nn.Linear(3, 1)
-        generator = torch.Generator().manual_seed(recipe.seed)
+        generator = torch.Generator().manual_seed(config.seed)
         for parameter in self.model.parameters():
             torch.nn.init.normal_(parameter, generator=generator)
 
-    def epoch_steps(self):
-        return max(1, self.images // self.recipe.batch_size // self.recipe.accumulate)
+    def steps_per_epoch(self):
+        return max(1, self.images // self.config.batch_size // self.config.accumulate)
 
-    def batches(self, epoch, first):
-        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.images)
-        for rows in chunks(order, self.recipe.batch_size)[first:]:
+    def batches(self, epoch, start):
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.images)
+        for rows in chunks(order, self.config.batch_size)[start:]:
             yield POINTS[rows], VALUES[rows]
 
     def loss(self, batch):
         points, values = batch
-        error = (self.network(points) - values).square().mean()
+        error = (self.model(points) - values).square().mean()
         return error, error.detach()[None]
 
-    def test(self, model):
+    def validate(self, model):
         with torch.no_grad():
             return {"test": float((model(POINTS) - VALUES).square().mean())}
 
@@ -70,44 +68,42 @@ class Line(loop.System):
 class Adversarial(Line):
     """A critic learns to tell the points' values from the line's, the line to be taken for them: two optimisers by turns."""
 
-    records = ("critic", "line")
+    log_names = ("critic", "line")
 
-    def __init__(self, recipe: Recipe, here: Place):
-        super().__init__(recipe, here)
+    def __init__(self, config: TrainConfig, runtime: Runtime):
+        super().__init__(config, runtime)
         critic = torch.nn.Linear(4, 1)
         for parameter in critic.parameters():
             torch.nn.init.constant_(parameter, 0.1)
         self.model = torch.nn.ModuleDict({"line": self.model, "critic": critic})
 
     def make_optimizers(self):
-        return [
-            make_optimizer(self.model[name].parameters(), self.recipe, self.place.device) for name in ("critic", "line")
-        ]
+        device = self.runtime.device
+        return [make_optimizer(self.model[name].parameters(), self.config, device) for name in ("critic", "line")]
 
-    def step(self, batches):
+    def training_step(self, batches, optimizers, step):
         [(points, values)] = batches
         line, critic = self.model["line"], self.model["critic"]
 
         def judged(values):
             return critic(torch.cat([points, values], dim=1)).sigmoid()
 
-        told = []
-        for optimizer in self.optimizers:
+        logs = []
+        for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
             true, made = judged(values), judged(line(points))
-            loss = -made.log().mean() if told else -(true.log() + (1 - made).log()).mean()
+            loss = -made.log().mean() if logs else -(true.log() + (1 - made).log()).mean()
             loss.backward()
             optimizer.step()
-            told.append(loss.detach())
-        return torch.stack(told)[None]
+            logs.append(loss.detach())
+        return torch.stack(logs)[None]
 
-    def test(self, model):
-        return super().test(model["line"])
+    def validate(self, model):
+        return super().validate(model["line"])
 
 
-def fit(folder, kind: type = Line, here: Place = HERE, **changes) -> pd.DataFrame:
-    recipe = replace(SHORT, **changes)
-    return loop.train(lambda: kind(recipe, here), folder, recipe, here, {"kind": kind.__name__})
+def fit(folder, kind: type[Task] = Line, **changes) -> pd.DataFrame:
+    return train(kind, replace(SHORT, **changes), folder, CPU)
 
 
 def numbers(history: pd.DataFrame) -> pd.DataFrame:
@@ -121,16 +117,21 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 def kill_at(monkeypatch, number: int, kind: type = Line) -> None:
     """Checkpoints after every step, and an interruption in place of step `number`, counted from 1."""
-    real, calls = kind.step, []
+    real, calls = kind.training_step, []
 
-    def step(self, batches):
+    def training_step(self, *given):
         calls.append(1)
         if len(calls) == number:
             raise KeyboardInterrupt
-        return real(self, batches)
+        return real(self, *given)
 
-    monkeypatch.setattr(loop, "SAVE_EVERY", 0)
-    monkeypatch.setattr(kind, "step", step)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(kind, "training_step", training_step)
+
+
+def checkpoints(folder) -> list[str]:
+    """Names of the checkpoints, without their digests."""
+    return sorted(path.name[: -len("-0123456789abcdef.pt")] for path in folder.glob("checkpoint-*-*.pt"))
 
 
 # ------------------------------------------------------------------------------------------ steps and tests
@@ -149,8 +150,8 @@ def kill_at(monkeypatch, number: int, kind: type = Line) -> None:
         ({"steps": 2, "epochs": 50}, [2]),
     ],
 )
-def test_stops(changes, expected):
-    assert loop.stops(replace(SHORT, **changes), 4) == expected
+def test_validation_steps(changes, expected):
+    assert trainer.validation_steps(replace(SHORT, **changes), 4) == expected
 
 
 def test_history_has_one_row_an_epoch(tmp_path, capsys):
@@ -159,7 +160,7 @@ def test_history_has_one_row_an_epoch(tmp_path, capsys):
     assert history.epoch.tolist() == [1, 2] and history.step.tolist() == [4, 8]
     assert history.epoch.dtype == history.step.dtype == int
     assert (history[TIMED] > 0).all(axis=None)
-    assert history.test.iloc[-1] == Line(SHORT, HERE).test(kept(tmp_path))["test"]
+    assert history.test.iloc[-1] == Line(SHORT, RUNTIME).validate(kept(tmp_path))["test"]
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2 and said[0].startswith(f"{tmp_path.name} epoch 1/2: train {history.train[0]:.4f}, test ")
 
@@ -204,9 +205,7 @@ def test_a_training_killed_at_any_step_ends_with_the_same_numbers(tmp_path, monk
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "killed", **changes)
     done = number - 1
-    checkpoints = sorted(path.name for path in (tmp_path / "killed").glob("*-0*"))
-    ends = {4: "epoch-001"} if "accumulate" not in changes else {2: "epoch-001", 4: "epoch-002", 6: "epoch-003"}
-    assert checkpoints == ([ends.get(done, f"step-{done:06d}")] if done else [])
+    assert checkpoints(tmp_path / "killed") == ([f"checkpoint-{done:06d}"] if done else [])
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     monkeypatch.undo()
     capsys.readouterr()
@@ -222,39 +221,41 @@ def test_a_training_killed_at_any_step_ends_with_the_same_numbers(tmp_path, monk
     ]
 
 
+def killed_after_three_steps(folder, monkeypatch):
+    """The checkpoint that it leaves."""
+    kill_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(folder)
+    monkeypatch.undo()
+    [file] = folder.glob("checkpoint-*.pt")
+    return file
+
+
 def test_of_two_checkpoints_the_later_counts(tmp_path, monkeypatch, capsys):
-    """Killed between writing the one and dropping the other; the time of a file says nothing, copies have new ones."""
+    """Killed between writing one and dropping the other; the time of a file says nothing, copies have new ones."""
     history = fit(tmp_path / "whole")
-    for number in (4, 4):  # after three steps, then after three more
-        kill_at(monkeypatch, number)
-        with pytest.raises(KeyboardInterrupt):
-            fit(tmp_path / "killed")
-        monkeypatch.undo()
-        if not (tmp_path / "aside").exists():
-            shutil.copytree(tmp_path / "killed" / "step-000003", tmp_path / "aside")
-    shutil.copytree(tmp_path / "aside", tmp_path / "killed" / "step-000003", copy_function=shutil.copyfile)
-    (tmp_path / "killed" / "step-000007.part").mkdir()
-    assert (tmp_path / "killed" / "step-000006").is_dir()
+    first = killed_after_three_steps(tmp_path / "killed", monkeypatch)
+    content = first.read_bytes()
+    killed_after_three_steps(tmp_path / "killed", monkeypatch)
+    first.write_bytes(content)
+    (tmp_path / "killed" / "checkpoint.part").write_bytes(b"half")
+    assert checkpoints(tmp_path / "killed") == ["checkpoint-000003", "checkpoint-000006"]
     capsys.readouterr()
     pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
     assert "killed: going on after step 6\n" in capsys.readouterr().out
+    assert not list((tmp_path / "killed").glob("checkpoint*"))
 
 
-def test_what_is_no_checkpoint_stays_in_the_folder_and_stops_nothing(tmp_path, monkeypatch):
-    """A note, a folder kept aside: neither is read as a checkpoint, neither is removed, not by starting over either."""
+def test_files_of_others_stay_in_the_folder(tmp_path, monkeypatch):
+    """A note, a checkpoint kept aside: neither is read, neither is removed, not by starting over either."""
     history = fit(tmp_path / "whole")
-    kill_at(monkeypatch, 4)
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "killed")
-    monkeypatch.undo()
-    shutil.copytree(tmp_path / "killed" / "step-000003", tmp_path / "killed" / "epoch-old")
-    (tmp_path / "killed" / "step-note").write_text("mine")
-    (tmp_path / "killed" / "epoch-007").write_text("a file of a checkpoint's name")
+    file = killed_after_three_steps(tmp_path / "killed", monkeypatch)
+    (tmp_path / "killed" / "checkpoint-mine.pt").write_bytes(file.read_bytes())
+    (tmp_path / "killed" / "notes.txt").write_text("mine")
     pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
     fit(tmp_path / "killed", lr=0.01)
-    kept = {"config.json", "history.csv", "model.safetensors", "model.sha256", "epoch-old", "step-note", "epoch-007"}
+    kept = {"config.json", "history.csv", "model.safetensors", "model.sha256", "checkpoint-mine.pt", "notes.txt"}
     assert {path.name for path in (tmp_path / "killed").iterdir()} == kept
-    assert len(list((tmp_path / "killed" / "epoch-old").iterdir())) == 4
 
 
 def test_who_may_read_the_configuration_may_read_the_weights(tmp_path):
@@ -263,32 +264,17 @@ def test_who_may_read_the_configuration_may_read_the_weights(tmp_path):
     assert len(modes) == 1
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "state.json", "SHA256SUMS"])
-def test_a_damaged_checkpoint_is_left_out_and_said(tmp_path, monkeypatch, capsys, name):
-    """One byte is another one: the training goes on from the checkpoint before, or else starts over, to the same end."""
+@pytest.mark.parametrize("spoil", [lambda content: content[:-8], lambda content: content[:99] + b"?" + content[100:]])
+def test_a_damaged_checkpoint_is_left_out_with_a_message(tmp_path, monkeypatch, capsys, spoil):
     history = fit(tmp_path / "whole")
-    kill_at(monkeypatch, 4)
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "killed")
-    monkeypatch.undo()
-    file = tmp_path / "killed" / "step-000003" / name
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    file = killed_after_three_steps(tmp_path / "killed", monkeypatch)
+    digest = subprocess.run(["sha256sum", file], capture_output=True, text=True).stdout  # of another program
+    assert file.stem.endswith(f"-{digest[:16]}")
+    file.write_bytes(spoil(file.read_bytes()))
     capsys.readouterr()
     pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed")), numbers(history), check_exact=True)
-    said = capsys.readouterr().out
-    assert "is not as it was written; this checkpoint is left out" in said and "step-000003: " in said
-    assert "going on" not in said
-
-
-def test_the_sums_of_a_checkpoint_are_those_that_sha256sum_reads(tmp_path, monkeypatch):
-    kill_at(monkeypatch, 4)
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "killed")
-    where = tmp_path / "killed" / "step-000003"
-    checked = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=where, capture_output=True, text=True)
-    assert checked.returncode == 0 and checked.stdout.count(": OK") == 3, checked
+    output = capsys.readouterr().out
+    assert f"{file}: is not as it was written; this checkpoint is left out" in output and "going on" not in output
 
 
 # ------------------------------------------------------------------------------------------ options of a step
@@ -308,34 +294,34 @@ def test_fewer_batches_than_make_a_step_make_one(tmp_path):
     assert few.test.tolist() == pytest.approx(whole.test.tolist(), rel=1e-5)
 
 
-def by_hand(recipe: Recipe, steps: int) -> list[dict[str, torch.Tensor]]:
+def by_hand(config: TrainConfig, steps: int) -> list[dict[str, torch.Tensor]]:
     """The weights before the first and after each step of gradient descent without momentum, clipped by hand."""
-    system = Line(recipe, HERE)
-    system.network = line = system.model
-    found = [{name: value.clone() for name, value in line.state_dict().items()}]
-    batches = [batch for epoch in (1, 2) for batch in system.batches(epoch, 0)]
+    task = Line(config, RUNTIME)
+    line = task.model
+    states = [{name: value.clone() for name, value in line.state_dict().items()}]
+    batches = [batch for epoch in (1, 2) for batch in task.batches(epoch, 0)]
     for batch in batches[:steps]:
-        gradients = torch.autograd.grad(system.loss(batch)[0], list(line.parameters()))
+        gradients = torch.autograd.grad(task.loss(batch)[0], list(line.parameters()))
         norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))
-        factor = min(1.0, recipe.clip / float(norm)) if recipe.clip else 1.0
+        factor = min(1.0, config.clip / float(norm)) if config.clip else 1.0
         with torch.no_grad():
             for parameter, gradient in zip(line.parameters(), gradients, strict=True):
-                parameter -= recipe.lr * factor * gradient
-        found.append({name: value.clone() for name, value in line.state_dict().items()})
-    return found
+                parameter -= config.lr * factor * gradient
+        states.append({name: value.clone() for name, value in line.state_dict().items()})
+    return states
 
 
 def test_clipping_limits_the_norm_of_the_gradient(tmp_path):
-    recipe = replace(SHORT, steps=1, momentum=0.0, clip=0.5)
-    before, after = by_hand(recipe, 1)
-    loop.train(lambda: Line(recipe, HERE), tmp_path / "clipped", recipe, HERE, {})
-    found = weights(tmp_path / "clipped")
-    moved = torch.sqrt(sum((found[name] - before[name]).square().sum() for name in found))
-    assert float(moved) == pytest.approx(recipe.lr * recipe.clip, rel=1e-4)
+    config = replace(SHORT, steps=1, momentum=0.0, clip=0.5)
+    before, after = by_hand(config, 1)
+    train(Line, config, tmp_path / "clipped", CPU)
+    clipped = weights(tmp_path / "clipped")
+    moved = torch.sqrt(sum((clipped[name] - before[name]).square().sum() for name in clipped))
+    assert float(moved) == pytest.approx(config.lr * config.clip, rel=1e-4)
     for name, value in after.items():
-        torch.testing.assert_close(found[name], value)
+        torch.testing.assert_close(clipped[name], value)
     fit(tmp_path / "loose", steps=1, momentum=0.0, clip=1e6)
-    for name, value in by_hand(replace(recipe, clip=0.0), 1)[1].items():
+    for name, value in by_hand(replace(config, clip=0.0), 1)[1].items():
         torch.testing.assert_close(weights(tmp_path / "loose")[name], value)
 
 
@@ -347,10 +333,10 @@ def test_averaged_weights_are_what_is_tested_and_kept(tmp_path):
     history = fit(tmp_path, steps=6, momentum=0.0, ema=0.7)
     for name, value in weights(tmp_path).items():
         torch.testing.assert_close(value, expected[name])
-    assert history.test.iloc[-1] == Line(SHORT, HERE).test(kept(tmp_path))["test"]
+    assert history.test.iloc[-1] == Line(SHORT, RUNTIME).validate(kept(tmp_path))["test"]
     last = torch.nn.Linear(3, 1)
     last.load_state_dict(steps[-1])
-    assert history.test.iloc[-1] != pytest.approx(Line(SHORT, HERE).test(last)["test"])
+    assert history.test.iloc[-1] != pytest.approx(Line(SHORT, RUNTIME).validate(last)["test"])
 
 
 # ------------------------------------------------------------------------------------------ the folder
@@ -390,43 +376,34 @@ def test_a_broken_result_is_noticed_and_trained_again(tmp_path, capsys, spoil, s
     assert file.read_bytes() == content and RunFolder(tmp_path, config).finished()
 
 
-def test_another_recipe_starts_over_and_drops_the_checkpoint(tmp_path, monkeypatch, capsys):
+def test_another_config_starts_over_and_drops_the_checkpoint(tmp_path, monkeypatch, capsys):
     kill_at(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path)
     monkeypatch.undo()
     history = fit(tmp_path, seed=1, ema=0.5)
     assert "ema, seed changed since the last training; starting over" in capsys.readouterr().out
-    assert history.step.tolist() == [4, 8] and not list(tmp_path.glob("step-*"))
+    assert history.step.tolist() == [4, 8] and not list(tmp_path.glob("checkpoint*"))
 
 
-# ------------------------------------------------------------------------------------------ systems of one's own
+# ------------------------------------------------------------------------------------------ tasks of one's own
 
 
-def test_an_adversarial_system_takes_steps_of_its_own_and_resumes(tmp_path, monkeypatch):
+def test_an_adversarial_task_takes_steps_of_its_own_and_resumes(tmp_path, monkeypatch):
     changes = {"kind": Adversarial, "optimizer": "adam", "schedule": "onecycle"}
     history = fit(tmp_path / "whole", **changes)
     assert list(history) == ["epoch", "step", "critic", "line", "test", *TIMED]
-    begun = Adversarial(SHORT, HERE).model.state_dict()
+    begun = Adversarial(SHORT, RUNTIME).model.state_dict()
     assert all(not torch.equal(value, begun[name]) for name, value in weights(tmp_path / "whole").items())
     kill_at(monkeypatch, 7, Adversarial)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "killed", **changes)
-    states = torch.load(tmp_path / "killed/step-000006/optimizer.pt", weights_only=True)
+    [file] = (tmp_path / "killed").glob("checkpoint-000006-*.pt")
+    states = torch.load(file, weights_only=True)
     assert len(states["optimizers"]) == len(states["schedulers"]) == 2
     monkeypatch.undo()
     pd.testing.assert_frame_equal(numbers(fit(tmp_path / "killed", **changes)), numbers(history), check_exact=True)
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "killed/model.safetensors").read_bytes()
-
-
-def test_a_system_that_cannot_be_shared_is_refused_before_anything_is_lost(tmp_path):
-    fit(tmp_path)
-    before = (tmp_path / "model.safetensors").read_bytes()
-    with pytest.raises(
-        UserError, match="torchrun: expected one process for a Line training, found 2; start it without"
-    ):
-        fit(tmp_path, here=replace(HERE, world=2))
-    assert (tmp_path / "model.safetensors").read_bytes() == before and fit(tmp_path).step.tolist() == [4, 8]
 
 
 TOY_NETWORK = '''"""The trimap, its unknown pixels by a line through the colours."""
@@ -447,77 +424,69 @@ class Toy(nn.Module):
         return self.layers(torch.cat([image, trimap], dim=1)).float().sigmoid()
 '''
 
-TOY_SYSTEM = '''"""Training of the toy network on whole images."""
-
-from dataclasses import dataclass
+TOY_TASK = '''"""Training of the toy network on whole images."""
 
 import numpy as np
 import torch
+from pydantic.dataclasses import dataclass
 
+from lib.compute import Compute
 from lib.data.batches import chunks, trimap_levels
-from lib.device import Machine
 from lib.evaluation.errors import alpha_errors
 from lib.inference import predict
 from lib.losses import alpha_prediction_loss
 from lib.models.layers import initialise
 from lib.models.toy import Toy
-from lib.training import loop
-from lib.training.place import place
-from lib.training.recipe import Recipe
+from lib.training.config import TrainConfig
+from lib.training.trainer import Task
 
 
 @dataclass(frozen=True)
-class ToyRecipe(Recipe):
-    """width: of the network."""
-
+class ToyConfig(TrainConfig):
     width: int = 4
 
 
-def train(prepared, split, run_dir, recipe, machine):
-    """The history of a training."""
-    with place(machine) as here:
-        return loop.train(lambda: Training(prepared, split, recipe, here), run_dir, recipe, here,
-                          {"data": prepared.fingerprint})
+class ToyTask(Task):
+    name = "toy"
+    log_names = ("train_all",)
 
-
-class Training(loop.System):
-    """The toy, on batches of whole images."""
-
-    records = ("train_all",)
-
-    def __init__(self, prepared, split, recipe, here):
-        super().__init__(recipe, here)
+    def __init__(self, config, runtime, prepared, split):
+        super().__init__(config, runtime)
         self.prepared, (self.train_index, self.test_index) = prepared, split
-        self.images, self.model = len(split[0]), Toy(recipe.width)
-        initialise(self.model, recipe.seed)
+        self.images, self.model = len(split[0]), Toy(config.width)
+        initialise(self.model, config.seed)
 
-    def epoch_steps(self):
-        return len(chunks(self.train_index, self.recipe.batch_size))
+    @staticmethod
+    def fingerprints(config, prepared, split):
+        return {"data": prepared.fingerprint}
 
-    def batches(self, epoch, first):
-        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.train_index)
-        for rows in chunks(order, self.recipe.batch_size)[first:]:
+    def steps_per_epoch(self):
+        return len(chunks(self.train_index, self.config.batch_size))
+
+    def batches(self, epoch, start):
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.train_index)
+        for rows in chunks(order, self.config.batch_size)[start:]:
             image, alpha, trimap = (torch.from_numpy(np.asarray(layer[rows])) for layer in (
                 self.prepared.image, self.prepared.alpha, self.prepared.trimap))
             yield image.float() / 255, alpha.float() / 255, trimap_levels(trimap)
 
     def loss(self, batch):
         image, alpha, trimap = batch
-        loss = alpha_prediction_loss(self.network(image, trimap), alpha)
+        loss = alpha_prediction_loss(self.model(image, trimap), alpha)
         return loss, loss.detach()[None]
 
-    def test(self, model):
+    def validate(self, model):
         index = self.test_index
-        alpha = predict(model, self.prepared, index, Machine(str(self.place.device), self.place.precision))
+        alpha = predict(model, self.prepared, index, Compute(str(self.runtime.device), self.runtime.precision))
         errors = alpha_errors(alpha, self.prepared.alpha[index], self.prepared.trimap[index])
-        return {"test_all": float(errors["all"].mean())}
+        return {"test_all": errors["all"].mean()}
 '''
 
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """lib.training.toy, as if its two files lay in lib/models and lib/training, and its line stood in lib/models/store."""
-    for package, source in ((lib.models, TOY_NETWORK), (lib.training, TOY_SYSTEM)):
+    for package, source in ((lib.models, TOY_NETWORK), (lib.training, TOY_TASK)):
         folder = tmp_path / package.__name__
         folder.mkdir()
         (folder / "toy.py").write_text(source)
@@ -530,14 +499,14 @@ def toy(tmp_path, monkeypatch):
         del sys.modules[f"{package.__name__}.toy"], package.toy
 
 
-def test_a_system_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_path):
+def test_a_task_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_path):
     assert len(TOY_NETWORK.splitlines()) <= 30
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (12, 3, 28, 28), np.uint8)
     alpha = np.where(image[:, :1] > 128, np.uint8(255), np.uint8(0))
-    prepared, split, machine = prepared_from(image, alpha), (np.arange(8), np.arange(8, 12)), Machine("cpu", "fp32", 1)
-    recipe = toy.ToyRecipe(epochs=40, batch_size=4, lr=0.03, optimizer="adam", width=6)
-    history = toy.train(prepared, split, tmp_path / "toy", recipe, machine)
+    prepared, split, machine = prepared_from(image, alpha), (np.arange(8), np.arange(8, 12)), CPU
+    config = toy.ToyConfig(epochs=40, batch_size=4, lr=0.03, optimizer="adam", width=6)
+    history = train(toy.ToyTask, config, tmp_path / "toy", machine, prepared, split)
     assert len(history) == 40 and history.test_all.iloc[-1] < 0.5 * history.test_all.iloc[0]
     assert json.loads((tmp_path / "toy" / "config.json").read_text())["system"] == "toy"
     model = store.load(tmp_path / "toy", "cpu")
@@ -550,4 +519,4 @@ def test_a_system_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_pa
 
 
 def test_memory_is_kept_where_the_c_library_can():
-    assert keep_memory() is (platform.libc_ver()[0] == "glibc")
+    assert keep_freed_memory() is (platform.libc_ver()[0] == "glibc")
