@@ -1,5 +1,6 @@
 """What several tests share: a small copy of the repository with quick notebooks of its own, to run the workflow in."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from helpers import COPIED, touching_notebook
 from lib.base import ROOT
 from workflow import steps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests that import onnxruntime themselves
 
 
 @pytest.fixture(scope="session")

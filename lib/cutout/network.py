@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from lib.base import UserError
 from lib.data.trimap import FOREGROUND, UNKNOWN
 from lib.tiles import padded
 
+# Before onnxruntime is imported: it would else write an identifier into HOME and contact Microsoft.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 MANIFEST = "manifest.json"
 SUMS = {"model.safetensors": "sha256", "model.onnx": "onnx_sha256"}  # file -> its sum's name in the manifest
 

@@ -22,6 +22,9 @@ model card (`README.md`).
 *Trained on* rendered people of `data/portraits` (those that are to train on), drawn shapes, and photographs without people
 (wallpapers of Debian's packages, not shipped). No photograph of a person. One seed, 2 cores. `python -m lib weights
 --textures DIR` trains them anew; `--measure` measures them again.
+
+*Nothing leaves your machine.* `lib.cutout` turns ONNX Runtime's telemetry off (`ORT_DISABLE_TELEMETRY=1`): no identifier is
+written into your home, and no server is contacted. Elsewhere set it yourself, before you import `onnxruntime`.
 """
 TAIL = """
 *Not made for* decisions about a person. The people that they learnt from vary in skin, hair and clothes by formula, which

@@ -1,6 +1,8 @@
 """Networks by ONNX Runtime: like lib.inference at any size, whole files only, and without PyTorch."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pytest
 from helpers import shipped
 from lib import inference, tiles
 from lib.base import ROOT, UserError
+from lib.cutout.example import example
 from lib.cutout.network import Network
 from lib.models import store
 
@@ -112,3 +115,24 @@ def test_it_runs_where_pytorch_is_not_installed(folder):
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, str(folder)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(40, 50) float32"
+
+
+def test_cutting_out_writes_nothing_into_a_home_and_contacts_nobody(tmp_path):
+    """ONNX Runtime 1.32 wrote an identifier into HOME and looked its maker's server up as soon as it was imported."""
+
+    def works(*command: str) -> bool:
+        return bool(shutil.which(command[0])) and not subprocess.run(command, capture_output=True).returncode
+
+    example().save(tmp_path / "a.png")
+    home, calls = tmp_path / "home", tmp_path / "calls"
+    home.mkdir()
+    command = [sys.executable, "-m", "lib", "cutout", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
+    if works("strace", "true"):
+        command = ["strace", "-f", "-e", "trace=socket", "-o", str(calls), *command]
+    if works("unshare", "-rn", "true"):
+        command = ["unshare", "-rn", *command]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    done = subprocess.run(command, cwd=ROOT, env=environment | {"HOME": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0 and (tmp_path / "b.png").is_file(), done.stderr
+    assert not list(home.rglob("*"))
+    assert not calls.exists() or "AF_INET" not in calls.read_text()
