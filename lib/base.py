@@ -6,6 +6,7 @@ Paths hang off the repository's root, so the working directory never matters.
 import enum
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ class Stream(enum.IntEnum):
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.tmp")  # short: a name may have 255 bytes
     try:
         with open(temporary, "wb") as file:
             file.write(content)
