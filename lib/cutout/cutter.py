@@ -163,12 +163,12 @@ def _read(image) -> Photo:
 
 def _read_trimap(trimap, size: tuple[int, int]) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """A trimap (H,W) of 0, 128 and 255, true, and notes."""
-    name = "trimap" if isinstance(trimap, np.ndarray) else str(trimap)
-    values = trimap if isinstance(trimap, np.ndarray) else read_grey(Path(trimap))
-    if values.shape != size or values.dtype != np.uint8 or 0 < values.max() <= 2:
+    file = isinstance(trimap, str | Path)
+    name, values = (str(trimap), read_grey(Path(trimap))) if file else ("trimap", np.asarray(trimap))
+    if values.shape != size or values.dtype != np.uint8 or 0 < values.max(initial=0) <= 2:
         raise UserError(
             f"{name}: expected {size[1]}x{size[0]} px as the picture has, uint8 of 0, 128 and 255, found shape {values.shape}, "
-            f"{values.dtype} up to {values.max()}; make them alike."
+            f"{values.dtype} up to {values.max(initial=0)}; make them alike."
         )
     levels, notes = three_levels(values), []
     if (off := (levels.astype(int) - values != 0).mean()) > 0:

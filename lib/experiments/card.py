@@ -12,7 +12,7 @@ HEAD = """# Trained networks
 Three networks for photographs (`lib/models/portrait.py`: EfficientNet-Lite0 with ImageNet weights as encoder, a decoder with
 skip connections). `trimap` is given a trimap, `hybrid` also what closed-form matting makes of it (`lib/models/hybrid.py`),
 `portrait` finds a person by itself. `python -m lib cutout photo.jpg` uses the first and the last, with `--method hybrid` the
-last two; `python -m lib matte data/weights/trimap photo.jpg trimap.png alpha.png` the first. And the study's related systems at
+last two; with `--trimap trimap.png` a trimap of your own takes the place of the last. And the study's related systems at
 sizes for two cores, each with an EfficientNet-Lite0 in the place of its own encoder: `alphagan` is given a trimap,
 `background` (Background Matting V2) a picture of the empty place, `video` (Robust Video Matting) the frames before. Each
 folder holds the recipe (`config.json`), the weights (`model.safetensors`, convolutions in fp16), for the networks for

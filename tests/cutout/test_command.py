@@ -207,4 +207,4 @@ def test_a_training_of_the_paper_mattes_by_pytorch(tmp_path, capsys, monkeypatch
     assert np.abs(read(tmp_path / "o.png") - 255 * expected).max() <= 0.51
     folder = shipped(folder_of(tmp_path / "find"), {"system": "portrait", "trimap": False, "width": 0.25})
     assert run(image, "--trimap", known, "--weights", folder, "-o", tmp_path / "p.png") == 2
-    assert "find: expected a network that takes a trimap" in capsys.readouterr().err
+    assert "expected a network that takes a trimap, found one that takes none" in capsys.readouterr().err
