@@ -15,21 +15,7 @@ from lib.cutout import cutter
 from lib.data.decode import opened
 from lib.data.photos import read_photo
 
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".webp",
-    ".avif",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".heic",
-    ".heif",
-)
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".heic")  # fmt: skip
 FORMATS = {".png": "PNG", ".webp": "WEBP"}  # of results
 PIPE = "-"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next picture would fare no better
@@ -42,14 +28,14 @@ def parser() -> argparse.ArgumentParser:
         "results are there are skipped. Colors are converted to sRGB.",
     )
     add = result.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="photographs, folders of them, or - for standard input")
-    add("-o", "--out", help="a .png or .webp file for one photograph, a folder for several, - for standard output (default: "
+    add("inputs", nargs="+", type=_path, metavar="INPUT", help="photographs, folders of them, or - for standard input")
+    add("-o", "--out", type=_path, help="a .png or .webp file for one photograph, a folder for several, - for standard output (default: "
         "NAME-cutout.png beside it, FOLDER-cutout for a folder)")  # fmt: skip
     add("--mask", action="store_true", help="write the matte alone, as a gray picture")
     add("--background", metavar="B", help="lay the person over a color (white, #ff8800) or a picture")
-    add("--trimap", metavar="FILE", help="your trimap: 0 background, 128 unknown, 255 person")
+    add("--trimap", type=_path, metavar="FILE", help="your trimap: 0 background, 128 unknown, 255 person")
     add("--method", choices=cutter.METHODS, default=cutter.METHODS[0], help="of the unknown pixels. " + cutter.COSTS)
-    add("--weights", default=cutter.WEIGHTS, metavar="FOLDER",
+    add("--weights", type=_path, default=cutter.WEIGHTS, metavar="FOLDER",
         help="of networks, or of one training that takes a trimap, such as runs/quick/train/dim-da-both-seed0")  # fmt: skip
     add("--overwrite", action="store_true", help="of several: also those whose results are there")
     add("--threads", type=int, default=0, help="of the processor, 0 = all")
@@ -64,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError("--mask: expected it without --background, found both; choose one.")
     if args.trimap and several:
         raise UserError("--trimap: expected one picture, found several; do them one by one.")
-    _check_targets(pairs, [Path(name) for name in (args.trimap, args.background) if name])
+    _check_targets(pairs, [Path(name).expanduser() for name in (args.trimap, args.background) if name])
     background = _background(args.background) if args.background else None
     networks = cutter.load(args.weights, args.threads)
     networks.matting(args.method)  # what is missing for all is said before the first
@@ -90,10 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _pairs(inputs: Sequence[str], out: str | None) -> tuple[list[tuple], bool]:
+def _path(text: str) -> Path | str:
+    return text if text == PIPE else Path(text).expanduser()  # no shell expands --out=~/a.png
+
+
+def _pairs(paths: list, out: Path | str | None) -> tuple[list[tuple], bool]:
     """(photograph, its result), each a path or -; and whether there may be several."""
-    paths = [name if name == PIPE else Path(name).expanduser() for name in inputs]
-    out = out if out in (None, PIPE) else Path(out).expanduser()
     if len(paths) == 1 and (paths[0] == PIPE or not paths[0].is_dir()):
         if isinstance(out, Path) and out.is_dir() and paths[0] != PIPE:
             out = out / f"{paths[0].stem}.png"
@@ -164,8 +152,8 @@ def _write(target: Path | str, picture: Image.Image) -> None:
 
 def _background(text: str) -> Image.Image:
     """A picture, or a colored pixel that is stretched."""
-    if Path(text).expanduser().is_file():
-        return Image.fromarray(read_photo(Path(text).expanduser()).pixels)
+    if (file := Path(text).expanduser()).is_file():
+        return Image.fromarray(read_photo(file).pixels)
     try:
         return Image.new("RGB", (1, 1), ImageColor.getrgb(text)[:3])
     except ValueError as error:

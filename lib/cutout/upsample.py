@@ -53,8 +53,9 @@ def half_largest_square(region: np.ndarray) -> int:
 def shrink_trimap(trimap: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Unknown where a block has an unknown pixel (a mean would round one in a thousand away), else the nearest pixel."""
     small = np.array(Image.fromarray(trimap).resize(size[::-1], Image.Resampling.NEAREST))
-    rows, columns = np.nonzero(trimap == UNKNOWN)
-    small[rows * size[0] // trimap.shape[0], columns * size[1] // trimap.shape[1]] = UNKNOWN
+    for top in range(0, len(trimap), STRIP):
+        rows, columns = np.nonzero(trimap[top : top + STRIP] == UNKNOWN)
+        small[(rows + top) * size[0] // trimap.shape[0], columns * size[1] // trimap.shape[1]] = UNKNOWN
     return small
 
 

@@ -54,13 +54,14 @@ def test_a_photograph_becomes_an_rgba_png_beside_it(tmp_path, capsys):
     assert sorted(os.listdir()) == ["a-cutout.png", "a.png"]
 
 
-def test_the_mask_a_background_and_webp(tmp_path):
+def test_the_mask_a_background_and_webp(tmp_path, monkeypatch):
     png(tmp_path / "a.png", photo())
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     behind = np.full((60, 200, 3), (0, 255, 0), np.uint8)
     behind[:, :60] = behind[:, -60:] = 9  # cropped away: a picture behind is not stretched
     png(tmp_path / "behind.png", behind)
     assert run("a.png", "--mask", "-o", "mask.png") == 0 and read("mask.png").ndim == 2
-    assert run("a.png", "-o", "a.webp") == 0 and read("a.webp").shape == (120, 90, 4)
+    assert run("a.png", "--out=~/a.webp") == 0 and read(tmp_path / "home/a.webp").shape == (120, 90, 4)
     for name, corner in (("white", (255, 255, 255)), ("#0a0b0c", (10, 11, 12)), ("behind.png", (0, 255, 0))):
         assert run("a.png", "--background", name, "-o", "over.png") == 0
         over = read("over.png")
