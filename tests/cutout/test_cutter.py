@@ -69,10 +69,6 @@ def test_any_size(size):
     assert cut.alpha.shape == size and (min(size) < 3 or close(cut.alpha, disc(*size), 0.05))
 
 
-def test_two_people_are_both_kept():
-    assert close(cutter().cut_out(np.hstack([photo(), photo()])).alpha, np.hstack([disc(120, 90)] * 2))
-
-
 def test_the_guess_does_not_know_left_from_right():
     """A network that believes in what is left: the mean with the mirror image's answer does not."""
     one = cutter(lambda image: redness(image) * np.linspace(1, 0, image.shape[1], dtype=np.float32))
