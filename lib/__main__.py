@@ -9,13 +9,6 @@ from pathlib import Path
 from lib.base import UserError, os_errors
 
 
-def matte(arguments: Sequence[str]) -> None:
-    """Write the matte of one picture, by a trained network."""
-    from lib.cutout.matte import main
-
-    main(arguments)
-
-
 def cutout(arguments: Sequence[str]) -> None:
     """Cut the people out of photographs, without a trimap."""
     from lib.cutout.command import main
@@ -97,7 +90,7 @@ def rehearse(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     function.__name__: function
-    for function in (matte, cutout, kaggle, transfer, crossed, weights, ablation, arms, sweeps, rehearse)
+    for function in (cutout, kaggle, transfer, crossed, weights, ablation, arms, sweeps, rehearse)
 }
 
 
@@ -117,6 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             COMMANDS[command](arguments[1:])
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # of asking whether a path is there
+        if not error.filename:
+            raise
+        sentence = (
+            f"{error.filename}: expected a path that can be used, found: {error.strerror}; check its permissions."
+        )
+        print(f"Error: {sentence}", file=sys.stderr)
         sys.exit(2)
 
 

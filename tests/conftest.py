@@ -1,5 +1,6 @@
 """What several tests share: a root of one's own, and a small copy of the repository to run the workflow in."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def root(tmp_path, monkeypatch) -> Path:
     """A temporary folder in which reports/, figures/ and runs/ lie in this test."""
     monkeypatch.setattr(base, "ROOT", tmp_path)
     return tmp_path
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests that import onnxruntime themselves
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ HEAD = """# Trained networks
 Three networks for photographs (`lib/models/portrait.py`: EfficientNet-Lite0 with ImageNet weights as encoder, a decoder with
 skip connections). `trimap` is given a trimap, `hybrid` also what closed-form matting makes of it (`lib/models/hybrid.py`),
 `portrait` finds a person by itself. `python -m lib cutout photo.jpg` uses the first and the last, with `--method hybrid` the
-last two; `python -m lib matte data/weights/trimap photo.jpg trimap.png alpha.png` the first. And the study's related systems at
+last two; with `--trimap trimap.png` a trimap of your own takes the place of the last. And the study's related systems at
 sizes for two cores, each with an EfficientNet-Lite0 in the place of its own encoder: `alphagan` is given a trimap,
 `background` (Background Matting V2) a picture of the empty place, `video` (Robust Video Matting) the frames before. Each
 folder holds the recipe (`config.json`), the weights (`model.safetensors`, convolutions in fp16), for the networks for
@@ -22,6 +22,9 @@ model card (`README.md`).
 *Trained on* rendered people of `data/portraits` (those that are to train on), drawn shapes, and photographs without people
 (wallpapers of Debian's packages, not shipped). No photograph of a person. One seed, 2 cores. `python -m lib weights
 --textures DIR` trains them anew; `--measure` measures them again.
+
+*Nothing leaves your machine.* `lib.cutout` turns ONNX Runtime's telemetry off (`ORT_DISABLE_TELEMETRY=1`): no identifier is
+written into your home, and no server is contacted. Elsewhere set it yourself, before you import `onnxruntime`.
 """
 TAIL = """
 *Not made for* decisions about a person. The people that they learnt from vary in skin, hair and clothes by formula, which

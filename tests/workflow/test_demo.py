@@ -1,6 +1,7 @@
 """The page that cuts out by itself: what it holds, and in a browser without network the same alpha as lib.cutout's."""
 
 import base64
+import io
 import json
 import re
 import time
@@ -74,15 +75,15 @@ def answer(opened, what: str, kind) -> np.ndarray:
 
 def compare(opened, expected) -> None:
     """The page's result against lib.cutout's."""
-    shape = expected.matte.shape
+    shape = expected.alpha.shape
     assert opened.run("$('alert').hidden"), opened.run("$('alert').textContent")
     assert opened.run("[photo.height, photo.width]") == list(shape)
     alpha = answer(opened, "result.alpha", np.float32).reshape(shape)
-    difference = np.abs(alpha - expected.matte)
+    difference = np.abs(alpha - expected.alpha)
     assert 0.05 < alpha.mean() < 0.95
     assert difference.max() < LARGEST
     colours = answer(opened, "result.colours", np.uint8).reshape(*shape, 3).astype(np.float32)
-    seen = np.abs(colours - expected.colours) * expected.matte[..., None]
+    seen = np.abs(colours - expected.colors) * expected.alpha[..., None]
     assert seen.max() < COLOURS, seen.max()
 
 
@@ -120,7 +121,7 @@ def test_missing_npm_is_told(monkeypatch, tmp_path):
 
 def test_example_comes_out_as_in_python(opened, page, cutter):
     stored = re.search(r'src="data:image/webp;base64,(.*?)"', page.read_text()).group(1)
-    expected = cutter.cut_out(base64.b64decode(stored))
+    expected = cutter.cut_out(Image.open(io.BytesIO(base64.b64decode(stored))))
     compare(opened, expected)
     assert (answer(opened, "result.trimap", np.uint8) != expected.trimap.ravel()).mean() < 1e-4
 
