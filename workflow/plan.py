@@ -16,7 +16,6 @@ from lib.data.folder import Folder
 from lib.data.open import open_source
 from lib.experiments import parameters
 from workflow import profiles
-from workflow.page import files as page_files  # not .build, which imports pandas and Matplotlib
 from workflow.steps import NOTEBOOKS, STEPS
 
 RUNNER = "workflow/execute.py"  # the code that executes a notebook
@@ -68,7 +67,11 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
 def make_endings(plan: dict[str, dict]) -> dict[str, dict]:
     """The steps after the notebooks, "pages" and "article", as `make_plan` gives those of notebooks."""
     folder = ROOT / "reports" / "article"
-    texts = [ROOT / "CITATION.cff", ROOT / "reports" / "claims.yaml", *page_files()]
+    texts = [
+        ROOT / "CITATION.cff",
+        ROOT / "reports" / "claims.yaml",
+        *sorted((ROOT / "workflow" / "page").glob("*.*s")),
+    ]
     texts += [file for file in sorted(folder.iterdir()) if file.is_file() and file.stem != "readme"]
     endings = {}
     for name, files in (("pages", [folder / "notebook.css", ROOT / "workflow" / "pages.lua"]), ("article", texts)):

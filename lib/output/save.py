@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import struct
 import zlib
@@ -129,7 +128,8 @@ def _files(source: Path) -> dict[str, str]:
     """File -> id of the cell of a notebook that wrote it; "" where its source is not in the notebook."""
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"] if source.is_file() else []
     ids = {"".join(cell["source"]).rstrip("\n"): cell["id"] for cell in cells}
-    return {os.path.relpath(path, base.ROOT): ids.get(cell, "") for path, cell in _written.items()}
+    inside = {path: cell for path, cell in _written.items() if path.is_relative_to(base.ROOT)}
+    return {path.relative_to(base.ROOT).as_posix(): ids.get(cell, "") for path, cell in inside.items()}
 
 
 def slug(text: str) -> str:

@@ -67,6 +67,6 @@ def test_plan_gives_each_notebook_only_what_it_declares():
 
 def test_who_plans_needs_no_torch():
     """`make paper` with nothing to do, and `make status`, answer at once."""
-    code = "import sys, workflow.make, workflow.plan; print('torch' in sys.modules)"
+    code = "import sys, workflow.run, workflow.plan; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -107,7 +107,7 @@ def test_the_script_for_a_gpu_box_packs_the_run_that_the_settings_name():
         (["--data", "folder"], "smoke-folder"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "workflow.options", "smoke", *given], cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-m", "workflow", "--name", "smoke", *given], cwd=ROOT, capture_output=True, text=True
         )
         assert done.stdout == f"{run}\n"
 
