@@ -151,10 +151,10 @@ def load_lite0(network: EfficientNetLite0, weights: dict[str, torch.Tensor]) -> 
 
     Input channels beyond the first three get zeros, so that the network begins by seeing the image alone.
     """
-    first, own = "stem.conv.weight", network.state_dict()
+    first, current = "stem.conv.weight", network.state_dict()
     rgb = weights[first][:, :3]
-    weights = weights | {first: F.pad(rgb, (0, 0, 0, 0, 0, own[first].shape[1] - 3))}
-    network.load_state_dict({name: value for name, value in weights.items() if name in own})
+    weights = weights | {first: F.pad(rgb, (0, 0, 0, 0, 0, current[first].shape[1] - 3))}
+    network.load_state_dict({name: value for name, value in weights.items() if name in current})
 
 
 def load_imagenet(network: EfficientNetLite0) -> None:

@@ -37,8 +37,8 @@ class Pool(nn.MaxPool2d):
 class Unpool(nn.MaxUnpool2d):
     """Max-unpooling to the size before the pooling, which may be odd: 28 -> 14 -> 7 -> 3 -> 1 and back."""
 
-    def forward(self, x: torch.Tensor, place: PoolIndices) -> torch.Tensor:
-        indices, size = place
+    def forward(self, x: torch.Tensor, positions: PoolIndices) -> torch.Tensor:
+        indices, size = positions
         return super().forward(x, indices, output_size=size)
 
 

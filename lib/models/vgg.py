@@ -89,36 +89,36 @@ class VGG16Matting(nn.Module):
                 f"{image.shape[-2]}x{image.shape[-1]}; choose a larger size."
             )
         x = self.head(torch.cat([self.normalise(image), trimap], dim=1))  # 3, H
-        x, level1 = self._down(self.encoder1(x))  # 64, H/2
-        x, level2 = self._down(self.encoder2(x))  # 128, H/4
-        x, level3 = self._down(self.encoder3(x))  # 256, H/8
-        x, level4 = self._down(self.encoder4(x))  # 512, H/16
+        x, level1 = self._pool(self.encoder1(x))  # 64, H/2
+        x, level2 = self._pool(self.encoder2(x))  # 128, H/4
+        x, level3 = self._pool(self.encoder3(x))  # 256, H/8
+        x, level4 = self._pool(self.encoder4(x))  # 512, H/16
         x = self.encoder5(x)  # 512, H/16: a fifth pooling would leave 0 of 28
         if self.pools == 5:
-            x, level5 = self._down(x)  # 512, H/32
+            x, level5 = self._pool(x)  # 512, H/32
         x = self.decoder6(self.conv6(x))  # 512
         if self.pools == 5:
-            x = self._up(x, *level5)  # 512, H/16
+            x = self._unpool(x, *level5)  # 512, H/16
         x = self.decoder5(x)  # 512, H/16
-        x = self.decoder4(self._up(x, *level4))  # 256, H/8
-        x = self.decoder3(self._up(x, *level3))  # 128, H/4
-        x = self.decoder2(self._up(x, *level2))  # 64, H/2
-        x = self.decoder1(self._up(x, *level1))  # 64, H
+        x = self.decoder4(self._unpool(x, *level4))  # 256, H/8
+        x = self.decoder3(self._unpool(x, *level3))  # 128, H/4
+        x = self.decoder2(self._unpool(x, *level2))  # 64, H/2
+        x = self.decoder1(self._unpool(x, *level1))  # 64, H
         return self.alpha(x)  # 1, H
 
-    def _down(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[PoolIndices, torch.Tensor | None]]:
+    def _pool(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[PoolIndices, torch.Tensor | None]]:
         """The pooled map, and what the way up needs: where the maxima were, and the map itself where there are skips."""
-        pooled, place = self.pool(x)
-        return pooled, (place, x if self.skips else None)
+        pooled, positions = self.pool(x)
+        return pooled, (positions, x if self.skips else None)
 
-    def _up(self, x: torch.Tensor, place: PoolIndices, skip: torch.Tensor | None) -> torch.Tensor:
-        x = self.unpool(x, place)
+    def _unpool(self, x: torch.Tensor, positions: PoolIndices, skip: torch.Tensor | None) -> torch.Tensor:
+        x = self.unpool(x, positions)
         return x if skip is None else x + skip
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
         """image (N,3,H,W) float RGB in [0,1], trimap (N,1,H,W) float 0, 0.5 or 1 -> alpha (N,1,H,W) float32.
 
-        The image is normalised with ImageNet's mean and standard deviation here. Any size from 16x16 up (32x32 with
+        The image is normalised with ImageNet's mean and standard deviation. Any size from 16x16 up (32x32 with
         five poolings).
         """
         return self.logits(image, trimap).float().sigmoid()
@@ -213,8 +213,8 @@ def build_study_network(config) -> VGG16Matting | ResidualUNet:
 class BilinearUpsample(nn.Module):
     """Bilinear to the size before the pooling, instead of an unpooling."""
 
-    def forward(self, x: torch.Tensor, place: PoolIndices) -> torch.Tensor:
-        return F.interpolate(x, size=place[1], mode="bilinear", align_corners=False)
+    def forward(self, x: torch.Tensor, positions: PoolIndices) -> torch.Tensor:
+        return F.interpolate(x, size=positions[1], mode="bilinear", align_corners=False)
 
 
 class TransposedUpsample(nn.Module):
@@ -224,8 +224,8 @@ class TransposedUpsample(nn.Module):
         super().__init__()
         self.by_channels = nn.ModuleDict({str(c): nn.ConvTranspose2d(c, c, 2, stride=2) for c in channels})
 
-    def forward(self, x: torch.Tensor, place: PoolIndices) -> torch.Tensor:
-        return self.by_channels[str(x.shape[1])](x, output_size=place[1])
+    def forward(self, x: torch.Tensor, positions: PoolIndices) -> torch.Tensor:
+        return self.by_channels[str(x.shape[1])](x, output_size=positions[1])
 
 
 class CentreNormalise(nn.Module):
