@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from lib.base import UserError
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, paste as fill_known
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, fill_known
 
 METHODS = ("kmeans", "gmm")
 DECISIONS = ("border", "trimap", "oracle")

@@ -12,9 +12,9 @@ from torch import nn
 
 from lib import tiles
 from lib.base import UserError
-from lib.data.batches import chunks, trimap_levels as trimap_to_float
-from lib.data.prepare import Prepared as ImageSet
-from lib.device import Machine, autocast, resolve_device, resolve_precision
+from lib.compute import Compute, autocast, resolve_device, resolve_precision
+from lib.data.cache import ImageSet, chunks
+from lib.data.trimap import trimap_to_float
 from lib.tiles import MULTIPLE, pad_to_multiple, predict_tiled
 
 BATCH = 256  # images at once; another number changes the last digits
@@ -44,7 +44,7 @@ def predict_batches(
     model: nn.Module,
     images: ImageSet,
     index: Sequence[int],
-    machine: Machine = Machine(),
+    machine: Compute = Compute(),
     *,
     mirror: bool = False,
     keep_known: bool = False,

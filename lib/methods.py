@@ -18,18 +18,14 @@ from torch import nn
 
 from lib import baselines, metrics
 from lib.base import ROOT, UserError
-from lib.data.batches import trimap_levels as trimap_to_float
-from lib.data.composite import composite
-from lib.data.folder import Folder
-from lib.data.plates import retaken
-from lib.data.portraits import FOLDER as PEOPLE, read_manifest
-from lib.data.source import Sample
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, make_trimap, paste as fill_known
+from lib.data.augment import composite
+from lib.data.plates import handheld
+from lib.data.portraits import FOLDER as PEOPLE, held_out_clips, held_out_people, read_manifest
+from lib.data.sources import Sample, open_folder
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, fill_known, make_trimap, trimap_to_float
 from lib.inference import Prediction, evaluating, predict_clip, predict_portrait, predict_trimap, predict_with_plate
-from lib.models import store
+from lib.models import checkpoint
 from lib.scores import MEASURE_LABELS, OFFICIAL_MEASURES, TRIMAP_CONTROL, scores_frame
-from lib.training.composed import people_held_out as held_out_people
-from lib.training.video import clips_held_out as held_out_clips
 
 WEIGHTS = ROOT / "data" / "weights"
 SMALL, LARGE = (320, 240), (800, 600)  # height and width in px
@@ -52,7 +48,7 @@ def with_trimap(sample: Sample) -> Sample:
 
 def handheld(sample: Sample) -> Sample:
     """The sample with the person's shadow in the picture, its plate moved by 2 px (at 320) and a tenth brighter."""
-    image, plate = retaken(sample)
+    image, plate = handheld(sample)
     return replace(sample, image=image, background=plate)
 
 
@@ -71,7 +67,7 @@ def clips(count: int, size: tuple[int, int] = SMALL, still: bool = False) -> dic
 
 def folder_pictures(folder: str | Path, rule: str = "tolerant", parameter: str = "benchmark_dir") -> dict[str, Sample]:
     """All pictures of a folder with alphas, by name at their own size; missing trimaps are made by the rule. {} for ""."""
-    source = Folder(folder, parameter=parameter) if folder else None
+    source = open_folder(folder, parameter=parameter) if folder else None
     samples = {key: source.read(number) for number, key in enumerate(source.keys)} if source else {}
     for key, sample in samples.items():
         if sample.trimap is None:
@@ -82,7 +78,10 @@ def folder_pictures(folder: str | Path, rule: str = "tolerant", parameter: str =
 
 def networks(device: str = "auto") -> dict[str, nn.Module]:
     """The networks of data/weights by their folder's name."""
-    return {file.parent.name: store.load(file.parent, device) for file in sorted(WEIGHTS.glob("*/manifest.json"))}
+    return {
+        file.parent.name: checkpoint.load_network(file.parent, device)
+        for file in sorted(WEIGHTS.glob("*/manifest.json"))
+    }
 
 
 def network_method(name: str, network: nn.Module, precision: str = "auto") -> Method:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base import UserError
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, paste as fill_known
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, fill_known
 
 SIGMA, EPSILON = 1.4, 1e-2  # of Grad's filter: its width, and the value below which its tails are cut
 RADIUS = int(np.ceil(SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * SIGMA * EPSILON))))

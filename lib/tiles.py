@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lib.base import UserError
-from lib.data.trimap import UNKNOWN, paste as fill_known
+from lib.data.trimap import UNKNOWN, fill_known
 
 MULTIPLE = 32  # five halvings
 TILE, OVERLAP = 800, 128  # px; a tile of 800x800 takes the full-width network about 1.5 GiB in float32

@@ -52,16 +52,16 @@ def touching_notebook(name: str) -> str:
 
 
 def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None = None, rule: str = "tolerant"):
-    """A prepared set of image (N,3,H,W) and alpha (N,1,H,W) uint8 in memory, as lib.data.prepare would give it: with test
+    """A prepared set of image (N,3,H,W) and alpha (N,1,H,W) uint8 in memory, as lib.data.cache would give it: with test
     trimaps from alpha by `rule`, and neither foregrounds nor backgrounds. groups: one name an image, by default its own.
     """
-    from lib.data.prepare import Prepared
+    from lib.data.cache import ImageSet
     from lib.data.trimap import default_radius, make_trimap
 
     trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
     keys = [str(number) for number in range(len(alpha))]
     fingerprint = hashlib.sha256(image.tobytes() + alpha.tobytes()).hexdigest()
-    return Prepared(
+    return ImageSet(
         image,
         alpha,
         trimap,
@@ -86,14 +86,13 @@ def soft_edge() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def shipped(folder: Path, config: dict) -> Path:
-    """Weights as lib.training.export ships them, of the network that lib.models.store builds of `config`: fresh ones,
+    """Weights as lib.models.checkpoint ships them, of the network that lib.models.checkpoint builds of `config`: fresh ones,
     with norms as a training leaves them, neither 0 nor 1, and an answer that differs from pixel to pixel."""
     import torch
     from safetensors.torch import save_file
 
-    from lib.base import file_digest, write_atomically
-    from lib.models.store import NETWORKS
-    from lib.training.export import export
+    from lib.base import file_sha256, write_atomically
+    from lib.models.checkpoint import NETWORKS, export
 
     network, generator = NETWORKS[config["system"]](config), torch.Generator().manual_seed(1)
     for layer in network.modules():
@@ -108,7 +107,7 @@ def shipped(folder: Path, config: dict) -> Path:
     run = folder / "run"
     run.mkdir()
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, run / "model.safetensors")
-    write_atomically(run / "model.sha256", file_digest(run / "model.safetensors").encode())
+    write_atomically(run / "model.sha256", file_sha256(run / "model.safetensors").encode())
     (run / "config.json").write_text(json.dumps(config))
     export(run, folder / "shipped")
     return folder / "shipped"

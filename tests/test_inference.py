@@ -8,18 +8,18 @@ import torch
 from helpers import prepared_from
 from lib import inference
 from lib.base import UserError
-from lib.data.batches import trimap_levels
-from lib.data.prepare import Prepared
-from lib.device import Machine
+from lib.compute import Compute
+from lib.data.cache import ImageSet
+from lib.data.trimap import trimap_to_float
 from lib.inference import predict_batches, predict_clip, predict_portrait, predict_trimap, predict_with_plate
-from lib.models import background, video
-from lib.models.dim import VGG16Matting, deep_image_matting
+from lib.models import bgmv2, rvm
 from lib.models.portrait import PortraitMatting
+from lib.models.vgg import VGG16Matting, deep_image_matting
 
-FP32 = Machine("cpu", "fp32")
+FP32 = Compute("cpu", "fp32")
 
 
-def drawn(n: int = 6, height: int = 28, width: int = 28) -> Prepared:
+def drawn(n: int = 6, height: int = 28, width: int = 28) -> ImageSet:
     """Rectangles of alpha with a soft edge, on noise."""
     random = np.random.default_rng(0)
     alpha = np.zeros((n, 1, height, width), np.uint8)
@@ -39,7 +39,7 @@ def test_batches_are_the_network_in_evaluation_mode(height, width, monkeypatch):
     assert model.training
     assert found.shape == (3, 1, height, width) and found.dtype == np.float32
     image = torch.from_numpy(prepared.image[index]).float() / 255
-    trimap = trimap_levels(torch.from_numpy(prepared.trimap[index]))
+    trimap = trimap_to_float(torch.from_numpy(prepared.trimap[index]))
     with torch.no_grad():
         expected = model.eval()(image, trimap).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -47,7 +47,7 @@ def test_batches_are_the_network_in_evaluation_mode(height, width, monkeypatch):
 
 def test_bf16_prediction_is_close_to_fp32():
     prepared, model = drawn(2), VGG16Matting()
-    half = predict_batches(model, prepared, [0, 1], Machine("cpu", "bf16"))
+    half = predict_batches(model, prepared, [0, 1], Compute("cpu", "bf16"))
     full = predict_batches(model, prepared, [0, 1], FP32)
     assert half.dtype == np.float32
     assert np.abs(half - full).mean() < 0.02
@@ -149,7 +149,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (5, 66, 50, 3), dtype=np.uint
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    pair = background.small(), video.small()
+    pair = bgmv2.small(), rvm.small()
     for last in (pair[0].base.decode1, pair[0].refiner.at_full[-1], pair[1].matting):
         torch.nn.init.normal_(last.weight, std=0.5)  # answers that differ from pixel to pixel
     return pair

@@ -10,8 +10,8 @@ import torch
 
 from lib import methods, metrics, scores
 from lib.base import UserError
-from lib.data.composite import composite
-from lib.data.source import Sample
+from lib.data.augment import composite
+from lib.data.sources import Sample
 from lib.data.trimap import UNKNOWN
 from lib.inference import Prediction
 

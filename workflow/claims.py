@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from lib.base import ROOT, UserError, plain
+from lib.base import ROOT, UserError, quote_if_unprintable
 from lib.experiments import published
 from workflow import values
 from workflow.steps import NOTEBOOKS, STEPS
@@ -118,7 +118,7 @@ def read(path: Path = CLAIMS) -> list[dict]:
             kind.model_validate_json(json.dumps(claim, default=lambda _: None))
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(map(plain, first["loc"])) or "the whole"
+            field = ".".join(map(quote_if_unprintable, first["loc"])) or "the whole"
             raise UserError(
                 f"{path.name}, claim {plain(claim.get('id', '?'))}: {field}: {first['msg']}, found {first['input']!r}; correct it."
             ) from error

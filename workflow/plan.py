@@ -12,8 +12,7 @@ from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, runs_dir
-from lib.data.folder import Folder
-from lib.data.open import open_source
+from lib.data.sources import open_folder, open_source
 from lib.experiments import parameters
 from workflow import profiles
 from workflow.steps import NOTEBOOKS, STEPS
@@ -41,7 +40,7 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
     sources = {name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]) for name in COUNTS}
     check_pairs(sources["images"].counts, shared["bad_limit"])
     data = {name: source.fingerprint for name, source in sources.items()}
-    data |= {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
+    data |= {name: open_folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
     data |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
     weights = weights_fingerprint(shared["encoder_weights"])
     lock = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()
@@ -190,7 +189,7 @@ def check_name(run: str) -> None:
 def check_pairs(counts: dict[str, int], bad_limit: float) -> None:
     """UserError where too many pictures lack their alpha, or alphas their picture, as a broken download leaves them.
 
-    What cannot be decoded is judged by lib.data.prepare.
+    What cannot be decoded is judged by lib.data.cache.
     """
     lost = sum(number for reason, number in counts.items() if " without " in reason or reason == "broken link")
     total = counts.get("pairs", 0) + lost

@@ -35,7 +35,7 @@ def load(folder: Path) -> dict[str, Leaf]:
 
 
 def samples(folder: Path) -> dict[str, str]:
-    """Name -> the errors behind a mean (lib.evaluation.samples), of those values of a run that are means of such."""
+    """Name -> the errors behind a mean (lib.scores), of those values of a run that are means of such."""
     found: dict[str, str] = {}
     for path in sorted((folder / "values").glob("*.json")):
         found |= _content(path).get("samples", {})

@@ -12,8 +12,7 @@ from PIL import Image, ImageColor
 
 from lib.base import UserError, write_atomically
 from lib.cutout import cutter
-from lib.data.decode import opened
-from lib.data.photos import read_photo
+from lib.data.images import open_picture, read_photo
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".heic")  # fmt: skip
 FORMATS = {".png": "PNG", ".webp": "WEBP"}  # of results
@@ -132,7 +131,7 @@ def _cut_out(networks: cutter.Cutter, source, args: argparse.Namespace) -> cutte
         return networks.cut_out(source, args.trimap, args.method)
     if sys.stdin is None:
         raise UserError("-: expected an open standard input, found it closed; pipe a photograph into it.")
-    with opened(sys.stdin.buffer.read(), PIPE) as image:
+    with open_picture(Path(PIPE), sys.stdin.buffer.read()) as image:
         return networks.cut_out(image, args.trimap, args.method)
 
 

@@ -18,9 +18,8 @@ from PIL import Image, ImageOps
 from lib.base import ROOT, UserError
 from lib.cutout import foreground, limits, solve, trimaps, upsample
 from lib.cutout.network import OnnxNetwork
-from lib.data.decode import read_grey
-from lib.data.photos import Photo, from_pillow, read_photo
-from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, three_levels
+from lib.data.images import Photo, photo_from_pillow, read_gray, read_photo
+from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, to_three_levels
 
 WEIGHTS = ROOT / "data/weights"
 PORTRAIT_HEIGHT, MULTIPLE, LONGEST = 256, 32, 2048  # px: what the portrait network gets is as large as 256 px of 3:4
@@ -153,7 +152,7 @@ def _read(image) -> Photo:
                 raise TypeError(f"{image.dtype} {image.shape}")
             image = Image.fromarray(image)
         if isinstance(image, Image.Image):
-            return from_pillow(image)
+            return photo_from_pillow(image)
     except (TypeError, ValueError, OSError) as error:  # floats, five channels, a closed image
         raise UserError(f"image: expected a picture of 8 bits a channel, found {error}; convert it.") from error
     raise UserError(
@@ -164,13 +163,13 @@ def _read(image) -> Photo:
 def _read_trimap(trimap, size: tuple[int, int]) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """A trimap (H,W) of 0, 128 and 255, true, and notes."""
     file = isinstance(trimap, str | Path)
-    name, values = (str(trimap), read_grey(Path(trimap))) if file else ("trimap", np.asarray(trimap))
+    name, values = (str(trimap), read_gray(Path(trimap))) if file else ("trimap", np.asarray(trimap))
     if values.shape != size or values.dtype != np.uint8 or 0 < values.max(initial=0) <= 2:
         raise UserError(
             f"{name}: expected {size[1]}x{size[0]} px as the picture has, uint8 of 0, 128 and 255, found shape {values.shape}, "
             f"{values.dtype} up to {values.max(initial=0)}; make them alike."
         )
-    levels, notes = three_levels(values), []
+    levels, notes = to_three_levels(values), []
     if (off := (levels.astype(int) - values != 0).mean()) > 0:
         notes.append(
             f"{name}: {off:.1%} of its pixels are not 0, 128 or 255; they were taken for the nearest of the three."
@@ -196,10 +195,10 @@ def _trained(folder: Path) -> Callable:
     """A training's network, by PyTorch, of image (h,w,3) uint8 and trimap (h,w). UserError where it takes no trimap."""
     try:
         from lib import inference
-        from lib.models import store
+        from lib.models import checkpoint
     except ImportError as error:
         raise UserError(f"{folder}: a training needs the paper's set-up (make env), found no {error.name}.") from error
-    model, config = store.load(folder), json.loads((folder / "config.json").read_text())
+    model, config = checkpoint.load_network(folder), json.loads((folder / "config.json").read_text())
     if config["system"] in ("background", "video") or not config.get("trimap", True):
         raise UserError(f"{folder}: expected a network that takes a trimap, found one that takes none; name another.")
-    return lambda image, trimap: inference.matte(model, image.astype(np.float32) / 255, trimap)
+    return lambda image, trimap: inference.predict_trimap(model, image.astype(np.float32) / 255, trimap)

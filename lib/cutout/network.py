@@ -10,7 +10,7 @@ import numpy as np
 from lib.base import UserError
 from lib.cutout import limits
 from lib.data.trimap import FOREGROUND, UNKNOWN
-from lib.tiles import padded
+from lib.tiles import pad_to_multiple
 
 # Before onnxruntime is imported: it would else write an identifier into HOME and contact Microsoft.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -51,12 +51,12 @@ class OnnxNetwork:
                 f"{'none' if trimap is None else 'one'}; use the network made for it."
             )
         size = image.shape[:2]
-        pixels = padded(image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1))
+        pixels = pad_to_multiple(image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1))
         inputs = {"image": pixels.transpose(2, 0, 1)[None]}
         if trimap is not None:
             if trimap.shape != size:
                 raise UserError(f"trimap: expected the image's size {size}, found {trimap.shape}; make them alike.")
-            known = padded(trimap)
+            known = pad_to_multiple(trimap)
             # 0, 0.5 and 1, exactly: 128 / 255 is not 0.5.
             levels = ((known >= UNKNOWN) * np.float32(0.5) + (known == FOREGROUND) * np.float32(0.5)).astype(np.float32)
             inputs["trimap"] = levels[None, None]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.base import UserError
-from lib.data.trimap import FOREGROUND, UNKNOWN, paste
+from lib.data.trimap import FOREGROUND, UNKNOWN, fill_known
 
 WEIGHT = 5e-4  # of the data term, chosen on rendered people of the training split
 REACH = 2  # px that a row of the Laplacian reaches: two windows of 3x3
@@ -30,7 +30,7 @@ def refine(image: np.ndarray, trimap: np.ndarray, alpha: np.ndarray, weight: flo
 
     unknown = trimap == UNKNOWN
     if not unknown.any():
-        return paste(alpha, trimap)
+        return fill_known(alpha, trimap)
     box = tuple(slice(max(0, at.min() - REACH), at.max() + REACH + 1) for at in np.nonzero(unknown))
     free, foreground = unknown[box].ravel(), (trimap[box] == FOREGROUND).ravel().astype(float)
     colors = image[box].astype(float) / (255 if image.dtype == np.uint8 else 1)
@@ -40,7 +40,7 @@ def refine(image: np.ndarray, trimap: np.ndarray, alpha: np.ndarray, weight: flo
     right = weight * guess - rows[:, ~free] @ foreground[~free]
     result = np.array(alpha, np.float32)
     result[unknown] = pymatting.cg(system, right, x0=guess, M=pymatting.ichol(system.tocsc()), rtol=1e-5).clip(0, 1)
-    return paste(result, trimap)
+    return fill_known(result, trimap)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lib import tiles
-from lib.data.trimap import UNKNOWN, paste
+from lib.data.trimap import UNKNOWN, fill_known
 
 BAND = 48  # px from the middle of the widest part of the unknown band to its edge
 MIN_SIDE = 800  # px, the longest side below which nothing is shrunk
@@ -25,9 +25,9 @@ STRIP = 256  # rows at a time, of the photograph and of the small picture
 def matte(network: Callable, image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     """Alpha (H,W) float32 of image (H,W,3) uint8 and trimap (H,W) uint8, known pixels kept. network: the same of a tile."""
     if (size := working_size(trimap)) == trimap.shape:
-        return tiles.matte(network, image, trimap)
+        return tiles.predict_tiled(network, image, trimap)
     small = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))
-    return guided_upsample(tiles.matte(network, small, shrink_trimap(trimap, size)), small, image, trimap)
+    return guided_upsample(tiles.predict_tiled(network, small, shrink_trimap(trimap, size)), small, image, trimap)
 
 
 def working_size(trimap: np.ndarray) -> tuple[int, int]:
@@ -71,7 +71,7 @@ def guided_upsample(alpha: np.ndarray, small: np.ndarray, image: np.ndarray, tri
         *a, b = (np.asarray(plane.resize((width, bottom - top), Image.Resampling.BILINEAR, box)) for plane in planes)
         colors = image[top:bottom].astype(np.float32) / 255
         result[top:bottom] = b + sum(part * colors[..., channel] for channel, part in enumerate(a))
-    return paste(result.clip(0, 1), trimap)
+    return fill_known(result.clip(0, 1), trimap)
 
 
 def _linear_coefficients(alpha: np.ndarray, image: np.ndarray) -> np.ndarray:

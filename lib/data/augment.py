@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib.base import Stream
+from lib.base import RngStream
 
 
 def draw_augmentation(
@@ -15,7 +15,7 @@ def draw_augmentation(
     An image is chosen with `probability`; the chosen are flipped and turned by a uniform angle of at most
     `max_degrees` to either side (the study: "50% of images to flip and rotate"). Image i gets the same draw for any n.
     """
-    uniform = np.random.default_rng([seed, epoch, Stream.AUGMENT]).random((n, 2))
+    uniform = np.random.default_rng([seed, epoch, RngStream.AUGMENT]).random((n, 2))
     chosen = uniform[:, 0] < probability
     angle = np.where(chosen, (2 * uniform[:, 1] - 1) * max_degrees, 0.0)
     return torch.from_numpy(chosen), torch.from_numpy(angle.astype(np.float32))

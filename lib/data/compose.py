@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lib.base import Stream, UserError
+from lib.base import RngStream, UserError
 from lib.data.augment import composite, dim_color_jitter, merge
-from lib.data.batches import trimap_levels
+from lib.data.cache import ImageSet
 from lib.data.portraits import FOLDER, SCENES, harmonization_gain, read_manifest, read_rgba
-from lib.data.prepare import Prepared
 from lib.data.scenes import HEIGHT, WIDTH, SceneGrid, draw_background
 from lib.data.shapes import draw_alpha
-from lib.data.trimap import UNKNOWN, default_radius, from_distance, make_trimap, signed_distance
+from lib.data.trimap import UNKNOWN, default_radius, make_trimap, signed_distance, trimap_from_distance, trimap_to_float
 
 # Streams of random numbers, apart from each other and from those of lib.base.Stream.
 CROP, SCENE, PLATE, MOVING = 11, 12, 13, 14
@@ -283,7 +282,7 @@ def random_trimap(alpha: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     side = alpha.shape[0]
     inner, outer = np.exp(rng.uniform(0, np.log(side / 9), 2))
     distance = signed_distance(alpha).astype(np.float32)
-    trimap = from_distance(np.where(distance > 0, distance / inner, distance / outer), 1.0)
+    trimap = trimap_from_distance(np.where(distance > 0, distance / inner, distance / outer), 1.0)
     if rng.random() < 0.1:  # an unknown disc anywhere, as in a trimap drawn by hand or by a network
         rows, columns = rng.integers(0, side, 2).tolist()
         cv2.circle(trimap, (columns, rows), int(rng.uniform(0.03, 0.15) * side), UNKNOWN, -1)
@@ -361,7 +360,7 @@ class UnknownRegionCrops(Dataset):
     the trimap 0, 0.5 or 1: resizing a composite is not compositing what was resized, so `lib.training.dim` composites.
     """
 
-    prepared: Prepared
+    prepared: ImageSet
     index: np.ndarray
     side: int
     seed: int
@@ -372,7 +371,7 @@ class UnknownRegionCrops(Dataset):
 
     def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         epoch, row = index
-        rng = np.random.default_rng([self.seed, epoch, row, Stream.CROP])
+        rng = np.random.default_rng([self.seed, epoch, row, RngStream.CROP])
         alpha, foreground, background = self._person(int(self.index[row]), rng)
         if self.prepared.foreground is not None:
             if rng.random() < MERGE:
@@ -382,9 +381,9 @@ class UnknownRegionCrops(Dataset):
                 foreground, background = dim_color_jitter(foreground, rng), dim_color_jitter(background, rng)
         # After resizing, so that the band's width is in px of the crop; log-uniform: thin ones as often as wide ones.
         radius = np.exp(rng.uniform(*np.log([1.5, max(3.0, self.side / 6)])))
-        trimap = from_distance(signed_distance(alpha, self.prepared.rule), radius)
+        trimap = trimap_from_distance(signed_distance(alpha, self.prepared.rule), radius)
         planes = [layer.transpose(2, 0, 1).astype(np.float32) / 255 for layer in (foreground, background)]
-        levels = trimap_levels(torch.from_numpy(trimap))[None]
+        levels = trimap_to_float(torch.from_numpy(trimap))[None]
         return (torch.from_numpy(alpha.astype(np.float32) / 255)[None], *map(torch.from_numpy, planes), levels)
 
     def _other(self, rng: np.random.Generator) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from lib.base import ROOT, UserError
 from lib.data.augment import composite
 from lib.data.scenes import HEIGHT, WIDTH, SceneGrid, blur, draw_background
-from lib.data.source import Sample
+from lib.data.sources import Sample
 from lib.provenance import meaning
 
 FOLDER = ROOT / "data/portraits"

@@ -11,12 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from lib.base import UserError, file_digest, write_atomically
-from lib.device import resolve_device
+from lib.base import UserError, checksum_matches, file_sha256, write_atomically
+from lib.compute import resolve_device
 from lib.models import alphagan, bgmv2, portrait, rvm
 from lib.models.vgg import STUDY, build_study_network, deep_image_matting
 from lib.provenance import code_fingerprint, commit
-from lib.seals import is_sealed
 
 MANIFEST = "manifest.json"
 # "system" of a training's config.json -> the network from it. A new network has its line here.
@@ -69,7 +68,7 @@ def _check_sum(file: Path) -> None:
         expected = (
             " ".join(checksum.read_bytes().decode(errors="backslashreplace").split()) if checksum.is_file() else ""
         )
-    if expected and (actual := file_digest(file)) != expected:
+    if expected and (actual := file_sha256(file)) != expected:
         raise UserError(
             f"{file}: expected the SHA-256 {expected}, found {actual}: it was altered or damaged; get it from the repository "
             "again, or train it again."
@@ -83,7 +82,7 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     are: norms have variances that fp16 would round to zero. UserError where the training isn't finished.
     """
     run_dir, folder = Path(run_dir), Path(folder)
-    if not is_sealed(run_dir / "model.safetensors"):
+    if not checksum_matches(run_dir / "model.safetensors"):
         raise UserError(f"{run_dir}: expected a finished training, found none; train it first.")
     state = load_file(run_dir / "model.safetensors")
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +95,7 @@ def export(run_dir: Path | str, folder: Path | str) -> dict:
     for name in {"textures", "start", "encoder"} & set(config):  # folders of the machine that trained
         config[name] = Path(config[name]).name
     manifest = {
-        "sha256": file_digest(folder / "model.safetensors"),
+        "sha256": file_sha256(folder / "model.safetensors"),
         "bytes": (folder / "model.safetensors").stat().st_size,
         "exported_at": commit()["commit"],
         "network_code": network_code(config),

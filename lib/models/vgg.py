@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from lib.base import UserError, file_digest
+from lib.base import UserError, file_sha256
 from lib.models.layers import Normalise, Pool, PoolIndices, SamePadConv2d, Unpool, convolutions, initialise
 from lib.models.resunet import ResidualUNet
 
@@ -277,7 +277,7 @@ def _torchvision_weights(batch_norm: bool) -> dict[str, torch.Tensor]:
     choice = (VGG16_BN_Weights if batch_norm else VGG16_Weights).IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(choice.url).name
     expected = file.stem.rsplit("-", 1)[1]  # torchvision's names end with the SHA-256's first digits
-    if (sha256 := file_digest(file)) and not sha256.startswith(expected):  # PyTorch checks only what it downloads
+    if (sha256 := file_sha256(file)) and not sha256.startswith(expected):  # PyTorch checks only what it downloads
         raise UserError(
             f"encoder_weights: {file}: expected a SHA-256 that begins with {expected}, found {sha256[: len(expected)]}: it "
             "was altered or damaged; delete it, and it is downloaded again."

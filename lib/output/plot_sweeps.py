@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lib.experiments import sweeps
-from lib.output.style import COLOURS, FAINT, GUIDE, MARKERS, WIDTH
+from lib.report.style import COLOURS, FAINT, GUIDE, MARKERS, WIDTH
 
 APART = 0.05  # a mean of seeds further from each other than this is nobody's error
 ERROR = "mean |alpha error|"

@@ -19,7 +19,7 @@ from matplotlib.image import AxesImage
 
 from lib import base, provenance
 from lib.base import figures_dir, reports_dir, write_atomically
-from lib.output.style import DPI
+from lib.report.style import DPI
 
 Leaf = float | int | bool | str | dict | None  # a value; a dict is an estimate: value, sd, low, high, seeds, n
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.data.prepare import Prepared
+from lib import scores
+from lib.data.cache import ImageSet
 from lib.data.trimap import default_radius
-from lib.evaluation import scores, stats
-from lib.evaluation.scores import REGIONS
 from lib.experiments import published
 from lib.experiments.parameters import Parameters
 from lib.experiments.thumbnail import STEPS, Split, by_epoch, label, recipe, run_pooling
-from lib.models.dim import POOLING, WIDTH, VGG16Matting
 from lib.models.summary import summary as layers_of
+from lib.models.vgg import POOLING, WIDTH, VGG16Matting
+from lib.scores import REGIONS
 
 NONE = float("nan")
 SHARED = "group minus random, shared test images"
@@ -79,7 +79,9 @@ def last_training(history: pd.DataFrame, seed: int) -> pd.DataFrame:
             {
                 "method": variant,
                 "measure": region,
-                **stats.estimate(last.loc[last.variant == variant, f"train_{region}"].to_numpy()[:, None], seed),
+                **scores.mean_with_interval(
+                    last.loc[last.variant == variant, f"train_{region}"].to_numpy()[:, None], seed
+                ),
             }
             for variant in dict.fromkeys(history.variant)
             for region in REGIONS
@@ -94,7 +96,7 @@ def change_in_second_half(history: pd.DataFrame, seed: int) -> dict[str, dict]:
     for variant in dict.fromkeys(history.variant):
         losses = history[history.variant == variant].pivot(index="seed", columns="epoch", values="train_all")
         middle, last = (losses.columns.max() + 1) // 2, losses.columns.max()
-        changes[variant] = stats.estimate((losses[last] - losses[middle]).to_numpy()[:, None], seed)
+        changes[variant] = scores.mean_with_interval((losses[last] - losses[middle]).to_numpy()[:, None], seed)
     return changes
 
 
@@ -107,7 +109,7 @@ def first_and_last_step(reached: pd.DataFrame, seed: int) -> dict[str, dict]:
         for region in REGIONS:
             errors = rows.set_index("step")[f"test_{region}"]
             ends[region][variant] = {
-                end: stats.spread(stats.estimate(errors.loc[[step]].to_numpy()[:, None], seed))
+                end: scores.to_value(scores.mean_with_interval(errors.loc[[step]].to_numpy()[:, None], seed))
                 for end, step in steps.items()
             }
     return ends
@@ -174,7 +176,7 @@ def gaps(tested: pd.DataFrame, trained: pd.DataFrame, seed: int) -> dict[str, di
     """Region -> variant -> mean on test images minus mean on training images, with its spread."""
     return {
         region: {
-            name: stats.gap(scores.matrix(tested, name, region), scores.matrix(trained, name, region), seed)
+            name: scores.gap(scores.matrix(tested, name, region), scores.matrix(trained, name, region), seed)
             for name in trained.method.unique()
         }
         for region in REGIONS
@@ -188,8 +190,10 @@ def augmentation(
 
     tested, trained: scores on test and training images. pairs: variant without -> variant with.
     """
-    means, between = scores.named(scores.summarise(tested, seed)), gaps(tested, trained, seed)
-    compared = scores.named_pairs(scores.compare(tested, [(turned, plain) for plain, turned in pairs.items()], seed))
+    means, between = scores.to_values(scores.summarise(tested, seed)), gaps(tested, trained, seed)
+    compared = scores.differences_to_values(
+        scores.compare(tested, [(turned, plain) for plain, turned in pairs.items()], seed)
+    )
     return {
         plain: {
             region: {
@@ -267,7 +271,7 @@ def _means_by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def _leakage_row(comparison: str, region: str, trained: int, tested: int, means: np.ndarray, seed: int) -> dict:
-    mean, low, high = stats.bootstrap_interval(means, seed) if means.size else (NONE, NONE, NONE)
+    mean, low, high = scores.bootstrap_interval(means, seed) if means.size else (NONE, NONE, NONE)
     row = {"comparison": comparison, "region": region, "training images": trained, "test images": tested}
     return row | {"groups": means.shape[1], "seeds": means.shape[0], "mean": mean, "low": low, "high": high}
 
@@ -277,7 +281,7 @@ def leakage_values(shared: Mapping) -> dict:
     if not shared:
         return {"difference": None, "images": 0, "groups": 0}
     ends = (shared["low"], shared["high"]) if shared["groups"] >= MIN_GROUPS else (None, None)
-    difference = stats.interval(shared["mean"], *ends)
+    difference = scores.interval(shared["mean"], *ends)
     return {"difference": difference, "images": shared["test images"], "groups": shared["groups"]}
 
 
@@ -318,7 +322,7 @@ def multiply_adds(layers: pd.DataFrame) -> int:
     return int(((rows.parameters - rows.channels) * rows.height * rows.width).sum())
 
 
-def pooling(prepared: Prepared, split: Split, p: Parameters) -> pd.DataFrame:
+def pooling(prepared: ImageSet, split: Split, p: Parameters) -> pd.DataFrame:
     """Both readings of the study's pooling: sizes, cost, and losses of a short training."""
     rows = []
     for reading, (kernel, stride, padding) in POOLING.items():

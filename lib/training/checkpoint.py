@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from lib.base import UserError, file_digest, write_atomically
-from lib.seals import is_sealed, seal
+from lib.base import UserError, checksum_matches, file_sha256, write_atomically, write_checksum
 
 
 @dataclass
@@ -26,7 +25,7 @@ class RunFolder:
 
     def finished(self) -> bool:
         """Whether the folder holds the finished training of this config."""
-        return _read_json(self.folder / "config.json") == self.config and is_sealed(self.result)
+        return _read_json(self.folder / "config.json") == self.config and checksum_matches(self.result)
 
     def open(self) -> None:
         """Make the folder ready to train. The results of another config are removed, with a message."""
@@ -58,7 +57,7 @@ class RunFolder:
     def load_checkpoint(self) -> dict | None:
         """The last whole checkpoint, or None; a damaged one is left out, with a message."""
         for file in reversed(self._checkpoints()):  # two after a kill between writing one and dropping the other
-            if file_digest(file)[:16] == file.stem.rsplit("-", 1)[1]:
+            if file_sha256(file)[:16] == file.stem.rsplit("-", 1)[1]:
                 state = torch.load(file, map_location="cpu", weights_only=True)
                 print(f"{self.folder.name}: going on after step {state['step']}", flush=True)
                 return state
@@ -72,7 +71,7 @@ class RunFolder:
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
         shutil.copymode(self.folder / "config.json", part)  # safetensors writes files that only their owner can read
         os.replace(part, self.result)
-        seal(self.result)
+        write_checksum(self.result)
         self._drop_checkpoints()
 
     def read_history(self) -> pd.DataFrame:

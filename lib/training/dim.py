@@ -11,18 +11,16 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from lib.base import Stream, UserError
+from lib.base import RngStream, UserError
 from lib.compute import Runtime
-from lib.data.augment import draw, flip_rotate
-from lib.data.batches import chunks
-from lib.data.crops import Crops
-from lib.data.prepare import Prepared
-from lib.evaluation.metrics import all_metrics
-from lib.inference import matte
+from lib.data.augment import draw_augmentation, flip_rotate
+from lib.data.cache import ImageSet, chunks
+from lib.data.compose import UnknownRegionCrops
+from lib.inference import predict_trimap
 from lib.losses import alpha_prediction_loss, compositional_loss
-from lib.models.dim import deep_image_matting
+from lib.metrics import official
 from lib.models.layers import initialise
-from lib.models.weights import load_encoder
+from lib.models.vgg import deep_image_matting, load_vgg_weights
 from lib.training.checkpoint import weights_of
 from lib.training.config import TrainConfig
 from lib.training.thumbnail import Split, fingerprints
@@ -57,10 +55,12 @@ class DimTask(Task):
     config: DimConfig
     fingerprints = staticmethod(fingerprints)
 
-    def __init__(self, config: DimConfig, runtime: Runtime, prepared: Prepared, split: Split):
+    def __init__(self, config: DimConfig, runtime: Runtime, prepared: ImageSet, split: Split):
         super().__init__(config, runtime)
         train_index, self.test_index = map(np.asarray, split)
-        self.crops = Crops(prepared, np.tile(train_index, config.crops), config.side, config.seed, config.augment)
+        self.crops = UnknownRegionCrops(
+            prepared, np.tile(train_index, config.crops), config.side, config.seed, config.augment
+        )
         self.images = len(self.crops)
         if self.images < 2:
             raise UserError(f"train_index: expected at least 2 crops, found {len(train_index)} images; use more.")
@@ -69,7 +69,7 @@ class DimTask(Task):
             self.model.load_state_dict(load_file(weights_of(config.start)))
         else:
             initialise(self.model.stage1, config.seed)
-            load_encoder(self.model.stage1, config.encoder_weights)
+            load_vgg_weights(self.model.stage1, config.encoder_weights)
         self.model.requires_grad_(False)
         self.trainable().requires_grad_(True)
         for layer in self._batch_norms():
@@ -96,9 +96,9 @@ class DimTask(Task):
     def batches(self, epoch: int, start: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """(image, alpha, trimap, foreground, background)."""
         config, device = self.config, self.runtime.device
-        order = np.random.default_rng([config.seed, epoch, Stream.CROP_ORDER]).permutation(self.images)
+        order = np.random.default_rng([config.seed, epoch, RngStream.CROP_ORDER]).permutation(self.images)
         parts = self._parts(order)[start:]
-        flips, angles = draw(self.images, config.seed, epoch)
+        flips, angles = draw_augmentation(self.images, config.seed, epoch)
         loader = DataLoader(
             self.crops,
             batch_sampler=[[(epoch, int(row)) for row in part] for part in parts],
@@ -130,7 +130,7 @@ class DimTask(Task):
         """Mean SAD and MSE of the whole test images, over the unknown pixels of their fixed trimaps."""
         prepared = self.crops.prepared
         errors = [
-            all_metrics(alpha, prepared.alpha[image, 0], trimap)
+            official(alpha, prepared.alpha[image, 0], trimap)
             for image, trimap, alpha in predictions(model, prepared, self.test_index, self.runtime.precision)
         ]
         return {
@@ -140,10 +140,10 @@ class DimTask(Task):
 
 
 def predictions(
-    model: torch.nn.Module, prepared: Prepared, index: Sequence[int], precision: str
+    model: torch.nn.Module, prepared: ImageSet, index: Sequence[int], precision: str
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """(image, its test trimap (H,W) uint8, alpha (H,W) float32 in [0,1]) for each of `index`."""
     for image in index:
         trimap = np.ascontiguousarray(prepared.trimap[image, 0])
         pixels = np.asarray(prepared.image[image]).transpose(1, 2, 0) / np.float32(255)
-        yield int(image), trimap, matte(model, pixels, trimap, precision=precision)
+        yield int(image), trimap, predict_trimap(model, pixels, trimap, precision=precision)

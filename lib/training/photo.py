@@ -19,28 +19,24 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import Dataset
 
-from lib import losses
-from lib.base import UserError, file_digest
+from lib import losses, metrics
+from lib.base import UserError, file_sha256
 from lib.compute import Runtime
-from lib.data.batches import trimap_levels
-from lib.data.composer import Layers, PortraitScenes, TrimapCrops
-from lib.data.moving import MovingScenes, rendered_clips, with_margin
-from lib.data.plates import DISTURBANCES, Plates, retaken
-from lib.data.source import Sample
-from lib.data.trimap import UNKNOWN, make_trimap
-from lib.evaluation import metrics
-from lib.evaluation.video import clip_errors
-from lib.inference import find, matte
-from lib.models import alphagan, background as bgmv2, portrait, video as rvm
-from lib.models.encoder import EfficientNetLite0, load_imagenet
-from lib.models.hybrid import HybridMatting
+from lib.data.compose import AssetPool, PortraitComposites, TrimapCrops
+from lib.data.moving import ComposedClips, rendered_clips, with_margin
+from lib.data.plates import DISTURBANCES, PlatePairs, handheld
+from lib.data.portraits import held_out_clips, held_out_people
+from lib.data.sources import Sample
+from lib.data.trimap import UNKNOWN, make_trimap, trimap_to_float
+from lib.inference import predict_clip, predict_portrait, predict_trimap, predict_with_plate
+from lib.metrics import clip_errors
+from lib.models import alphagan, bgmv2, portrait, rvm
+from lib.models.backbones import EfficientNetLite0, load_imagenet
 from lib.models.mobile import start_from
-from lib.systems import matte_before_plate, matte_clip
+from lib.models.portrait import HybridMatting
 from lib.training.checkpoint import weights_of
-from lib.training.composed import people_held_out
 from lib.training.config import TrainConfig
 from lib.training.trainer import Task, make_optimizer
-from lib.training.video import clips_held_out
 
 TEST_RADIUS = 12  # px of the test trimaps at 600x800
 
@@ -89,15 +85,15 @@ class PhotoTask(Task):
             self.load_start(load_file(weights_of(config.start)))
         elif config.encoder != "random":
             self.load_encoder()
-        self.assets = Layers(config.textures, config.people)
+        self.assets = AssetPool(config.textures, config.people)
 
     @staticmethod
     def fingerprints(config: PhotoConfig) -> dict[str, str]:
         """Checksums of the weights to start from. UserError where there are none."""
         pretrained = not config.start and config.encoder not in ("imagenet", "random")
         return {
-            "encoder_sha256": file_digest(weights_of(config.encoder, "encoder")) if pretrained else "",
-            "start_sha256": file_digest(weights_of(config.start)) if config.start else "",
+            "encoder_sha256": file_sha256(weights_of(config.encoder, "encoder")) if pretrained else "",
+            "start_sha256": file_sha256(weights_of(config.start)) if config.start else "",
         }
 
     def build(self) -> nn.Module:
@@ -113,7 +109,7 @@ class PhotoTask(Task):
         raise NotImplementedError
 
     def held_out(self) -> Iterator:
-        return people_held_out(self.config.tests)
+        return held_out_people(self.config.tests)
 
     def load_start(self, weights: dict[str, torch.Tensor]) -> None:
         self.model.load_state_dict(weights)
@@ -180,7 +176,7 @@ def keep_saturated(predicted: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor
 
 def crop_layers(batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Crops (N,11,s,s) uint8 as image, foreground, background (N,3,s,s), alpha and trimap (N,1,s,s), float32 in [0,1]."""
-    return *(batch[:, :10].float() / 255).split((3, 3, 3, 1), dim=1), trimap_levels(batch[:, 10:])
+    return *(batch[:, :10].float() / 255).split((3, 3, 3, 1), dim=1), trimap_to_float(batch[:, 10:])
 
 
 def unknown_laplacian(predicted: torch.Tensor, alpha: torch.Tensor, unknown: torch.Tensor) -> torch.Tensor:
@@ -229,7 +225,7 @@ class PortraitTask(PhotoTask):
     def dataset(self, side: int, late: bool) -> Dataset:
         if self.config.trimap:
             return TrimapCrops(self.assets, self.images, side, self.config.seed, self.config.shapes)
-        return PortraitScenes(self.assets, self.images, side, side * 3 // 4, self.config.seed)
+        return PortraitComposites(self.assets, self.images, side, side * 3 // 4, self.config.seed)
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Alpha-prediction, compositional and Laplacian loss: of unknown pixels, or of all without a trimap."""
@@ -263,10 +259,10 @@ class PortraitTask(PhotoTask):
         precision, where = self.runtime.precision, np.ones(sample.alpha.shape, bool)
         if self.config.trimap:
             trimap = make_trimap(sample.alpha, TEST_RADIUS)
-            predicted = matte(model, sample.image.astype(np.float32) / 255, trimap, precision=precision)
+            predicted = predict_trimap(model, sample.image.astype(np.float32) / 255, trimap, precision=precision)
             where = trimap == UNKNOWN
         else:
-            predicted = find(model, sample.image, self.config.late_side, precision=precision)
+            predicted = predict_portrait(model, sample.image, self.config.late_side, precision=precision)
         inside, true = predicted > 0.5, sample.alpha > 127
         mse = ((predicted - sample.alpha / 255.0)[where] ** 2).mean()
         return {"mse": mse, "iou": (inside & true).sum() / max((inside | true).sum(), 1)}
@@ -287,7 +283,7 @@ class HybridTask(PortraitTask):
         return HybridMatting(self.config.width)
 
     def load_start(self, weights: dict[str, torch.Tensor]) -> None:
-        self.model.begin_as(weights)
+        self.model.load_trimap_network(weights)
 
 
 # --- AlphaGAN
@@ -363,7 +359,7 @@ class AlphaGANTask(PhotoTask):
     def score(self, model: nn.Module, sample: Sample) -> dict[str, float]:
         """MSE and Grad of the unknown pixels at 600x800."""
         trimap = make_trimap(sample.alpha, TEST_RADIUS)
-        alpha = matte(model, sample.image / 255, trimap, precision=self.runtime.precision)
+        alpha = predict_trimap(model, sample.image / 255, trimap, precision=self.runtime.precision)
         return {name: getattr(metrics, name)(alpha, sample.alpha, trimap) for name in ("mse", "grad")}
 
 
@@ -389,8 +385,8 @@ class BackgroundTask(PhotoTask):
         return bgmv2.small("full")
 
     def dataset(self, side: int, late: bool) -> Dataset:
-        scenes = PortraitScenes(self.assets, self.images, side, side * 3 // 4, self.config.seed)
-        return Plates(scenes, self.config.disturbances)
+        scenes = PortraitComposites(self.assets, self.images, side, side * 3 // 4, self.config.seed)
+        return PlatePairs(scenes, self.config.disturbances)
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of the fine matte and of the coarse one: L1 and Sobel of alpha, L1 of the foreground; and of the error map."""
@@ -409,14 +405,14 @@ class BackgroundTask(PhotoTask):
         return alphas + foregrounds + errors, torch.stack([alphas, foregrounds, errors]).detach()
 
     def held_out(self) -> Iterator[Sample]:
-        return people_held_out(self.config.tests, (self.config.late_side, self.config.late_side * 3 // 4))
+        return held_out_people(self.config.tests, (self.config.late_side, self.config.late_side * 3 // 4))
 
     def score(self, model: nn.Module, sample: Sample) -> dict[str, float]:
         """Mean absolute error of alpha with the very background as plate, and with one photographed otherwise."""
-        pairs = {"exact": (sample.image, sample.background), "retaken": retaken(sample)}
+        pairs = {"exact": (sample.image, sample.background), "retaken": handheld(sample)}
         precision = self.runtime.precision
         return {
-            name: metrics.mad(matte_before_plate(model, *pair, precision=precision)[0], sample.alpha)
+            name: metrics.mad(predict_with_plate(model, *pair, precision=precision)[0], sample.alpha)
             for name, pair in pairs.items()
         }
 
@@ -453,8 +449,8 @@ class VideoTask(PhotoTask):
 
     def dataset(self, side: int, late: bool) -> Dataset:
         width, frames = side * 3 // 4, self.config.late_frames if late else self.config.frames
-        scenes = PortraitScenes(self.assets, self.images, with_margin(side), with_margin(width), self.config.seed)
-        return MovingScenes(scenes, self.clips, frames, side, width)
+        scenes = PortraitComposites(self.assets, self.images, with_margin(side), with_margin(width), self.config.seed)
+        return ComposedClips(scenes, self.clips, frames, side, width)
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """L1, Laplacian and temporal loss of alpha; L1 and temporal loss of the foreground where there is one."""
@@ -472,13 +468,13 @@ class VideoTask(PhotoTask):
         return parts[0] + parts[1] + parts[3] + self.config.temporal * temporal, torch.stack(parts).detach()
 
     def held_out(self) -> list[list[Sample]]:
-        return clips_held_out(self.config.tests, (self.config.late_side, self.config.late_side * 3 // 4))
+        return held_out_clips(self.config.tests, (self.config.late_side, self.config.late_side * 3 // 4))
 
     def score(self, model: nn.Module, frames: list[Sample]) -> dict[str, float]:
         """MAD, MSE and dtSSD with recurrent state and, as forgetful_*, frame by frame without."""
         images, true = np.stack([frame.image for frame in frames]), np.stack([frame.alpha for frame in frames])
         scores = {}
         for prefix, recurrent in (("", True), ("forgetful_", False)):
-            alpha, _ = matte_clip(model, images, remember=recurrent, precision=self.runtime.precision)
+            alpha, _ = predict_clip(model, images, recurrent=recurrent, precision=self.runtime.precision)
             scores |= {f"{prefix}{name}": value for name, value in clip_errors(alpha, true).items()}
         return scores

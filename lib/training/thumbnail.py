@@ -4,7 +4,6 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,19 +14,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from safetensors.torch import load_file
 
-from lib.base import Stream, UserError, file_digest, write_atomically
+from lib.base import RngStream, UserError, file_sha256, write_atomically
 from lib.compute import Compute, Runtime
-from lib.data.augment import draw, flip_rotate
-from lib.data.cache import batches_of, chunks, stream_batches
-from lib.data.trimap import trimap_to_float as trimap_levels
-from lib.data.prepare import Prepared
-from lib.data.trimap import default_radius, from_distance
-from lib.evaluation.errors import alpha_errors
-from lib.inference import predict
+from lib.data.augment import draw_augmentation, flip_rotate
+from lib.data.cache import ImageSet, batches_of, chunks, stream_batches
+from lib.data.trimap import default_radius, trimap_from_distance, trimap_to_float as trimap_levels
+from lib.inference import predict_batches
 from lib.losses import alpha_prediction_loss
+from lib.metrics import errors_by_region
 from lib.models.layers import initialise
-from lib.models.vgg import build_study_network
-from lib.models.weights import load_encoder
+from lib.models.vgg import build_study_network, load_vgg_weights
 from lib.training.checkpoint import weights_of
 from lib.training.config import TrainConfig
 from lib.training.trainer import Task
@@ -63,12 +59,12 @@ class ThumbnailConfig(TrainConfig):
     blind: bool = Field(False, description="the network sees a trimap of 0.5 everywhere")
 
 
-def fingerprints(config, prepared: Prepared, split: Split) -> dict[str, str]:
+def fingerprints(config, prepared: ImageSet, split: Split) -> dict[str, str]:
     """Checksums of the data, of both sides of the split, and of the weights to start from."""
     sides = [np.ascontiguousarray(side, dtype=np.int64).tobytes() for side in split]
     train_index, test_index = (hashlib.sha256(side).hexdigest() for side in sides)
-    start = file_digest(weights_of(config.start)) if config.start else ""
-    weights = {"encoder_sha256": file_digest(config.encoder_weights), "start": start}
+    start = file_sha256(weights_of(config.start)) if config.start else ""
+    weights = {"encoder_sha256": file_sha256(config.encoder_weights), "start": start}
     return {"data": prepared.fingerprint, "train_index": train_index, "test_index": test_index} | weights
 
 
@@ -80,7 +76,7 @@ class ThumbnailTask(Task):
     config: ThumbnailConfig
     fingerprints = staticmethod(fingerprints)
 
-    def __init__(self, config: ThumbnailConfig, runtime: Runtime, prepared: Prepared, split: Split):
+    def __init__(self, config: ThumbnailConfig, runtime: Runtime, prepared: ImageSet, split: Split):
         super().__init__(config, runtime)
         if len(split[0]) < 2:
             raise UserError(f"train_index: expected at least 2 images, found {len(split[0])}; use more images.")
@@ -90,7 +86,7 @@ class ThumbnailTask(Task):
             torch.manual_seed(config.seed)  # of transposed convolutions, which `initialise` leaves alone
             self.model = build_study_network(config)
         initialise(self.model, config.seed)
-        load_encoder(self.model, config.encoder_weights)
+        load_vgg_weights(self.model, config.encoder_weights)
         if config.start:
             self.model.load_state_dict(load_file(weights_of(config.start)))
 
@@ -101,10 +97,10 @@ class ThumbnailTask(Task):
         """(image, alpha, trimap). Every draw is a function of (seed, epoch, image), whatever the order of the batches."""
         config, device = self.config, self.runtime.device
         flips, angles, radii, gains, gammas = (values.to(device) for values in self.draws(epoch))
-        order = np.random.default_rng([config.seed, epoch, Stream.ORDER]).permutation(self.images)
+        order = np.random.default_rng([config.seed, epoch, RngStream.ORDER]).permutation(self.images)
         parts, rule = batches_of(order, config.batch_size)[start:], config.train_rule or self.prepared.rule
         for rows, (image, alpha, distance) in stream_batches(self.prepared, self.train_index, parts, rule, device):
-            trimap = trimap_levels(from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
+            trimap = trimap_levels(trimap_from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
             if config.jitter:
                 image = (gains[rows] * image ** gammas[rows]).clamp(0, 1)
             if config.augment:
@@ -115,10 +111,12 @@ class ThumbnailTask(Task):
         """Of each training image: flip, angle, trimap radius (n,), gain (n,3,1,1) and gamma (n,1,1,1) of the jitter."""
         config, index = self.config, self.train_index
         count = int(index.max()) + 1
-        flips, angles = draw(count, config.seed, epoch, config.probability, config.degrees)
-        spread = np.random.default_rng([config.seed, epoch, Stream.RADIUS]).random(count, dtype=np.float32)
+        flips, angles = draw_augmentation(count, config.seed, epoch, config.probability, config.degrees)
+        spread = np.random.default_rng([config.seed, epoch, RngStream.RADIUS]).random(count, dtype=np.float32)
         radii = default_radius(self.prepared.alpha.shape[-2:]) * (1 + (config.radius - 1) * spread)
-        uniform = np.random.default_rng([config.seed, epoch, Stream.AUGMENT, 1]).random((count, 5)).astype(np.float32)
+        uniform = (
+            np.random.default_rng([config.seed, epoch, RngStream.AUGMENT, 1]).random((count, 5)).astype(np.float32)
+        )
         jitter = config.jitter * (2 * uniform[index] - 1)
         gains = ((1 + 0.15 * jitter[:, :1]) * (1 + 0.07 * jitter[:, 1:4])).reshape(-1, 3, 1, 1)
         gammas = np.exp(0.223 * jitter[:, 4:]).reshape(-1, 1, 1, 1)
@@ -145,8 +143,10 @@ class ThumbnailTask(Task):
         model = WithoutTrimap(model) if self.config.blind else model
         compute = Compute(str(self.runtime.device), self.runtime.precision)
         errors = [
-            alpha_errors(
-                predict(model, self.prepared, part, compute), self.prepared.alpha[part], self.prepared.trimap[part]
+            errors_by_region(
+                predict_batches(model, self.prepared, part, compute),
+                self.prepared.alpha[part],
+                self.prepared.trimap[part],
             )
             for part in chunks(self.test_index, 1024)
         ]
@@ -168,11 +168,11 @@ class WithoutTrimap(torch.nn.Module):
 class Snapshots:
     """A callback of `trainer.train`: the network's alphas of some images at every validation, as watched/<step>.npz."""
 
-    def __init__(self, run_dir: Path | str, prepared: Prepared, index: Sequence[int]):
+    def __init__(self, run_dir: Path | str, prepared: ImageSet, index: Sequence[int]):
         self.folder, self.prepared, self.index = Path(run_dir) / "watched", prepared, np.asarray(index)
 
     def __call__(self, model: torch.nn.Module, runtime: Runtime, step: int) -> None:
-        alpha = predict(model, self.prepared, self.index, Compute(str(runtime.device), runtime.precision))
+        alpha = predict_batches(model, self.prepared, self.index, Compute(str(runtime.device), runtime.precision))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, images=self.index, alpha=np.rint(255 * alpha[:, 0]).astype(np.uint8))
         write_atomically(self.folder / f"{step:06d}.npz", buffer.getvalue())

@@ -28,11 +28,11 @@ from joblib.externals.loky import get_reusable_executor
 from benchmarks import metrics, whole_image
 from lib.base import UserError, reports_dir, write_atomically
 from lib.compute import Compute
-from lib.data.open import open_source
+from lib.data.cache import prepare
 from lib.data.portraits import Portraits
-from lib.data.prepare import prepare
+from lib.data.sources import open_source
 from lib.losses import alpha_prediction_loss
-from lib.models.dim import VGG16Matting
+from lib.models.vgg import VGG16Matting
 from lib.provenance import environment
 from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
 from lib.training.trainer import train

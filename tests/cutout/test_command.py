@@ -16,7 +16,7 @@ from lib import inference
 from lib.__main__ import main
 from lib.base import ROOT
 from lib.cutout import command
-from lib.models import store
+from lib.models import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_a_training_of_the_paper_mattes_by_pytorch(tmp_path, capsys, monkeypatch
     trimap[:20], trimap[-20:] = 0, 255
     known = png(tmp_path / "t.png", trimap)
     assert run(image, "--trimap", known, "--weights", folder, "--mask", "-o", tmp_path / "o.png") == 0
-    expected = inference.matte(store.load(folder), photo(96, 64) / np.float32(255), trimap)
+    expected = inference.predict_trimap(checkpoint.load_network(folder), photo(96, 64) / np.float32(255), trimap)
     assert np.abs(read(tmp_path / "o.png") - 255 * expected).max() <= 0.51
     folder = shipped(folder_of(tmp_path / "find"), {"system": "portrait", "trimap": False, "width": 0.25})
     assert run(image, "--trimap", known, "--weights", folder, "-o", tmp_path / "p.png") == 2

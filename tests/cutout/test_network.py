@@ -13,7 +13,7 @@ from lib import inference
 from lib.base import ROOT, UserError
 from lib.cutout.example import example
 from lib.cutout.network import OnnxNetwork
-from lib.models import store
+from lib.models import checkpoint
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -49,7 +49,7 @@ def test_any_size_comes_out_as_pytorch_has_it(folder, size):
     network = OnnxNetwork(folder, threads=1)
     alpha = network(image, trimap)
     assert network.trimap and alpha.shape == size and alpha.dtype == np.float32
-    expected = inference.matte(store.load(folder, "cpu"), image, trimap, precision="fp32")
+    expected = inference.predict_trimap(checkpoint.load_network(folder, "cpu"), image, trimap, precision="fp32")
     np.testing.assert_allclose(alpha[trimap == 128], expected[trimap == 128], atol=1e-3)
 
 
@@ -58,7 +58,7 @@ def test_closed_forms_answer_is_found_where_a_graph_wants_it(tmp_path):
     export_onnx(out)
     (image, trimap), network = picture(61, 97), OnnxNetwork(out, 1)
     assert network.solved
-    expected = inference.matte(store.load(out, "cpu"), image, trimap, precision="fp32")
+    expected = inference.predict_trimap(checkpoint.load_network(out, "cpu"), image, trimap, precision="fp32")
     np.testing.assert_allclose(network(image, trimap)[trimap == 128], expected[trimap == 128], atol=1e-3)
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from lib.data.augment import composite, merge
+from lib.data.cache import prepare
 from lib.data.compose import UnknownRegionCrops
-from lib.data.open import open_source
-from lib.data.prepare import prepare
+from lib.data.sources import open_source
 
 
 @pytest.fixture(scope="module")

@@ -200,11 +200,11 @@ def _profile(path: Path) -> object:
 
 def _weights() -> Iterator[Case]:
     from lib.cutout import matte  # brings PyTorch, as store does
-    from lib.cutout.network import Network
-    from lib.models.store import load
+    from lib.cutout.network import OnnxNetwork
+    from lib.models.checkpoint import load_network
 
     for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
-        yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
+        yield "manifest", name, lambda folder, text=text: OnnxNetwork(_folder_of(folder, {"manifest.json": text}))
 
     config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "halving", "width": 64}'
     for name, files in {
@@ -217,7 +217,7 @@ def _weights() -> Iterator[Case]:
         "another system's": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b'{"system": "none"}'},
         "a list for a config": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b"[]"},
     }.items():
-        yield "weights", name, lambda folder, files=files: load(_folder_of(folder, files), "cpu")
+        yield "weights", name, lambda folder, files=files: load_network(_folder_of(folder, files), "cpu")
     for name in ("portrait", "background", "video"):
         path = ROOT / "data/weights" / name
         yield "weights", f"{name}, for a trimap", lambda folder, path=path: matte.load(path, "cpu")

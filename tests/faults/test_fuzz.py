@@ -11,7 +11,7 @@ from PIL import Image
 
 from lib.base import UserError
 from lib.cutout import network, pictures
-from lib.data import decode
+from lib.data import images
 
 
 def encoded(kind: str, mode: str, size: tuple[int, int] = (13, 9)) -> bytes:
@@ -80,7 +80,7 @@ def answer(attempt):
 
 def picture(content: bytes, path) -> None:
     path.write_bytes(content)
-    found = answer(lambda: decode.read_rgb(path, (4, 4)))
+    found = answer(lambda: images.read_rgb(path, (4, 4)))
     if found is not None:
         height, width = found.full
         assert found.pixels.dtype == np.uint8 and found.pixels.shape == (height // found.scale, width // found.scale, 3)
@@ -88,7 +88,7 @@ def picture(content: bytes, path) -> None:
 
 def alpha(content: bytes, path) -> None:
     path.write_bytes(content)
-    for reader in (decode.read_alpha, decode.read_grey):
+    for reader in (images.read_alpha, images.read_gray):
         found = answer(lambda reader=reader: reader(path))
         assert found is None or (found.dtype == np.uint8 and found.ndim == 2 and found.size)
 
@@ -103,7 +103,7 @@ def trimap(content, path) -> None:
 
 def manifest(content: bytes, path) -> None:
     (path.parent / network.MANIFEST).write_bytes(content)
-    answer(lambda: network._check(path.parent))
+    answer(lambda: network._check_sums(path.parent))
 
 
 READERS = {

@@ -24,8 +24,8 @@ PARAMETERS = {
 }  # fmt: skip
 TRAIN = """import numpy as np
 
-from lib.data.open import open_source
-from lib.data.prepare import prepare
+from lib.data.sources import open_source
+from lib.data.cache import prepare
 from lib.data.splits import random_split
 from lib.experiments import parameters, thumbnail
 from lib.output import save

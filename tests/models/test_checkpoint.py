@@ -7,15 +7,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import inference, systems
-from lib.base import ROOT, UserError, file_digest, write_atomically
-from lib.device import cpu_threads
+from lib import inference, methods, systems
+from lib.base import ROOT, UserError, file_sha256, write_atomically
+from lib.compute import cpu_threads
+from lib.data.portraits import held_out_people
 from lib.experiments import shipped
 from lib.models.checkpoint import MANIFEST, export, load_network, network_code, write_scores
 from lib.models.layers import initialise
 from lib.models.portrait import PortraitMatting
 from lib.models.vgg import VGG16Matting, deep_image_matting
-from lib.training.composed import people_held_out
 
 SHIPPED = sorted((ROOT / "data" / "weights").glob(f"*/{MANIFEST}"))
 SMALL = {"system": "dim", "width": 4, "batch_norm": True, "conv6_kernel": 3}
@@ -112,7 +112,7 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
     with pytest.raises(UserError, match="run: expected a finished training, found none"):
         export(run, tmp_path / "out")
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, run / "model.safetensors")
-    write_atomically(run / "model.sha256", file_digest(run / "model.safetensors").encode())
+    write_atomically(run / "model.sha256", file_sha256(run / "model.safetensors").encode())
     config = {
         "system": "portrait",
         "trimap": True,
@@ -126,7 +126,7 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
     out = tmp_path / "out" / "model.safetensors"
     assert out.stat().st_mode == (run / "config.json").stat().st_mode, "as many may read it as read the rest"
     assert (
-        manifest["sha256"] == file_digest(out) and out.stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
+        manifest["sha256"] == file_sha256(out) and out.stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
     )
     assert (tmp_path / "out" / "history.csv").read_text() == "epoch,train_alpha\n1,0.5\n"
     assert "somebody" not in (tmp_path / "out" / "config.json").read_text()
@@ -142,7 +142,7 @@ def test_a_finished_training_becomes_half_as_large_and_answers_alike(tmp_path):
 @pytest.mark.parametrize("manifest", SHIPPED, ids=lambda path: path.parent.name)
 def test_shipped_weights_are_whole_and_as_good_as_their_manifest_says(manifest):
     content, folder = json.loads(manifest.read_text()), manifest.parent
-    assert content["sha256"] == file_digest(folder / "model.safetensors") and content["bytes"] <= 10 * 2**20
+    assert content["sha256"] == file_sha256(folder / "model.safetensors") and content["bytes"] <= 10 * 2**20
     assert content["network_code"] == network_code(json.loads((folder / "config.json").read_text())), "measure it again"
     scores = shipped.score_three(folder.name, load_network(folder, "cpu"), precision="fp32")
     assert scores == pytest.approx(content["scores"]["three_held_out"], rel=0.02)
@@ -151,11 +151,11 @@ def test_shipped_weights_are_whole_and_as_good_as_their_manifest_says(manifest):
 @pytest.mark.parametrize("name", ["portrait", "background", "video"])
 def test_what_is_no_person_is_left_without_a_veil(name):
     """The video network of before gave 0.034 to every pixel behind anyone: its last bias had not come down to 0 yet."""
-    model, [sample] = load_network(shipped.FOLDER / name, "cpu"), people_held_out(1, shipped.SMALL)
+    model, [sample] = load_network(methods.WEIGHTS / name, "cpu"), held_out_people(1, methods.SMALL)
     if name == "portrait":
-        alpha = inference.find(model, sample.image, 320, precision="fp32")
+        alpha = inference.predict_portrait(model, sample.image, 320, precision="fp32")
     elif name == "background":
-        alpha, _ = systems.matte_before_plate(model, sample.image, sample.background, precision="fp32")
+        alpha, _ = inference.predict_with_plate(model, sample.image, sample.background, precision="fp32")
     else:
         alpha = systems.matte_clip(model, sample.image[None], precision="fp32")[0][0]
     assert np.median(alpha[sample.alpha == 0]) < 0.004 and np.median(alpha[sample.alpha == 255]) > 0.996

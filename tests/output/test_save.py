@@ -13,11 +13,11 @@ from bs4 import BeautifulSoup
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from lib import base
+from lib import base, scores
 from lib.base import write_atomically
-from lib.evaluation import samples, stats
-from lib.output import save, style
-from lib.output.gallery import colour_bar, gallery
+from lib.output import save
+from lib.report import style
+from lib.report.gallery import colour_bar, gallery
 from workflow import values
 from workflow.text.alternative import panels_of
 
@@ -219,7 +219,7 @@ def test_values_come_back_by_name(elsewhere):
             "bad": float("nan"),
             "note": "x",
             "ok": np.bool_(True),
-            "e": stats.estimate(np.ones((2, 3)), 0),
+            "e": scores.mean_with_interval(np.ones((2, 3)), 0),
         },
     )
     found = values.load(elsewhere / "reports" / "smoke")
@@ -227,7 +227,7 @@ def test_values_come_back_by_name(elsewhere):
     assert found["02_x.bad"] is None and found["02_x.note"] == "x" and found["02_x.ok"] is True
     assert found["02_x.e"] == {"value": 1.0, "sd": 0.0, "low": 1.0, "high": 1.0, "seeds": 2, "n": 3}
     (name,) = values.samples(elsewhere / "reports" / "smoke").items()
-    assert name[0] == "02_x.e" and (samples.unpacked(name[1], 2) == 1).all()
+    assert name[0] == "02_x.e" and (scores.decode_errors(name[1], 2) == 1).all()
     content = values.read("smoke", "02_x")
     assert content["answer"] == "α is 0.1" and content["parameters"] == p
     assert set(content) == {

@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from torchvision.models.vgg import cfgs
 
 from lib.experiments import sweeps
-from lib.models import dim, summary
+from lib.models import summary, vgg
 from lib.report import figures, style, tables
 
 
@@ -27,7 +27,7 @@ def WORD(value):  # noqa: N802
 
 @pytest.fixture(scope="module")
 def layers() -> pd.DataFrame:
-    return summary.summary(dim.VGG16Matting(), 28)
+    return summary.summary(vgg.VGG16Matting(), 28)
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lib import scores
 from lib.evaluation import scores
-from lib.evaluation.scores import FOUR, HEADERS
 from lib.experiments import parameters
-from lib.models import dim, summary
+from lib.models import summary, vgg
 from lib.report import tables
+from lib.scores import MEASURE_LABELS, OFFICIAL_MEASURES
 
 
 def scored(**errors) -> pd.DataFrame:
@@ -19,7 +20,7 @@ def scored(**errors) -> pd.DataFrame:
     for method, rows in errors.items():
         for seed, row in enumerate(np.atleast_2d(np.array(rows, float))):
             parts.append(
-                scores.frame(method, seed, range(len(row)), {"all": row, "unknown": 2 * row, "pasted": row / 2})
+                scores.scores_frame(method, seed, range(len(row)), {"all": row, "unknown": 2 * row, "pasted": row / 2})
             )
     return pd.concat(parts, ignore_index=True)
 
@@ -122,18 +123,18 @@ def test_methods_have_a_column_and_an_interval_for_each_measure():
     half = np.full(alpha.shape, 0.5, np.float32)  # wrong everywhere; after pasting, on the 16 unknown pixels alone
     found = pd.concat(
         [
-            scores.by_field(method, seed, [0, 1], predicted, alpha, trimap)
+            scores.score_official(method, seed, [0, 1], predicted, alpha, trimap)
             for method, seed, predicted in (("half", 0, half), ("half", 1, half), ("true", 0, alpha))
         ]
     )
     assert scores.matrix(found, "half", "sad") == pytest.approx(np.full((2, 2), 16 * 0.5 / 1000))
     assert scores.matrix(found, "half", "mse") == pytest.approx(np.full((2, 2), 0.25))
-    assert all((scores.matrix(found, "true", name) == 0).all() for name in FOUR)
+    assert all((scores.matrix(found, "true", name) == 0).all() for name in OFFICIAL_MEASURES)
     summed = scores.summarise(found, 0)
-    table = tables.wide(summed, HEADERS).set_index("method")
+    table = tables.wide(summed, MEASURE_LABELS).set_index("method")
     assert table.loc["half", "SAD (sum/1000)"] == pytest.approx(0.008) and table.loc["true", "Conn (sum/1000)"] == 0
     assert set(scores.best(summed).values()) == {"true"}
-    assert scores.named(summed)["mse"]["half"]["sd"] == 0
+    assert scores.to_values(summed)["mse"]["half"]["sd"] == 0
 
 
 def test_one_image_and_one_seed_are_told_without_an_interval():
@@ -150,10 +151,10 @@ def test_hyperparameters_say_what_the_study_leaves_out():
 
 @pytest.mark.parametrize(("reading", "size"), [("halving", 48), ("as_written", 20)])  # no map under 3 px
 def test_multiply_adds_agree_with_torchs_counter(reading, size):
-    network = dim.VGG16Matting(pooling=reading).to("meta").eval()
+    network = vgg.VGG16Matting(pooling=reading).to("meta").eval()
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, size, size, device="meta"), torch.zeros(1, 1, size, size, device="meta"))
-    counted = tables.multiply_adds(summary.summary(dim.VGG16Matting(pooling=reading), size))
+    counted = tables.multiply_adds(summary.summary(vgg.VGG16Matting(pooling=reading), size))
     assert counted == counter.get_total_flops() // 2
 
 

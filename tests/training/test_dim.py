@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 from lib.base import UserError
 from lib.compute import Compute, Runtime
-from lib.data.open import open_source
-from lib.data.prepare import prepare
+from lib.data.cache import prepare
+from lib.data.sources import open_source
 from lib.losses import compositional_loss
-from lib.models.store import load
+from lib.models.checkpoint import load_network
 from lib.training.dim import DimConfig, DimTask
 from lib.training.trainer import train
 
@@ -44,7 +44,7 @@ def test_each_stage_trains_its_own_weights(prepared, stage1, tmp_path):
     both = load_file(tmp_path / "b/model.safetensors")
     moved = {name.split(".")[0] for name in both if not torch.equal(both[name], refined[name])}
     assert moved == {"stage1", "refinement"}
-    assert not load(tmp_path / "b", "cpu").training
+    assert not load_network(tmp_path / "b", "cpu").training
 
 
 def test_mistakes_are_named(prepared, tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_mistakes_are_named(prepared, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="expected at least 2 crops, found 1 images"):
         train(DimTask, SMALL, tmp_path / "new", CPU, prepared, ([0], [1]))
     with pytest.raises(UserError, match="expected model.safetensors of a finished training"):
-        load(tmp_path / "nothing")
+        load_network(tmp_path / "nothing")
 
 
 def test_compositional_loss_in_closed_form():

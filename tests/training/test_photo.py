@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from training.test_tasks import CPU, PHOTO, RUNTIME, TASKS
 
 from lib.base import UserError
-from lib.models.encoder import EfficientNetLite0, load_imagenet
-from lib.models.hybrid import HybridMatting
-from lib.models.mobile import lite0, start_from
+from lib.models.backbones import EfficientNetLite0, LiteBackbone, load_imagenet
+from lib.models.mobile import start_from
+from lib.models.portrait import HybridMatting
 from lib.training import photo
 from lib.training.photo import AlphaGANConfig, AlphaGANTask, HybridConfig, HybridTask, PortraitConfig, PortraitTask
 from lib.training.trainer import train
@@ -35,7 +35,7 @@ def test_nothing_is_left_to_learn_beyond_an_alpha_of_0_or_1():
 def test_a_small_encoder_gives_the_maps_of_the_whole_one_and_begins_by_the_picture_alone():
     whole = EfficientNetLite0(3)
     load_imagenet(whole)
-    encoder = lite0(6).eval()
+    encoder = LiteBackbone(6).eval()
     start_from(encoder, whole.state_dict())
     picture, plates = torch.rand(1, 3, 64, 48), torch.rand(2, 3, 64, 48)
     with torch.inference_mode():

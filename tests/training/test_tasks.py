@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 from helpers import prepared_from
 from lib.base import UserError
 from lib.compute import Compute, Runtime
-from lib.data.open import open_source
-from lib.data.prepare import prepare
-from lib.models import store
+from lib.data.cache import prepare
+from lib.data.sources import open_source
+from lib.models import checkpoint
+from lib.models.checkpoint import export
 from lib.training import trainer
 from lib.training.dim import DimConfig, DimTask
-from lib.training.export import export
 from lib.training.photo import (
     AlphaGANConfig,
     AlphaGANTask,
@@ -104,7 +104,7 @@ def test_it_loads_again_also_as_it_ships(trained, tmp_path):
     export(folder, tmp_path)
     weights = load_file(folder / "model.safetensors")
     for place, tolerance in ((folder, 0), (tmp_path, 1e-3)):
-        model = store.load(place, "cpu")
+        model = checkpoint.load_network(place, "cpu")
         assert not model.training and model.state_dict().keys() == weights.keys()
         for name, value in model.state_dict().items():
             torch.testing.assert_close(value, weights[name], rtol=tolerance, atol=tolerance / 1000)

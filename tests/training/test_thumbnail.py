@@ -18,10 +18,10 @@ from torchvision.models.vgg import cfgs, make_layers
 from helpers import prepared_from
 from lib.base import UserError
 from lib.compute import Compute, Runtime
-from lib.data.prepare import Prepared
-from lib.evaluation.errors import alpha_errors
-from lib.inference import predict
-from lib.models.store import load
+from lib.data.cache import ImageSet
+from lib.inference import predict_batches
+from lib.metrics import errors_by_region
+from lib.models.checkpoint import load_network
 from lib.training import trainer
 from lib.training.thumbnail import Snapshots, ThumbnailConfig, ThumbnailTask, WithoutTrimap, load_snapshots
 from lib.training.trainer import train
@@ -34,7 +34,7 @@ CPU, RUNTIME = Compute("cpu", "fp32", 1), Runtime(torch.device("cpu"), "fp32")
 SPLIT = np.arange(9), np.arange(9, 12)
 
 
-def blobs(n: int = 12, size: int = 28, rule: str = "tolerant") -> Prepared:
+def blobs(n: int = 12, size: int = 28, rule: str = "tolerant") -> ImageSet:
     """Ellipses of one colour on another: easy to matte, drawn in no time."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[:size, :size] / size
@@ -53,7 +53,7 @@ def run(folder, compute: Compute = CPU, on_validation=None, **changes) -> pd.Dat
     return train(ThumbnailTask, config, folder, compute, blobs(), SPLIT, on_validation=on_validation)
 
 
-def task(prepared: Prepared | None = None, split=SPLIT, **changes) -> ThumbnailTask:
+def task(prepared: ImageSet | None = None, split=SPLIT, **changes) -> ThumbnailTask:
     return ThumbnailTask(replace(SHORT, **changes), RUNTIME, prepared or blobs(), split)
 
 
@@ -108,8 +108,10 @@ def test_history_is_what_an_evaluation_of_the_saved_network_gives(finished):
     folder, history = finished
     assert history.columns.tolist() == [*LOSSES, "seconds", "images_per_second"]
     prepared, index = blobs(), np.arange(9, 12)
-    errors = alpha_errors(
-        predict(load(folder, "cpu"), prepared, index, CPU), prepared.alpha[index], prepared.trimap[index]
+    errors = errors_by_region(
+        predict_batches(load_network(folder, "cpu"), prepared, index, CPU),
+        prepared.alpha[index],
+        prepared.trimap[index],
     ).mean()
     assert errors["all"] == pytest.approx(history["test_all"].iloc[-1], abs=1e-4)
     assert errors["unknown"] == pytest.approx(history["test_unknown"].iloc[-1], abs=1e-4)
@@ -135,7 +137,7 @@ def test_it_learns(tmp_path):
 def test_other_choices_train_too_and_load_as_what_they_are(tmp_path, changes):
     history = run(tmp_path, epochs=1, **changes)
     assert np.isfinite(history[LOSSES].to_numpy()).all()
-    errors = predict(load(tmp_path, "cpu"), blobs(), SPLIT[1], CPU) - blobs().alpha[SPLIT[1]] / 255
+    errors = predict_batches(load_network(tmp_path, "cpu"), blobs(), SPLIT[1], CPU) - blobs().alpha[SPLIT[1]] / 255
     assert np.abs(errors).mean() == pytest.approx(history.test_all.iloc[-1], abs=1e-5)
 
 
@@ -246,7 +248,7 @@ def test_snapshots_change_no_number_and_the_last_is_what_the_network_predicts(fi
     assert (folder / "config.json").read_text() == (tmp_path / "config.json").read_text()
     alphas = load_snapshots(tmp_path, history.step)
     assert alphas.shape == (len(history), 2, 28, 28) and alphas.dtype == np.uint8 and (alphas[0] != alphas[-1]).any()
-    alpha = predict(load(tmp_path, "cpu"), blobs(), IMAGES, CPU)
+    alpha = predict_batches(load_network(tmp_path, "cpu"), blobs(), IMAGES, CPU)
     np.testing.assert_array_equal(alphas[-1], np.rint(255 * alpha[:, 0]))
     assert snapshots(tmp_path).complete(history.step) and not snapshots(folder).complete(history.step)
     assert not snapshots(tmp_path, IMAGES[:1]).complete(history.step)

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 import lib.models
 import lib.training
 from helpers import prepared_from
+from lib import scores
 from lib.compute import Compute, Runtime, keep_freed_memory
-from lib.data.batches import chunks
-from lib.evaluation import scores
-from lib.inference import predict
-from lib.models import store
+from lib.data.cache import chunks
+from lib.inference import predict_batches
+from lib.models import checkpoint
 from lib.training import trainer
 from lib.training.checkpoint import RunFolder
 from lib.training.config import TrainConfig
@@ -432,7 +432,7 @@ from pydantic.dataclasses import dataclass
 
 from lib.compute import Compute
 from lib.data.batches import chunks, trimap_levels
-from lib.evaluation.errors import alpha_errors
+from lib.metrics import alpha_errors
 from lib.inference import predict
 from lib.losses import alpha_prediction_loss
 from lib.models.layers import initialise
@@ -493,7 +493,7 @@ def toy(tmp_path, monkeypatch):
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     training = importlib.import_module("lib.training.toy")
     network = importlib.import_module("lib.models.toy")
-    monkeypatch.setitem(store.NETWORKS, "toy", lambda config: network.Toy(config["width"]))
+    monkeypatch.setitem(checkpoint.NETWORKS, "toy", lambda config: network.Toy(config["width"]))
     yield training
     for package in (lib.models, lib.training):
         del sys.modules[f"{package.__name__}.toy"], package.toy
@@ -509,10 +509,15 @@ def test_a_task_of_two_files_and_a_line_trains_loads_and_is_scored(toy, tmp_path
     history = train(toy.ToyTask, config, tmp_path / "toy", machine, prepared, split)
     assert len(history) == 40 and history.test_all.iloc[-1] < 0.5 * history.test_all.iloc[0]
     assert json.loads((tmp_path / "toy" / "config.json").read_text())["system"] == "toy"
-    model = store.load(tmp_path / "toy", "cpu")
+    model = checkpoint.load_network(tmp_path / "toy", "cpu")
     assert type(model).__name__ == "Toy" and not model.training
-    found = scores.by_region(
-        "toy", 0, split[1], predict(model, prepared, split[1], machine), alpha[split[1]], prepared.trimap[split[1]]
+    found = scores.score_regions(
+        "toy",
+        0,
+        split[1],
+        predict_batches(model, prepared, split[1], machine),
+        alpha[split[1]],
+        prepared.trimap[split[1]],
     )
     rows = scores.summarise(found, 0).set_index(["method", "measure"])
     assert rows.value["toy", "all"] == pytest.approx(history.test_all.iloc[-1], abs=1e-6)

@@ -12,9 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from lib import base
+from lib import base, scores
 from lib.base import ROOT, UserError
-from lib.evaluation import samples, stats
 from lib.output import save
 from workflow import article, claims, values
 from workflow.page import arguments, build, files, numbers, pictures
@@ -73,8 +72,8 @@ def with_errors(folder) -> None:
             errors = random.normal(0, (leaf["high"] - leaf["low"]) * np.sqrt(leaf["n"]) / 4, (leaf["seeds"], leaf["n"]))
             errors = (errors - errors.mean() + leaf["value"]).astype(np.float32)
             errors[:, -1] = np.nan if name == ERRORS[0] else errors[:, -1]  # an image without unknown pixels
-            content["samples"][name] = samples.packed(errors)
-            mean, low, high = stats.bootstrap_interval(errors, 0)
+            content["samples"][name] = scores.encode_errors(errors)
+            mean, low, high = scores.bootstrap_interval(errors, 0)
             leaf |= {"value": mean, "low": low, "high": high}
         content["files"] = {f"reports/r/values/{path.name}": f"{path.stem[:2]}-values"}
         path.write_text(json.dumps(content))
@@ -189,13 +188,13 @@ def test_the_pages_bootstrap_is_that_of_stats(opened, seeds, images):
     random = np.random.default_rng(images)
     errors = random.exponential(0.2, (seeds, images)) + random.normal(0, 0.02, (seeds, 1))
     errors[0, 3] = errors[:, 5] = np.nan
-    text = samples.packed(errors)
-    half = text.startswith(samples.HALF)
+    text = scores.encode_errors(errors)
+    half = text.startswith(scores.HALF)
     floats, draws = f"floatsOf(bytesOf('{text}'), {str(half).lower()})", 2000 if half else 20000
     found = opened.run(
         f"(({{mean, low, high}}) => [mean, low, high])(bootstrapInterval({floats}, {seeds}, 7, 0.9, {draws}))"
     )
-    mean, low, high = stats.bootstrap_interval(errors.astype(np.float32), 1, draws, 0.9)
+    mean, low, high = scores.bootstrap_interval(errors.astype(np.float32), 1, draws, 0.9)
     assert found[0] == pytest.approx(mean, rel=2e-5 if half else 1e-6)
     # The 5 % quantile of 20,000 draws has a standard error of about 0.015 standard deviations; two of them are compared.
     sd = (high - low) / 3.29
@@ -249,9 +248,9 @@ def test_the_page_looks_up_the_outcome_of_every_choice(opened, page, source):
             for variant, (_, _, outcome) in zip(arguments.variants(claim, known), variants, strict=True):
                 name, at = variant["holds_if"]["value"], dict(known)
                 if name in samples_of and isinstance(known[name], dict) and (level != "0.95" or words):
-                    errors = samples.unpacked(samples_of[name], known[name]["seeds"])
+                    errors = scores.decode_errors(samples_of[name], known[name]["seeds"])
                     alone = errors[[1]] if words and len(errors) > 1 else errors
-                    mean, low, high = stats.bootstrap_interval(alone, 0, level=float(level))
+                    mean, low, high = scores.bootstrap_interval(alone, 0, level=float(level))
                     at[name] = known[name] | {"value": mean, "low": low, "high": high}
                 if not any(bound in samples_of for bound in arguments.bounds(variant)):
                     assert outcome == claims.judge(variant if scale else variant | {"scale": {}}, at), claim["id"]

@@ -6,8 +6,8 @@ computed here; the page looks them up.
 
 import re
 
-from lib.evaluation import stats
-from lib.evaluation.samples import unpacked
+from lib import scores
+from lib.scores import decode_errors
 from workflow import claim_tables, claims, values
 from workflow.claims import OPTIMISERS, REGIONS
 from workflow.text.source import Source
@@ -79,12 +79,12 @@ def known_at(known: dict, samples: dict[str, str], seed: int, level: float, chos
         if name in COUNTED and chosen:
             at[name] = min(values.number(leaf) or 0, len(chosen))
         elif name in samples and isinstance(leaf, dict) and leaf.get("low") is not None:
-            errors = unpacked(samples[name], leaf["seeds"])
+            errors = decode_errors(samples[name], leaf["seeds"])
             if chosen and leaf["seeds"] > max(1, max(chosen)):
-                mean, low, high = stats.bootstrap_interval(errors[chosen], seed, level=level)
+                mean, low, high = scores.bootstrap_interval(errors[chosen], seed, level=level)
                 at[name] = leaf | {"value": mean, "low": low, "high": high}
             elif level != PUBLISHED:
-                _, low, high = stats.bootstrap_interval(errors, seed, level=level)
+                _, low, high = scores.bootstrap_interval(errors, seed, level=level)
                 at[name] = leaf | {"low": low, "high": high}
     return at
 
