@@ -19,7 +19,7 @@ from torch import nn
 from lib import baselines, metrics
 from lib.base import ROOT, UserError
 from lib.data.augment import composite
-from lib.data.plates import handheld
+from lib.data import plates
 from lib.data.portraits import FOLDER as PEOPLE, held_out_clips, held_out_people, read_manifest
 from lib.data.sources import Sample, open_folder
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, fill_known, make_trimap, trimap_to_float
@@ -48,7 +48,7 @@ def with_trimap(sample: Sample) -> Sample:
 
 def handheld(sample: Sample) -> Sample:
     """The sample with the person's shadow in the picture, its plate moved by 2 px (at 320) and a tenth brighter."""
-    image, plate = handheld(sample)
+    image, plate = plates.handheld(sample)
     return replace(sample, image=image, background=plate)
 
 

@@ -120,7 +120,7 @@ def read(path: Path = CLAIMS) -> list[dict]:
             first = error.errors()[0]
             field = ".".join(map(quote_if_unprintable, first["loc"])) or "the whole"
             raise UserError(
-                f"{path.name}, claim {plain(claim.get('id', '?'))}: {field}: {first['msg']}, found {first['input']!r}; correct it."
+                f"{path.name}, claim {quote_if_unprintable(claim.get('id', '?'))}: {field}: {first['msg']}, found {first['input']!r}; correct it."
             ) from error
     return [claim | {"claim": sentence(claim["claim"], claim), "template": claim["claim"]} for claim in listed]
 
@@ -143,7 +143,7 @@ def sentence(template: str, claim: dict) -> str:
     for placeholder, said in words.items():
         if f"{{{placeholder}}}" in template and said is None:
             raise UserError(
-                f"claims.yaml, claim {plain(claim['id'])}: expected {{{placeholder}}} to be known from the value {plain(name)}, "
+                f"claims.yaml, claim {quote_if_unprintable(claim['id'])}: expected {{{placeholder}}} to be known from the value {quote_if_unprintable(name)}, "
                 "found no part of its name that says it; write it out."
             )
         template = template.replace(f"{{{placeholder}}}", said or "")
@@ -183,8 +183,8 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     """The outcome of a claim that has a condition, by what `of_run` gives. UserError when a value of it is missing."""
     if missing := sorted(names(claim) - known.keys()):
         raise UserError(
-            f"claims.yaml, claim {plain(claim['id'])}: expected the value {plain(missing[0])}, found none in the run; let "
-            f"notebook {plain(missing[0].split('.')[0])} record it, or correct the claim."
+            f"claims.yaml, claim {quote_if_unprintable(claim['id'])}: expected the value {quote_if_unprintable(missing[0])}, found none in the run; let "
+            f"notebook {quote_if_unprintable(missing[0].split('.')[0])} record it, or correct the claim."
         )
     if shortfalls(claim, known):
         return NOT_AT_SCALE
@@ -233,7 +233,7 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
         return float(given)
     number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {plain(given)} as a bound, found none; correct the claim.")
+        raise UserError(f"claims.yaml: expected the value {quote_if_unprintable(given)} as a bound, found none; correct the claim.")
     return number
 
 

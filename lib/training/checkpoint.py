@@ -49,7 +49,7 @@ class RunFolder:
         """
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
-        final = self.folder / f"checkpoint-{state['step']:06d}-{file_digest(part)[:16]}.pt"
+        final = self.folder / f"checkpoint-{state['step']:06d}-{file_sha256(part)[:16]}.pt"
         os.replace(part, final)
         self._drop_checkpoints(final)
         self._write_history(state["history"])
