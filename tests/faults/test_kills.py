@@ -113,7 +113,10 @@ def at_work(root: Path) -> dict[int, str]:
 
 def at_training(root: Path, begin: float) -> bool:
     """Whether a training has written something since then."""
-    return any(file.stat().st_mtime > begin for file in (root / "runs/smoke/train").rglob("*") if file.is_file())
+    try:
+        return any(file.stat().st_mtime > begin for file in (root / "runs/smoke/train").rglob("*") if file.is_file())
+    except FileNotFoundError:  # a temporary file
+        return False
 
 
 def kernel(root: Path) -> int:
