@@ -205,8 +205,8 @@ def environment() -> dict[str, str]:
 
 def snakemake(run: str, cores: int, more: str = "", targets: Sequence[Path] = ()) -> tuple[int, str]:
     """Let Snakemake run what has no record. Returns its exit status and its log, which runs/<run>/snakemake.log gets, too."""
-    # --nolock: `alone` does that, and Snakemake's own lock would outlive a kill -9. --rerun-triggers: records have their
-    # key in their name, so that Snakemake runs what is missing; its own memory and the times of files don't count.
+    # --nolock: `alone` does that, and Snakemake's own lock would outlive a kill -9. --drop-metadata: records have their key in
+    # their name, so that Snakemake runs what is missing; what it remembers of earlier runs doesn't count.
     # gpu: one step at a time has the GPU; where there is none, no step waits for it.
     gpus = cores if provenance.environment()["gpu"] == "none" else 1
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile")]
