@@ -10,6 +10,7 @@ PYTHON ?= python3
 # `make env TORCH=cpu`: PyTorch's builds for CPUs, from PyTorch's own index; the lock's versions, but no lock has their checksums.
 TORCH ?=
 NEEDED = .[paper,cutout]
+NEEDED_DEV = .[paper,cutout,dev]
 UV = 0.13.8
 BIN = .venv/bin
 LOCKS = workflow/locks
@@ -157,7 +158,7 @@ endef
 
 .venv/ready-dev: .venv/ready
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH) --no-verify-hashes \
-		--constraint $(LOCKS)/dev.lock '.[paper,cutout,dev]',--no-deps --require-hashes -r $(LOCKS)/dev.lock)
+		--constraint $(LOCKS)/dev.lock '$(NEEDED_DEV)',--no-deps --require-hashes -r $(LOCKS)/dev.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(call stamp,dev) > $@
 
