@@ -81,10 +81,10 @@ class PhotoTask(Task):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = self.build()
-        if config.start:
-            self.load_start(load_file(weights_of(config.start)))
-        elif config.encoder != "random":
-            self.load_encoder()
+            if config.start:
+                self.load_start(load_file(weights_of(config.start)))
+            elif config.encoder != "random":
+                self.load_encoder()
         self.assets = AssetPool(config.textures, config.people)
 
     @staticmethod

@@ -82,10 +82,11 @@ def test_a_killed_process_leaves_what_ends_with_the_same_numbers(finished, tmp_p
     here = os.path.dirname(__file__)
     source = WORKER.format(here=here, tests=os.path.dirname(here), folder=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(tmp_path.glob("checkpoint-*.pt")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
+    assert list(tmp_path.glob("checkpoint-*.pt")), "it was too slow"
     assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
     assert not (tmp_path / "model.safetensors").exists(), "it was not killed half-way"
     history = run(tmp_path)
@@ -119,9 +120,9 @@ def test_history_is_what_an_evaluation_of_the_saved_network_gives(finished):
 
 
 def test_it_learns(tmp_path):
-    config = replace(SHORT, epochs=5, augment=False, width=16)
+    config = replace(SHORT, epochs=5, augment=False, width=64, seed=0)
     history = train(ThumbnailTask, config, tmp_path, CPU, blobs(), (np.arange(12), []))
-    assert history["train_all"].iloc[-1] < 0.6 * history["train_all"].iloc[0]
+    assert history["train_all"].iloc[-1] < 0.5 * history["train_all"].iloc[0]
     assert history["test_all"].isna().all()
 
 
