@@ -67,17 +67,17 @@ def write_table(table: pd.DataFrame, run: str, name: str, caption: str, digits: 
 
     Headers carry the units. The index is left out. caption: plain text, with `code` in backquotes.
     """
-    rounded = _rounded(table, digits)
-    markdown = f"{rounded.to_markdown(index=False, disable_numparse=True)}\n\n*{caption}*\n"
+    markdown = f"{_rounded(table, digits).to_markdown(index=False, disable_numparse=True)}\n\n*{caption}*\n"
     folder = reports_dir(run) / "tables"
     write_csv(table, folder / f"{name}.csv")
     write_file(folder / f"{name}.md", markdown.encode())
-    _display_table(rounded, caption)
+    show_table(table, caption, digits)
 
 
 def show_table(table: pd.DataFrame, caption: str = "", digits: int = 3) -> None:
     """Show a table without its index, and write nothing."""
-    _display_table(_rounded(table, digits), caption)
+    html = _rounded(table, digits).to_html(index=False, border=0)
+    display(HTML(html), *([Markdown(f"*{caption}*")] if caption else []))
 
 
 def say(markdown: str) -> None:
@@ -171,10 +171,6 @@ def name_picture(image: AxesImage, title: str, side: str) -> None:
     image.set_label(f"{title}\0{side}")
 
 
-def _display_table(rounded: pd.DataFrame, caption: str) -> None:
-    display(HTML(rounded.to_html(index=False, border=0)), *([Markdown(f"*{caption}*")] if caption else []))
-
-
 def _rounded(table: pd.DataFrame, digits: int) -> pd.DataFrame:
     return table.map(
         lambda value: "" if pd.isna(value) else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
@@ -209,31 +205,31 @@ def _describe_picture(axes: Axes, image: AxesImage) -> dict:
 
 def _describe_axes(axes: Axes) -> dict:
     left, bottom, width, height = (round(float(part), 5) for part in axes.get_position().bounds)
-    entry = {
-        "title": axes.get_title() or axes.get_title("left"),
-        "box": [left, round(1 - bottom - height, 5), width, height],
-    }
+    box = [left, round(1 - bottom - height, 5), width, height]
+    entry = {"title": axes.get_title() or axes.get_title("left"), "box": box}
     if axes.images:
         return {"kind": "picture", "side": axes.get_ylabel(), **entry}
+    lines = [
+        {
+            "label": line.get_label(),
+            "colour": line.get_color(),
+            "x": _short(line.get_xdata(orig=False)),
+            "y": _short(line.get_ydata(orig=False)),
+        }
+        for line in axes.lines
+        if not line.get_label().startswith("_")
+        and line.get_transform() == axes.transData  # a control's level crosses the whole chart
+        and 0 < len(line.get_xdata()) <= MOST_POINTS
+    ]
     return {
         "kind": "key" if axes.get_label() == KEY else "chart",
         **entry,
         "labels": [axes.get_xlabel(), axes.get_ylabel()],
         "limits": [[float(end) for end in ends] for ends in (axes.get_xlim(), axes.get_ylim())],
         "scales": [axes.get_xscale(), axes.get_yscale()],
-        "lines": [
-            _describe_line(line)
-            for line in axes.lines
-            if not line.get_label().startswith("_")
-            and line.get_transform() == axes.transData  # a control's level crosses the whole chart
-            and 0 < len(line.get_xdata()) <= MOST_POINTS
-        ],
+        "lines": lines,
     }
 
 
-def _describe_line(line) -> dict:
-    points = {
-        name: [float(f"{value:.6g}") if isfinite(value) else None for value in data]
-        for name, data in (("x", line.get_xdata(orig=False)), ("y", line.get_ydata(orig=False)))
-    }
-    return {"label": line.get_label(), "colour": line.get_color(), **points}
+def _short(data: np.ndarray) -> list[float | None]:
+    return [float(f"{value:.6g}") if isfinite(value) else None for value in data]
