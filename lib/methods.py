@@ -18,10 +18,11 @@ from torch import nn
 
 from lib import baselines, metrics
 from lib.base import ROOT, UserError
-from lib.data.augment import composite
 from lib.data import plates
+from lib.data.augment import composite
 from lib.data.portraits import FOLDER as PEOPLE, held_out_clips, held_out_people, read_manifest
-from lib.data.sources import Sample, open_folder
+from lib.data.sample import Sample
+from lib.data.sources import open_folder
 from lib.data.trimap import BACKGROUND, FOREGROUND, UNKNOWN, default_radius, fill_known, make_trimap, trimap_to_float
 from lib.inference import Prediction, evaluating, predict_clip, predict_portrait, predict_trimap, predict_with_plate
 from lib.models import checkpoint

@@ -233,7 +233,9 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
         return float(given)
     number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {quote_if_unprintable(given)} as a bound, found none; correct the claim.")
+        raise UserError(
+            f"claims.yaml: expected the value {quote_if_unprintable(given)} as a bound, found none; correct the claim."
+        )
     return number
 
 

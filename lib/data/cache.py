@@ -22,7 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lib.base import UserError, cache_dir
-from lib.data.sources import Source
+from lib.data.sample import Source
 from lib.data.trimap import check_rule, default_radius, make_trimap, signed_distance
 
 VERSION = 2  # raise it when the arrays of the same source and size would come out differently
@@ -37,7 +37,7 @@ class ImageSet:
 
     trimap: to test with, 0/128/255; the source's own, or made from alpha by `rule` with the radius of the size, so that all
     methods are judged on the same unknown pixels. rule: of the thresholds, for the trimaps of a training as well. foreground,
-    background: None where the source has none. The other fields are those of `lib.data.sources.Source`.
+    background: None where the source has none. The other fields are those of `lib.data.sample.Source`.
     """
 
     image: np.ndarray

@@ -11,8 +11,8 @@ import numpy as np
 
 from lib.data.augment import composite
 from lib.data.portraits import PER_SESSION, TEST_EVERY, Portraits
+from lib.data.sample import Sample
 from lib.data.scenes import HEIGHT, SceneGrid, blur
-from lib.data.sources import Sample
 
 CAMOUFLAGE = (0.0, 0.25, 0.5, 0.75, 1.0)  # share by which the background's colours move to the person's
 DETAIL = (0.0, 8.0, 16.0, 32.0, 64.0)  # standard deviation of the background's texture, of 255

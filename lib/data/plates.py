@@ -14,7 +14,7 @@ from torchvision.transforms import functional as tv
 
 from lib.data.augment import composite
 from lib.data.compose import PLATE, PortraitComposites, color_jitter, random_background
-from lib.data.sources import Sample
+from lib.data.sample import Sample
 
 SHARES = {"jitter": 0.8, "misalignment": 0.3, "shadow": 0.3, "noise": 0.4}  # of the pictures that have each
 DISTURBANCES = tuple(SHARES)

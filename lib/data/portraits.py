@@ -19,8 +19,8 @@ import numpy as np
 
 from lib.base import ROOT, UserError
 from lib.data.augment import composite
+from lib.data.sample import Sample
 from lib.data.scenes import HEIGHT, WIDTH, SceneGrid, blur, draw_background
-from lib.data.sources import Sample
 from lib.provenance import meaning
 
 FOLDER = ROOT / "data/portraits"
@@ -37,7 +37,7 @@ PERSON, SESSION, PICTURE = range(3)  # kinds of random streams
 
 
 class Portraits:
-    """A source (see lib.data.sources) of composited portraits; every fifth session shows a person to test on.
+    """A source (see lib.data.sample) of composited portraits; every fifth session shows a person to test on.
 
     images: how many; a larger set begins with the same pictures. seed: another seed, other pictures of the same people.
     camouflage: share of sessions whose background takes its colours from the person, in [0,1]. texture: strength of the

@@ -8,15 +8,15 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
 from lib.base import UserError, os_errors
 from lib.data.images import SUFFIXES, UnusableFile, foreign_file, read_alpha, read_gray, read_rgb
+from lib.data.portraits import Portraits
+from lib.data.sample import Sample, Source
 from lib.data.trimap import to_three_levels
 
 FOLDER_LAYERS = {  # role -> folder names, the first that exists is used (the last are alphamatting.com's)
@@ -27,42 +27,6 @@ FOLDER_LAYERS = {  # role -> folder names, the first that exists is used (the la
     "background": ("background",),
 }
 STUDY_IMAGES = 34_427  # images=0 for the rendered portraits: as many as the study says it has
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image with its ground truth, all of one size.
-
-    image, foreground, background: (H,W,3) uint8 RGB; alpha: (H,W) uint8, 255 = foreground; trimap: (H,W) uint8 0/128/255.
-    image = alpha foreground + (1 - alpha) background (Porter and Duff 1984); None is what the set does not have.
-    """
-
-    image: np.ndarray
-    alpha: np.ndarray
-    trimap: np.ndarray | None = None
-    foreground: np.ndarray | None = None
-    background: np.ndarray | None = None
-
-
-@runtime_checkable
-class Source(Protocol):
-    """A set of images in a fixed order.
-
-    keys: unique, sorted, one an image. groups: one an image; images of one group show one person or scene. counts: files and
-    images by what became of them. left_out: (path below the root, reason). fingerprint: changes when the set may have changed.
-    """
-
-    name: str
-    keys: list[str]
-    groups: list[str]
-    counts: dict[str, int]
-    left_out: list[tuple[str, str]]
-    fingerprint: str
-
-    def read(self, index: int, size: tuple[int, int] | None = None) -> Sample:
-        """`size` (height, width) is a hint: what comes back may be smaller than the files, but not than it. UserError for a
-        file that cannot be used."""
-        ...
 
 
 class Files:
@@ -218,8 +182,6 @@ def open_source(data: str, data_dir: str = "", images: int = 0, seed: int = 0) -
     if images < 0:
         raise UserError(f"images: expected 0 (all) or a positive number, found {images}; change it.")
     if data == "portraits":
-        from lib.data.portraits import Portraits  # here, since it imports this module
-
         if data_dir:
             raise UserError(
                 f"data_dir: the rendered portraits need no directory, found '{data_dir}'; "

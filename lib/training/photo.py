@@ -26,7 +26,7 @@ from lib.data.compose import AssetPool, PortraitComposites, TrimapCrops
 from lib.data.moving import ComposedClips, rendered_clips, with_margin
 from lib.data.plates import DISTURBANCES, PlatePairs, handheld
 from lib.data.portraits import held_out_clips, held_out_people
-from lib.data.sources import Sample
+from lib.data.sample import Sample
 from lib.data.trimap import UNKNOWN, make_trimap, trimap_to_float
 from lib.inference import predict_clip, predict_portrait, predict_trimap, predict_with_plate
 from lib.metrics import clip_errors

@@ -13,7 +13,8 @@ from helpers import prepared_from
 from lib.base import UserError
 from lib.data import cache as module
 from lib.data.cache import CHANNELS, FILTERS, batches_of, chunks, downsample, prepare, stream_batches
-from lib.data.sources import Sample, Source, open_source
+from lib.data.sample import Sample, Source
+from lib.data.sources import open_source
 from lib.data.trimap import make_trimap, signed_distance
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib.data.portraits import PersonPlaceGrid
-from lib.data.sources import Source
+from lib.data.sample import Source
 
 PAIRS = np.array([(3, 10), (40, 10), (3, 11), (40, 10)])
 

@@ -5,7 +5,7 @@ import pytest
 
 from lib.data import perturb
 from lib.data.augment import composite
-from lib.data.sources import Sample
+from lib.data.sample import Sample
 
 SIZE = (80, 60)
 

@@ -6,7 +6,7 @@ import pytest
 from lib.data import plates
 from lib.data.augment import composite
 from lib.data.compose import AssetPool, PortraitComposites
-from lib.data.sources import Sample
+from lib.data.sample import Sample
 
 RANDOM = np.random.default_rng(0)
 PICTURE = RANDOM.integers(0, 256, (64, 48, 3), dtype=np.uint8)

@@ -14,7 +14,8 @@ from scipy import ndimage
 from lib.base import ROOT, UserError
 from lib.data.augment import composite
 from lib.data.portraits import FOLDER, PER_SESSION, SCENES, Portraits, read_manifest
-from lib.data.sources import Source, open_source
+from lib.data.sample import Source
+from lib.data.sources import open_source
 from lib.data.splits import group_split
 
 LAYERS = ("image", "alpha", "foreground", "background")

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from lib.base import UserError
-from lib.data.sources import AISegment, Source, open_folder, open_source
+from lib.data.sample import Source
+from lib.data.sources import AISegment, open_folder, open_source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TOOL = SHARED / "tools" / "make_aisegment_layout.py"
@@ -207,7 +208,7 @@ def test_defects(root):
 DENIED = """
 import sys
 from lib.base import UserError
-from lib.data.sources import open_source
+from lib.data.sample import open_source
 try:
     open_source(sys.argv[1], sys.argv[2])
 except UserError as error:
