@@ -129,16 +129,16 @@ def test_a_training_depends_on_what_feeds_it_and_on_no_more():
 
 def test_notebook_fingerprint_ignores_prose_and_outputs(tmp_path):
     path = tmp_path / "a.ipynb"
-    cells = [("markdown", [], "old prose"), ("code", [], "from lib.evaluation import stats\nx = 1")]
+    cells = [("markdown", [], "old prose"), ("code", [], "from lib import scores\nx = 1")]
     path.write_text(notebook(cells))
     before = provenance.code_fingerprint(path)
-    assert "lib/evaluation/stats.py" in provenance.code_parts(path)
+    assert "lib/scores.py" in provenance.code_parts(path)
     content = json.loads(path.read_text())
     content["cells"][0]["source"] = "new prose"
     content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1"}]
     path.write_text(json.dumps(content))
     assert provenance.code_fingerprint(path) == before
-    content["cells"][1]["source"] = "from lib.evaluation import stats\nx = 2"
+    content["cells"][1]["source"] = "from lib import scores\nx = 2"
     path.write_text(json.dumps(content))
     assert provenance.code_fingerprint(path) != before
 

@@ -31,8 +31,7 @@ from lib.data.trimap import UNKNOWN, make_trimap, trimap_to_float
 from lib.inference import predict_clip, predict_portrait, predict_trimap, predict_with_plate
 from lib.metrics import clip_errors
 from lib.models import alphagan, bgmv2, portrait, rvm
-from lib.models.backbones import EfficientNetLite0, load_imagenet
-from lib.models.mobile import start_from
+from lib.models.backbones import EfficientNetLite0, load_imagenet, load_lite0
 from lib.models.portrait import HybridMatting
 from lib.training.checkpoint import weights_of
 from lib.training.config import TrainConfig
@@ -123,7 +122,7 @@ class PhotoTask(Task):
         else:
             weights = load_file(weights_of(self.config.encoder, "encoder"))
             weights = {name.removeprefix("encoder."): value.float() for name, value in weights.items()}
-        start_from(self.model.get_submodule(self.encoder_name), weights)
+        load_lite0(self.model.get_submodule(self.encoder_name).network, weights)
 
     def make_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.two_rates(self.model)]

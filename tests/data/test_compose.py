@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib.base import UserError
-from lib.data import compose, composer
+from lib.data import compose
 from lib.data.compose import AssetPool, PortraitComposites, TrimapCrops
 
 
@@ -41,7 +41,7 @@ def test_crops_hold_all_that_the_losses_need(layers):
 
 
 def test_shapes_are_a_share_of_the_crops(layers, monkeypatch):
-    monkeypatch.setattr(composer, "draw_alpha", lambda *_: pytest.fail("a shape was drawn"))
+    monkeypatch.setattr(compose, "draw_alpha", lambda *_: pytest.fail("a shape was drawn"))
     crops = TrimapCrops(layers, 6, 64, shapes=0.0)
     assert all(crops[1, row].shape == (11, 64, 64) for row in range(6))
 
@@ -73,7 +73,7 @@ def test_textures_come_from_a_folder(tmp_path):
 
 
 def test_people_of_the_test_split_are_never_used(layers):
-    trained = {row["id"] for row in composer.read_manifest() if row["split"] == "train"}
+    trained = {row["id"] for row in compose.read_manifest() if row["split"] == "train"}
     assert len(trained) == 90 and len(layers.people) == 3
 
 

@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image
 
 from lib.base import ROOT, UserError
-from lib.cutout import pictures
+from lib.cutout import cutter
 from lib.data import images
 from lib.data.sources import open_folder
-from lib.experiments import profiles
 from lib.experiments.parameters import check_one
-from workflow import claims
+from workflow import claims, profiles
 
 CLEAR, TRACEBACK, WRONG = "clear sentence", "traceback", "silently wrong"
 Case = tuple[str, str, Callable[[Path], object]]  # kind, name, what is tried in a folder of its own
@@ -115,7 +114,7 @@ def _mattes() -> Iterator[Case]:
         yield (
             "trimap",
             f"16 bits of 0 to 255, {name}",
-            lambda folder, given=given: pictures.take_trimap(given, deep.shape, "trimap"),
+            lambda folder, given=given: cutter._read_trimap(given, deep.shape),
         )
     yield "mask", "floating point", lambda folder: images.read_gray(_saved(folder, np.zeros((9, 9), np.float32), "tif"))
 
@@ -199,7 +198,6 @@ def _profile(path: Path) -> object:
 
 
 def _weights() -> Iterator[Case]:
-    from lib.cutout import matte  # brings PyTorch, as store does
     from lib.cutout.network import OnnxNetwork
     from lib.models.checkpoint import load_network
 
@@ -220,9 +218,9 @@ def _weights() -> Iterator[Case]:
         yield "weights", name, lambda folder, files=files: load_network(_folder_of(folder, files), "cpu")
     for name in ("portrait", "background", "video"):
         path = ROOT / "data/weights" / name
-        yield "weights", f"{name}, for a trimap", lambda folder, path=path: matte.load(path, "cpu")
+        yield "weights", f"{name}, for a trimap", lambda folder, path=path: cutter._trained(path)
     sums = {"model.sha256": b"\xff\xfe", "model.safetensors": b""}
-    yield "weights", "a sum that is no text", lambda folder: matte.load(_folder_of(folder, sums), "cpu")
+    yield "weights", "a sum that is no text", lambda folder: cutter._trained(_folder_of(folder, sums))
 
 
 def _made(folder: Path) -> Path:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from lib import base
 from lib.base import UserError, write_atomically
-from lib.cutout.job import CannotWrite, Wish, do
 from lib.data.cache import prepare
 from lib.data.sources import open_folder
 from lib.output import notebook, values
@@ -107,18 +106,18 @@ def test_prepared_images(disk, tmp_path):
 
 
 def test_a_cut_out_picture(disk, tmp_path):
-    from lib.cutout import cutter
+    from lib.cutout import command, cutter
 
     folder = disk(64)
     pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     loaded = cutter.load(threads=1)
     fill(folder)
-    with pytest.raises(CannotWrite, match=f"out.png: expected a place that can be written, found: {NO_SPACE}"):
-        do(loaded, tmp_path / "a.png", folder / "out.png", Wish())
+    with pytest.raises(UserError, match=f"out.png: expected a place that can be written, found: {NO_SPACE}"):
+        command._write(folder / "out.png", loaded.cut_out(tmp_path / "a.png").rgba)
     assert rest(folder) == set()
     (folder / "ballast").unlink()
-    do(loaded, tmp_path / "a.png", folder / "out.png", Wish())
+    command._write(folder / "out.png", loaded.cut_out(tmp_path / "a.png").rgba)
     assert rest(folder) == {"out.png"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from lib.base import UserError
-from lib.cutout import network, pictures
+from lib.cutout import cutter, network
 from lib.data import images
 
 
@@ -95,9 +95,9 @@ def alpha(content: bytes, path) -> None:
 
 def trimap(content, path) -> None:
     size = content.shape[:2] if isinstance(content, np.ndarray) and content.ndim > 1 else (9, 13)
-    found = answer(lambda: pictures.take_trimap(content, size, "trimap"))
+    found = answer(lambda: cutter._read_trimap(content, tuple(size)))
     if found is not None:
-        levels, notes = found
+        levels, _, notes = found
         assert levels.shape == tuple(size) and set(np.unique(levels)) <= {0, 128, 255} and all(notes)
 
 

@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from training.test_tasks import CPU, PHOTO, RUNTIME, TASKS
 
 from lib.base import UserError
-from lib.models.backbones import EfficientNetLite0, LiteBackbone, load_imagenet
-from lib.models.mobile import start_from
+from lib.models.backbones import EfficientNetLite0, LiteBackbone, load_imagenet, load_lite0
 from lib.models.portrait import HybridMatting
 from lib.training import photo
 from lib.training.photo import AlphaGANConfig, AlphaGANTask, HybridConfig, HybridTask, PortraitConfig, PortraitTask
@@ -36,7 +35,7 @@ def test_a_small_encoder_gives_the_maps_of_the_whole_one_and_begins_by_the_pictu
     whole = EfficientNetLite0(3)
     load_imagenet(whole)
     encoder = LiteBackbone(6).eval()
-    start_from(encoder, whole.state_dict())
+    load_lite0(encoder.network, whole.state_dict())
     picture, plates = torch.rand(1, 3, 64, 48), torch.rand(2, 3, 64, 48)
     with torch.inference_mode():
         expected = whole.eval()(encoder.normalise(picture.repeat(1, 2, 1, 1))[:, :3])[:4]

@@ -431,7 +431,8 @@ import torch
 from pydantic.dataclasses import dataclass
 
 from lib.compute import Compute
-from lib.data.batches import chunks, trimap_levels
+from lib.data.cache import chunks
+from lib.data.trimap import trimap_to_float
 from lib.metrics import alpha_errors
 from lib.inference import predict
 from lib.losses import alpha_prediction_loss
@@ -468,7 +469,7 @@ class ToyTask(Task):
         for rows in chunks(order, self.config.batch_size)[start:]:
             image, alpha, trimap = (torch.from_numpy(np.asarray(layer[rows])) for layer in (
                 self.prepared.image, self.prepared.alpha, self.prepared.trimap))
-            yield image.float() / 255, alpha.float() / 255, trimap_levels(trimap)
+            yield image.float() / 255, alpha.float() / 255, trimap_to_float(trimap)
 
     def loss(self, batch):
         image, alpha, trimap = batch

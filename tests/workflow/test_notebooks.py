@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from lib.base import ROOT, UserError
-from lib.experiments import profiles
 from lib.experiments.parameters import NOT_RUNS, check_one, defaults
+from workflow import profiles
 from workflow.plan import check_name
 from workflow.steps import NOTEBOOKS
 
@@ -115,7 +115,7 @@ def test_prose_is_written_by_hand(name):
             if isinstance(node, ast.FormattedValue):
                 parts = set(map(type, ast.walk(node.value)))
                 assert not parts & {ast.JoinedStr, ast.IfExp, ast.ListComp, ast.GeneratorExp}, cell["id"]
-        assert "stats.verdict" not in source(cell), cell["id"]
+        assert "direction(" not in source(cell), cell["id"]
 
 
 @every_notebook

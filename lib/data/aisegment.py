@@ -1,2 +1,0 @@
-# SHIM
-from lib.data.sources import AISegment  # noqa: F401

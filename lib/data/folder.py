@@ -1,2 +1,0 @@
-# SHIM
-from lib.data.sources import open_folder as Folder  # noqa: F401

@@ -1,2 +1,0 @@
-# SHIM
-from lib.experiments.difficulty import *  # noqa: F403

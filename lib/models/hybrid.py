@@ -1,3 +1,0 @@
-# SHIM
-# ruff: noqa: F401
-from lib.models.portrait import HybridMatting
