@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lib import methods as new
-from lib.data.source import Sample
+from lib.data.sample import Sample
 from lib.scores import TRIMAP_CONTROL as CONTROL
 
 Method = Picture = Any

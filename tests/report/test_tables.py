@@ -7,7 +7,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import scores
-from lib.evaluation import scores
 from lib.experiments import parameters
 from lib.models import summary, vgg
 from lib.report import tables
