@@ -128,10 +128,10 @@ def gap(tested: np.ndarray, trained: np.ndarray, seed: int) -> dict:
         raise ValueError(f"a gap needs the same seeds, found {len(tested)} and {len(trained)}")
     rng = np.random.default_rng(seed)
     rows = _draw_counts(rng, 2000, len(tested))
-    low, high = np.quantile(_resampled_means(tested, rng, rows) - _resampled_means(trained, rng, rows), [0.025, 0.975])
+    ends = _percentiles(_resampled_means(tested, rng, rows) - _resampled_means(trained, rng, rows))
     by_seed = (np.nanmean(tested, axis=1) - np.nanmean(trained, axis=1))[:, None]
     mean = float(np.nanmean(tested) - np.nanmean(trained))
-    return _estimate(mean, float(low), float(high), by_seed) | {"n": tested.shape[1]}
+    return _estimate(mean, *ends, by_seed) | {"n": tested.shape[1]}
 
 
 def _estimate(mean: float, low: float, high: float, errors: np.ndarray) -> dict:
@@ -151,8 +151,12 @@ def bootstrap_interval(values: np.ndarray, seed: int, n: int = 2000, level: floa
         return (float("nan"),) * 3
     rng = np.random.default_rng(seed)
     means = _resampled_means(values, rng, _draw_counts(rng, n, len(values)))
+    return float(np.nanmean(values)), *_percentiles(means, level)
+
+
+def _percentiles(means: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(np.nanmean(values)), float(low), float(high)
+    return float(low), float(high)
 
 
 def interval(mean: float, low: float, high: float) -> dict:
