@@ -111,6 +111,19 @@ def at_work(root: Path) -> dict[int, str]:
     return found
 
 
+def at_training(root: Path, begin: float) -> bool:
+    """Whether a training has written something since then."""
+    try:
+        return any(file.stat().st_mtime > begin for file in (root / "runs/smoke/train").rglob("*") if file.is_file())
+    except FileNotFoundError:  # a temporary file
+        return False
+
+
+def kernel(root: Path) -> int:
+    """The notebook's kernel; what it forks for a moment has the same command line and a larger number."""
+    return min(pid for pid, line in at_work(root).items() if "ipykernel_launcher" in line)
+
+
 def results(root: Path) -> dict[str, str]:
     """Every table, value and finished training -> SHA-256."""
     places = [root / "reports/smoke/tables", root / "reports/smoke/values", root / "runs/smoke/train"]
@@ -130,17 +143,14 @@ def test_killed_runs_go_on_to_the_same_results(paper):
     assert {"reports/smoke/tables/tab_history.csv", "runs/smoke/train/adam-seed0/model.safetensors"} < set(wanted)
 
     for target, name in (("make", "SIGKILL"), ("ipykernel_launcher", "SIGKILL"), ("group", "SIGINT")):
-        process, end = make(root), time.monotonic() + 300
-        training = root / "runs/smoke/train"
-        while not (kernels := [pid for pid, line in at_work(root).items() if "ipykernel_launcher" in line]) or not (
-            training.exists() and any(training.iterdir())
-        ):
+        begin, process, end = time.time(), make(root), time.monotonic() + 300
+        while not at_training(root, begin):
             assert process.poll() is None and time.monotonic() < end, (root / "said").read_text()[-2000:]
             time.sleep(0.05)
         if target == "group":
             os.killpg(process.pid, getattr(signal, name))
         else:
-            os.kill(process.pid if target == "make" else kernels[0], getattr(signal, name))
+            os.kill(process.pid if target == "make" else kernel(root), getattr(signal, name))
         assert process.wait(600) != 0
         end = time.monotonic() + 30
         while left := at_work(root):
