@@ -16,7 +16,7 @@ import numpy as np
 from lib.base import UserError
 from lib.data.trimap import FOREGROUND, UNKNOWN, paste
 
-WEIGHT = 5e-4  # of the data term, chosen on rendered people of the training split
+WEIGHT = 5e-4  # of the data term; on six rendered people of the training split 2 % from the best of 3e-4 to 4e-3
 REACH = 2  # px that a row of the Laplacian reaches: two windows of 3x3
 
 
