@@ -1,6 +1,7 @@
 """`python -m lib cutout PHOTO ...`: people cut out of photographs, by file, folder or pipe."""
 
 import argparse
+import contextlib
 import errno
 import io
 import sys
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             skipped += 1
             continue
         try:
-            cut = _cut_out(networks, source, args)
+            with contextlib.redirect_stdout(sys.stderr):  # pymatting warns there, in the midst of a piped picture
+                cut = _cut_out(networks, source, args)
             _write(target, cut.mask if args.mask else cut.over(background) if background else cut.rgba)
         except (UserError, MemoryError) as error:
             if not several or getattr(error.__cause__, "errno", 0) in NO_ROOM:
