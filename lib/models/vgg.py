@@ -254,7 +254,8 @@ def load_vgg_weights(model: VGG16Matting, weights: str = "") -> None:
     if not any(key.endswith("running_mean") for key in state):
         layers = [layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)]
     named = {str(n): layer for n, layer in enumerate(layers) if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)}
-    state = {key: value for key, value in state.items() if not key.startswith("classifier.")}
+    unused = ("classifier.", "num_batches_tracked")
+    state = {key: value for key, value in state.items() if not any(part in key for part in unused)}
     first = "features.0.weight"
     try:
         if first in state:  # a fourth channel is the trimap's
