@@ -12,16 +12,14 @@ import pandas as pd
 from scipy.stats import rankdata, spearmanr
 from torch import nn
 
-from lib import baselines
-from lib.data.dials import cells, dialled
-from lib.data.prepare import Prepared
-from lib.data.source import Sample
+from lib import baselines, methods, scores
+from lib.compute import Compute
+from lib.data.cache import ImageSet
+from lib.data.perturb import perturb, setting_grid
+from lib.data.sources import Sample
 from lib.data.trimap import default_radius, make_trimap
-from lib.device import Machine
-from lib.evaluation import scores, stats
-from lib.evaluation.stats import interval
-from lib.evaluation.systems import Still, judge_stills
-from lib.inference import predict
+from lib.inference import predict_batches
+from lib.scores import TRIMAP_CONTROL, interval
 
 BACKGROUND, FOREGROUND = 12, 242  # alpha up to / from which a pixel counts as background / foreground
 BINS = 8  # of each colour axis of a histogram
@@ -36,7 +34,6 @@ METHODS = {  # of lib.baselines.all_alphas
     "kmeans_trimap": "K-means, trimap",
     "grabcut_trimap": "GrabCut, trimap",
 }
-CONTROL = "control: trimap as alpha"
 FACTORS = ["camouflage", "detail"]
 EFFECTS = ("similar colours", "complex texture", "both beyond their sum")
 Scene = tuple[str, Sample]  # a person and a picture
@@ -135,13 +132,13 @@ def rho_values(table: pd.DataFrame) -> dict[str, dict]:
 
 def perturb_all(scenes: Sequence[Scene], setting: tuple[float, float]) -> list[Scene]:
     """All scenes at one setting of (camouflage, detail); each has a texture of its own, the same at every setting."""
-    return [(person, dialled(sample, *setting, seed)) for seed, (person, sample) in enumerate(scenes)]
+    return [(person, perturb(sample, *setting, seed)) for seed, (person, sample) in enumerate(scenes)]
 
 
 def difficulty_of_settings(scenes: Sequence[Scene]) -> pd.DataFrame:
     """The measures of DIFFICULTIES at every setting: medians over the scenes."""
     rows = []
-    for setting in cells():
+    for setting in setting_grid():
         samples = [sample for _, sample in perturb_all(scenes, setting)]
         table = pd.DataFrame([{name: f(one.image, one.alpha) for name, f in MEASURES.items()} for one in samples])
         rows.append(dict(zip(FACTORS, setting, strict=True)) | table.median().to_dict())
@@ -152,35 +149,36 @@ def score_thumbnails(
     scenes: Sequence[Scene],
     models: Mapping[str, nn.Module],
     seed: int,
-    machine: Machine = Machine(),
+    compute: Compute = Compute(),
     rule: str = "tolerant",
 ) -> pd.DataFrame:
     """Errors by region at every setting, of clustering, GrabCut and networks of the study's size (method -> model)."""
-    everything = [scene for setting in cells() for scene in perturb_all(scenes, setting)]
+    everything = [scene for setting in setting_grid() for scene in perturb_all(scenes, setting)]
     image, alpha = (np.stack([getattr(sample, layer) for _, sample in everything]) for layer in ("image", "alpha"))
     image, alpha = np.ascontiguousarray(image.transpose(0, 3, 1, 2)), alpha[:, None]
     trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
     keys, people = [str(number) for number in range(len(everything))], [person for person, _ in everything]
-    prepared = Prepared(image, alpha, trimap, None, None, keys, people, {}, [], "", rule)
+    images = ImageSet(image, alpha, trimap, None, None, keys, people, {}, [], "", rule)
     solved = baselines.all_alphas(image, alpha, trimap, seed=seed)
     alphas = {name: solved[key] / np.float32(255) for key, name in METHODS.items()}
-    alphas |= {name: predict(model, prepared, range(len(prepared)), machine) for name, model in models.items()}
-    alphas[CONTROL] = baselines.trimap_as_alpha(trimap)
+    alphas |= {name: predict_batches(model, images, range(len(images)), compute) for name, model in models.items()}
+    alphas[TRIMAP_CONTROL] = baselines.trimap_as_alpha(trimap)
     parts = []
-    for number, setting in enumerate(cells()):
+    for number, setting in enumerate(setting_grid()):
         rows = slice(number * len(scenes), (number + 1) * len(scenes))
         for method, predicted in alphas.items():
-            scored = scores.by_region(method, 0, people[rows], predicted[rows], alpha[rows], trimap[rows])
+            scored = scores.score_regions(method, 0, people[rows], predicted[rows], alpha[rows], trimap[rows])
             parts.append(_by_person(scored, setting))
     return pd.concat(parts, ignore_index=True)
 
 
-def score_pictures(scenes: Sequence[Scene], methods: Mapping[str, Still], settings: Sequence) -> pd.DataFrame:
-    """Errors of methods on pictures with hair at the given settings."""
+def score_pictures(scenes: Sequence[Scene], rivals: Mapping[str, methods.Method], settings: Sequence) -> pd.DataFrame:
+    """Errors of methods on pictures with hair at the chosen settings."""
     people = {f"person {number}": person for number, (person, _) in enumerate(scenes, 1)}
     parts = []
     for setting in settings:
-        scored = judge_stills([sample for _, sample in perturb_all(scenes, setting)], methods)
+        samples = [methods.with_trimap(sample) for _, sample in perturb_all(scenes, setting)]
+        scored = methods.evaluate(dict(zip(people, samples, strict=True)), rivals, methods.picture_measures)
         parts.append(_by_person(scored.assign(image=scored.image.map(people)), setting))
     return pd.concat(parts, ignore_index=True)
 
@@ -193,7 +191,7 @@ def _by_person(scored: pd.DataFrame, setting: tuple[float, float]) -> pd.DataFra
 def factor_effects(scored: pd.DataFrame, measure: str, seed: int) -> pd.DataFrame:
     """What each factor, from its lowest to its highest setting, adds to the error: a row a method and effect.
 
-    Columns method, effect (of EFFECTS), then `stats.estimate` over people. A factor's effect is the mean over the
+    Columns method, effect (of EFFECTS), then `scores.mean_with_interval` over people. A factor's effect is the mean over the
     settings of the other; the interaction is taken from the four corners.
     """
     rows = []
@@ -206,7 +204,9 @@ def factor_effects(scored: pd.DataFrame, measure: str, seed: int) -> pd.DataFram
         both = corners[0] - corners[1] - corners[2] + corners[3]
         by_effect = ((last - first).mean(axis=1), (rich - plain).mean(axis=1), both)
         for effect, values in zip(EFFECTS, by_effect, strict=True):
-            rows.append({"method": method, "effect": effect, **stats.estimate(values.to_numpy()[None], seed)})
+            rows.append(
+                {"method": method, "effect": effect, **scores.mean_with_interval(values.to_numpy()[None], seed)}
+            )
     return pd.DataFrame(rows)
 
 
@@ -224,6 +224,6 @@ def effects_table(effects: Mapping[str, pd.DataFrame], names: Mapping[str, str])
 def effect_values(effects: pd.DataFrame) -> dict[str, dict[str, dict]]:
     """method -> effect -> number with its spread, as named values."""
     return {
-        method: {row["effect"]: stats.spread(row) for row in part.to_dict("records")}
+        method: {row["effect"]: scores.to_value(row) for row in part.to_dict("records")}
         for method, part in effects.groupby("method", sort=False)
     }

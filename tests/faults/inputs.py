@@ -15,7 +15,7 @@ from lib.base import ROOT, UserError
 from lib.cutout import pictures
 from lib.data import images
 from lib.data.sources import open_folder
-from lib.experiments import profiles
+from workflow import profiles
 from lib.experiments.parameters import check_one
 from workflow import claims
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lib.base import ROOT, UserError
-from lib.experiments import profiles
+from workflow import profiles
 from lib.experiments.parameters import NOT_RUNS, check_one, defaults
 from workflow.plan import check_name
 from workflow.steps import NOTEBOOKS
