@@ -39,6 +39,7 @@ def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(base, "ROOT", tmp_path)
     return tmp_path
 
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests that import onnxruntime themselves
 
 

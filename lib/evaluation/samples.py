@@ -1,8 +1,3 @@
 # SHIM
 # ruff: noqa
-from lib.scores import (
-    HALF as HALF,
-    decode_errors as unpacked,
-    encode_errors as packed,
-    error_bytes as content,
-)
+from lib.scores import HALF as HALF, decode_errors as unpacked, encode_errors as packed, error_bytes as content

@@ -301,13 +301,13 @@ def kept_rows(sweep: Sweep) -> pd.DataFrame | None:
     return table if same else None
 
 
-def save(folder: str, record: str, tables: dict[str, pd.DataFrame], content: dict) -> None:
-    """Write tables as reports/<folder>/<name>.csv; content, machine, packages and commit as <record>.json."""
+def save(folder: Path, record: str, tables: dict[str, pd.DataFrame], content: dict) -> None:
+    """Write tables as <name>.csv; content, machine, packages and commit as <record>.json."""
     for name, table in tables.items():
         text = table.to_csv(index=False, lineterminator="\n")
-        write_atomically(reports_dir(folder) / f"{name}.csv", text.encode())
+        write_atomically(folder / f"{name}.csv", text.encode())
     text = json.dumps(content | provenance.environment(), indent=1)
-    write_atomically(reports_dir(folder) / f"{record}.json", (text + "\n").encode())
+    write_atomically(folder / f"{record}.json", (text + "\n").encode())
 
 
 def run_all(
@@ -330,9 +330,14 @@ def run_all(
             if add and (reports_dir("ablation") / f"{name}.csv").is_file():
                 continue
             tables = run_arms(sweep, runs_dir("ablation") / name, compute)
-            save("ablation", name, tables, {"parameters": record["fixed"] | {"people": sweep.fixed["test_people"]}})
+            save(
+                reports_dir("ablation"),
+                name,
+                tables,
+                {"parameters": record["fixed"] | {"people": sweep.fixed["test_people"]}},
+            )
         else:
             known = kept_rows(sweep) if add else None
             tables = {name: run(sweep, runs_dir("sweeps"), compute, known)}
-            save("sweeps", name, tables, {"sweep": record, "kept": 0 if known is None else len(known)})
+            save(reports_dir("sweeps"), name, tables, {"sweep": record, "kept": 0 if known is None else len(known)})
         print(tables[name].round(4).to_string(index=False), flush=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lib import baselines, scores
-from lib.base import UserError, runs_dir
+from lib.base import UserError, reports_dir, runs_dir
 from lib.compute import Compute, cpu_threads
 from lib.data.cache import ImageSet, prepare
 from lib.data.portraits import PER_SESSION, PersonPlaceGrid, read_manifest
@@ -121,7 +121,7 @@ def crossed(trained: int, tested: int, steps: int, seeds: int, size: int, comput
     images = prepare(PersonPlaceGrid(splits.pairs), size)
     scored = score_crossed(images, splits, runs_dir("crossed"), replace(CROSSED, steps=steps), seeds, compute)
     settings = {"trained": trained, "tested": tested, "steps": steps, "seeds": seeds, "size": size}
-    save("crossed", "crossed", {"scores": scored}, {"parameters": settings, "test_pictures": 4 * tested})
+    save(reports_dir("crossed"), "crossed", {"scores": scored}, {"parameters": settings, "test_pictures": 4 * tested})
     print(scores.summarise(scored, 0).drop(columns="sample").round(4).to_string(index=False))
 
 
@@ -192,7 +192,7 @@ def transfer(data: str, data_dir: str, images: int, many: int, steps: int, seeds
     }
     settings |= {"batch_size": config.batch_size, "width": config.width, "steps_of_today": RESIDUAL_CONFIG.steps}
     counts = {"photographs": len(photographs), "trained_on": len(random_split(len(photographs), 0)[0])}
-    save("transfer", "transfer", {"scores": scored}, {"parameters": settings, **counts})
+    save(reports_dir("transfer"), "transfer", {"scores": scored}, {"parameters": settings, **counts})
     fifth = scored[scored.fifth]
     for table in (scores.summarise(fifth, 0), scores.compare(fifth, PAIRS, 0)):
         print(table.drop(columns="sample").round(4).to_string(index=False))

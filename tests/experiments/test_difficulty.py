@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from lib.evaluation import scores
+from lib import scores
 from lib.experiments import difficulty
 from lib.experiments.difficulty import colour_distance, colour_overlap, texture
 
@@ -80,7 +80,7 @@ def test_rank_correlation_of_a_constant_does_not_exist():
 
 
 def test_failure_table_has_the_means_of_thirds():
-    scored = scores.frame("K-means", 0, range(9), {"all": np.arange(9) / 10, "unknown": np.zeros(9)})
+    scored = scores.scores_frame("K-means", 0, range(9), {"all": np.arange(9) / 10, "unknown": np.zeros(9)})
     order = [8, 0, 1, 2, 3, 4, 5, 6, 7]
     hardness = pd.DataFrame(
         {"colour_distance": -np.arange(9.0), "colour_overlap": np.arange(9.0), "texture": np.array(order, float)}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -157,7 +158,7 @@ def test_arms_of_equal_steps_are_compared_with_the_first(name, tmp_path):
 
 
 def test_a_record_names_settings_without_folders_of_this_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "reports_dir", lambda name: tmp_path / name)
+    monkeypatch.setattr(sweeps, "reports_dir", lambda name: tmp_path / Path(name).name)
     table = pd.DataFrame({"arm": ["a"], "mse": [0.5]})
     monkeypatch.setattr(sweeps, "run_arms", lambda one, *_: {one.name: table})
     sweeps.run_all(["adversary"], settings={"textures": "/home/somebody/walls", "steps": 7})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import inference, systems
+from lib import inference, methods, systems
 from lib.base import ROOT, UserError, file_digest, write_atomically
 from lib.device import cpu_threads
 from lib.experiments import shipped
@@ -151,7 +151,7 @@ def test_shipped_weights_are_whole_and_as_good_as_their_manifest_says(manifest):
 @pytest.mark.parametrize("name", ["portrait", "background", "video"])
 def test_what_is_no_person_is_left_without_a_veil(name):
     """The video network of before gave 0.034 to every pixel behind anyone: its last bias had not come down to 0 yet."""
-    model, [sample] = load_network(shipped.FOLDER / name, "cpu"), people_held_out(1, shipped.SMALL)
+    model, [sample] = load_network(methods.WEIGHTS / name, "cpu"), people_held_out(1, methods.SMALL)
     if name == "portrait":
         alpha = inference.find(model, sample.image, 320, precision="fp32")
     elif name == "background":
