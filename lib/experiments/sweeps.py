@@ -97,7 +97,9 @@ class Sweep:
             values["start"] = str(ROOT / values["start"])
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         try:
-            return kind(**{key: value for key, value in values.items() if key in names} | {"seed": seed})
+            return kind(
+                **{key: value for key, value in values.items() if key in names} | {"seed": values.get("seed", 0) + seed}
+            )
         except ValidationError as error:
             problem = error.errors()[0]
             name, sentence = problem["loc"][0], problem["msg"].replace("Input should be", "expected a value")
@@ -217,7 +219,7 @@ def _steps_for(sweep: Sweep, setting: dict, folder: Path, compute: Compute) -> i
 
 def _judge(sweep: Sweep, networks: dict) -> pd.DataFrame:
     """Scores on held-out people: at 600x800 with a trimap, or with plates (mean absolute error by kind of plate)."""
-    count = sweep.fixed["test_people"]
+    count = sweep.fixed.get("test_people", 30)
     if sweep.fixed["task"] == "background":
         side = sweep.fixed["side"]
         exact = methods.people(count, (side, side * 3 // 4))
@@ -334,7 +336,7 @@ def run_all(
                 reports_dir("ablation"),
                 name,
                 tables,
-                {"parameters": record["fixed"] | {"people": sweep.fixed["test_people"]}},
+                {"parameters": record["fixed"] | {"people": sweep.fixed.get("test_people", 30)}},
             )
         else:
             known = kept_rows(sweep) if add else None

@@ -101,8 +101,16 @@ def config_of(variant: str, p: Parameters, images: int, seed: int = 0) -> Thumbn
     The study's Table 1 names no optimiser: "sgd" and "adam" are the usual readings. "recipe" is a choice of today, with
     smaller batches where there would be fewer than STEPS steps an epoch. The study's protocol keeps its batches.
     """
-    own = {"loss_region": p.loss_region, "encoder_weights": p.encoder_weights, "width": p.width}
-    common = ThumbnailConfig(epochs=p.epochs, lr=p.lr, batch_size=p.batch_size, test_at=TEST_AT, seed=seed, **own)
+    common = ThumbnailConfig(
+        epochs=p.epochs,
+        lr=p.lr,
+        batch_size=p.batch_size,
+        loss_region=p.loss_region,
+        encoder_weights=p.encoder_weights,
+        width=p.width,
+        test_at=TEST_AT,
+        seed=seed,
+    )
     batch = min(p.batch_size, max(MIN_BATCH, images // STEPS))
     today = {"optimizer": "adamw", "schedule": "onecycle", "weight_decay": 1e-4, "batch_size": batch}
     today |= {"epochs": p.recipe_epochs, "lr": p.recipe_lr}

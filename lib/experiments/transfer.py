@@ -145,13 +145,13 @@ def score_transfer(
         first = folder / f"first-seed{seed}"
         on_rendered, on_photographs = (rendered, np.arange(len(rendered))), (photographs, train_index)
         train(ThumbnailTask, half, first, compute, rendered, (on_rendered[1], []))
-        for name, own, data, index in (
+        for name, arm_config, data, index in (
             (RENDERED, whole, on_rendered, everything),
             (PHOTOGRAPHS, whole, on_photographs, test_index),
             (BOTH, replace(half, start=str(first)), on_photographs, test_index),
         ):
             run_dir = folder / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
-            alpha = _train_and_predict(own, run_dir, compute, data, photographs, index)
+            alpha = _train_and_predict(arm_config, run_dir, compute, data, photographs, index)
             parts.append(scores.score_regions(name, seed, index, alpha, truth[index], trimap[index]))
     scored = pd.concat(parts, ignore_index=True)
     return scored.assign(fifth=scored.image.isin(test_index))
