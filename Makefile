@@ -79,7 +79,7 @@ endef
 
 # Whether this machine can train a profile, and for how long: takes a few steps of each training of PROFILE (default: gpu).
 gpu-check: .venv/ready
-	@$(BIN)/python -m lib rehearse $(if $(value SET),--set $(call quoted,$(value SET))) \
+	@$(BIN)/python -m workflow.rehearse $(if $(value SET),--set $(call quoted,$(value SET))) \
 		$(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(value PROFILE)))
 
 env: .venv/ready

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from lib.__main__ import COMMANDS, main
+from lib.__main__ import main
 from lib.base import ROOT
+
+COMMANDS = ("cutout", "sweep", "weights", "crossed", "transfer", "kaggle")
 
 
 def refused(capsys, *arguments: str) -> str:
@@ -18,7 +20,7 @@ def refused(capsys, *arguments: str) -> str:
 
 
 def test_a_mistake_is_one_sentence(tmp_path, capsys):
-    error = refused(capsys, "sweeps", "nowhere")
+    error = refused(capsys, "sweep", "nowhere")
     assert error.count("\n") == 1 and error.startswith("Error: names: expected some of ") and "'nowhere'" in error
 
 

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from lib.base import ROOT, UserError, quote_if_unprintable
-from lib.experiments import published
+from lib.experiments import study
 from workflow import values
 from workflow.steps import NOTEBOOKS, STEPS
 
@@ -166,12 +166,12 @@ def one(name: str) -> list[dict]:
 
 def of_run(folder: Path) -> dict[str, values.Leaf]:
     """What the claims may name: the study's values, those of a run by its folder, and its parameters as `p.<name>`."""
-    return published.values() | values.load(folder) | named(values.parameters(folder))
+    return study.values() | values.load(folder) | named(values.parameters(folder))
 
 
 def of_published(kept: dict) -> dict[str, values.Leaf]:
     """The same, of values that are published: the content of a file of reports/reference."""
-    return published.values() | kept["values"] | named(kept["parameters"])
+    return study.values() | kept["values"] | named(kept["parameters"])
 
 
 def named(parameters: dict) -> dict[str, values.Leaf]:

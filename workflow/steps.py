@@ -61,7 +61,7 @@ STEPS = {
     ),
     "14_sweeps": Step(
         reads=(
-            "notebooks/sweeps.toml",
+            "notebooks/experiments.toml",
             *(f"reports/sweeps/{file.name}" for file in sorted(reports_dir("sweeps").glob("*.csv"))),
         ),
         all_threads=True,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
-from lib.experiments import published as study
+from lib.experiments import study
 from lib.experiments.parameters import PATHS
 from workflow import claims, plan, record, run as runner, values
 

@@ -19,7 +19,7 @@ from lib.data.perturb import perturb, setting_grid
 from lib.data.sample import Sample
 from lib.data.trimap import default_radius, make_trimap
 from lib.inference import predict_batches
-from lib.scores import interval
+from lib.scores import TRIMAP_CONTROL, interval
 
 BACKGROUND, FOREGROUND = 12, 242  # alpha up to / from which a pixel counts as background / foreground
 BINS = 8  # of each colour axis of a histogram
@@ -34,7 +34,6 @@ METHODS = {  # of lib.baselines.all_alphas
     "kmeans_trimap": "K-means, trimap",
     "grabcut_trimap": "GrabCut, trimap",
 }
-CONTROL = "control: trimap as alpha"
 FACTORS = ["camouflage", "detail"]
 EFFECTS = ("similar colours", "complex texture", "both beyond their sum")
 Scene = tuple[str, Sample]  # a person and a picture
@@ -150,7 +149,7 @@ def score_thumbnails(
     scenes: Sequence[Scene],
     models: Mapping[str, nn.Module],
     seed: int,
-    machine: Compute = Compute(),
+    compute: Compute = Compute(),
     rule: str = "tolerant",
 ) -> pd.DataFrame:
     """Errors by region at every setting, of clustering, GrabCut and networks of the study's size (method -> model)."""
@@ -159,11 +158,11 @@ def score_thumbnails(
     image, alpha = np.ascontiguousarray(image.transpose(0, 3, 1, 2)), alpha[:, None]
     trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
     keys, people = [str(number) for number in range(len(everything))], [person for person, _ in everything]
-    prepared = ImageSet(image, alpha, trimap, None, None, keys, people, {}, [], "", rule)
+    images = ImageSet(image, alpha, trimap, None, None, keys, people, {}, [], "", rule)
     solved = baselines.all_alphas(image, alpha, trimap, seed=seed)
     alphas = {name: solved[key] / np.float32(255) for key, name in METHODS.items()}
-    alphas |= {name: predict_batches(model, prepared, range(len(prepared)), machine) for name, model in models.items()}
-    alphas[CONTROL] = baselines.trimap_as_alpha(trimap)
+    alphas |= {name: predict_batches(model, images, range(len(images)), compute) for name, model in models.items()}
+    alphas[TRIMAP_CONTROL] = baselines.trimap_as_alpha(trimap)
     parts = []
     for number, setting in enumerate(setting_grid()):
         rows = slice(number * len(scenes), (number + 1) * len(scenes))
@@ -173,14 +172,13 @@ def score_thumbnails(
     return pd.concat(parts, ignore_index=True)
 
 
-def score_pictures(scenes: Sequence[Scene], compared: Mapping[str, methods.Method], settings: Sequence) -> pd.DataFrame:
-    """Errors of methods (lib.methods) on pictures with hair at the given settings."""
+def score_pictures(scenes: Sequence[Scene], rivals: Mapping[str, methods.Method], settings: Sequence) -> pd.DataFrame:
+    """Errors of methods on pictures with hair at the chosen settings."""
     people = {f"person {number}": person for number, (person, _) in enumerate(scenes, 1)}
     parts = []
     for setting in settings:
-        perturbed = enumerate(perturb_all(scenes, setting), 1)
-        samples = {f"person {number}": methods.with_trimap(sample) for number, (_, sample) in perturbed}
-        scored = methods.evaluate(samples, compared, methods.picture_measures)
+        samples = [methods.with_trimap(sample) for _, sample in perturb_all(scenes, setting)]
+        scored = methods.evaluate(dict(zip(people, samples, strict=True)), rivals, methods.picture_measures)
         parts.append(_by_person(scored.assign(image=scored.image.map(people)), setting))
     return pd.concat(parts, ignore_index=True)
 
@@ -193,7 +191,7 @@ def _by_person(scored: pd.DataFrame, setting: tuple[float, float]) -> pd.DataFra
 def factor_effects(scored: pd.DataFrame, measure: str, seed: int) -> pd.DataFrame:
     """What each factor, from its lowest to its highest setting, adds to the error: a row a method and effect.
 
-    Columns method, effect (of EFFECTS), then `stats.estimate` over people. A factor's effect is the mean over the
+    Columns method, effect (of EFFECTS), then `scores.mean_with_interval` over people. A factor's effect is the mean over the
     settings of the other; the interaction is taken from the four corners.
     """
     rows = []

@@ -1,194 +1,249 @@
-"""The networks that ship: their recipes (`python -m lib weights` trains them anew) and what they are worth.
+"""The networks of data/weights: how they are trained, their scores, and their cards; run by `python -m lib weights`.
 
-The folders of data/weights: `trimap`, the network that is given a trimap, `hybrid`, which is handed closed-form matting's answer
-as well (lib.models.hybrid), and `portrait`, the one that finds a person by itself (lib.models.portrait); then the study's related systems at sizes for two cores, `alphagan`, `background` and `video`.
-All are judged on rendered people who were held out; the first two also on whatever photographs the reader has, with soft
-alpha and trimaps, or with masks.
+All are tested on held-out rendered people; those for single pictures also on the reader's photographs.
 """
 
-import argparse
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import jinja2
 import pandas as pd
-import torch
+import yaml
+from torch import nn
 
 from lib import methods
-from lib.base import ROOT, UserError, runs_dir
+from lib.base import UserError, runs_dir, write_atomically
 from lib.baselines import SOLVERS
 from lib.compute import Compute
 from lib.inference import Prediction
-from lib.methods import LARGE
-from lib.models import store
-from lib.scores import TRIMAP_CONTROL
-from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.photo import (
-    AlphaGANConfig,
-    AlphaGANTask,
-    BackgroundConfig,
-    BackgroundTask,
-    HybridConfig,
-    HybridTask,
-    PortraitConfig,
-    PortraitTask,
-    VideoConfig,
-    VideoTask,
-)
+from lib.methods import LARGE, WEIGHTS
+from lib.models.checkpoint import MANIFEST, export, load_network, network_code, write_scores
+from lib.scores import MEASURE_LABELS, TRIMAP_CONTROL
+from lib.training import photo
 from lib.training.trainer import train
 
-FOLDER = ROOT / "data" / "weights"
-RECIPES = {
-    "trimap": PortraitConfig(trimap=True, epochs=20, images=2000, side=256, late_side=256),
-    # Begun as the network above; its further channel has nothing to say at first.
-    "hybrid": HybridConfig(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
-    "portrait": PortraitConfig(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
-    # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
-    # trainings that went on one from the other; these are as long as all of them together.
-    "background": BackgroundConfig(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoConfig(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANConfig(epochs=11, images=800, side=160, late_side=192),
+
+def _large_people(count: int) -> dict:
+    return methods.people(count, LARGE)
+
+
+def _handheld_people(count: int) -> dict:
+    return {name: methods.handheld(sample) for name, sample in methods.people(count).items()}
+
+
+@dataclass(frozen=True)
+class Network:
+    """inputs: in words. tests: set -> held-out samples, or clips, of a count. photographs: the name of a reader's set."""
+
+    inputs: str
+    task: type[photo.PhotoTask]
+    config: photo.PhotoConfig
+    tests: dict[str, Callable[[int], dict]]
+    measures: Callable
+    photographs: str = ""
+    count: int = 30
+
+
+_trimap_tests = {
+    "tests": {"held-out": _large_people},
+    "measures": methods.trimap_measures,
+    "photographs": "alphamatting15",
 }
-TASKS = {
-    "trimap": PortraitTask,
-    "hybrid": HybridTask,
-    "portrait": PortraitTask,
-    "background": BackgroundTask,
-    "video": VideoTask,
-    "alphagan": AlphaGANTask,
+_trimap = photo.PortraitConfig(trimap=True, epochs=20, images=2000, side=256, late_side=256)
+_hybrid = photo.HybridConfig(
+    trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(WEIGHTS / "trimap")
+)
+_portrait = photo.PortraitConfig(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99)
+# Both start with the portrait network's encoder. The included ones continued several times; these are as long in all.
+_background = photo.BackgroundConfig(epochs=26, images=1000, side=256, late_side=320, encoder=str(WEIGHTS / "portrait"))
+_video = photo.VideoConfig(epochs=15, images=240, side=192, late_side=256, encoder=str(WEIGHTS / "portrait"))
+_alphagan = photo.AlphaGANConfig(epochs=11, images=800, side=160, late_side=192)
+NETWORKS = {
+    "trimap": Network("image and trimap", photo.PortraitTask, _trimap, **_trimap_tests),
+    "hybrid": Network(
+        "image and trimap, closed-form matting's alpha", photo.HybridTask, _hybrid, **_trimap_tests
+    ),
+    "portrait": Network(
+        "image", photo.PortraitTask, _portrait, {"held-out": _large_people}, methods.mask_measures, "photographs"
+    ),
+    "background": Network(
+        "image and plate", photo.BackgroundTask, _background,
+        {"plate": methods.people, "plate again": _handheld_people}, methods.picture_measures,
+    ),
+    "video": Network(
+        "frames of a clip", photo.VideoTask, _video, {"clips": methods.clips}, methods.clip_measures, count=6
+    ),
+    "alphagan": Network("image and trimap", photo.AlphaGANTask, _alphagan, **_trimap_tests),
+}  # fmt: skip
+SETS = {  # of the cards
+    "held-out": "30 held-out rendered people at 600x800",
+    "alphamatting15": "alphamatting.com's 15 training pictures, first trimaps",
+    "plate": "30 held-out rendered people at 240x320, plate exact to the pixel",
+    "plate again": "the same, plate moved by 2 px, a tenth brighter, the person's shadow in the picture",
+    "clips": "6 held-out clips of 12 frames at 240x320",
+    "photographs": "200 photographs with masks (EG1800's test portraits), 600x800",
 }
-WITH_TRIMAP = ("trimap", "hybrid", "alphagan")
-GIVEN = {
-    "trimap": "image and trimap",
-    "hybrid": "image and trimap, closed-form matting's alpha",
-    "portrait": "image",
-    "background": "image and plate",
-    "video": "frames of a clip",
-    "alphagan": "image and trimap",
+MEASURES = {key: MEASURE_LABELS.get(key) for key in ("sad", "mse", "grad", "conn")} | {
+    "mad": "mean absolute error",
+    "iou": "IoU",
+    "dtssd": "dtSSD (× 100)",
+    "foreground": "MSE of the foreground's colours",
+    "whole_mse": "MSE, whole frame",
 }
+SHORT = {"mse": "MSE", "grad": "Grad", "iou": "IoU", "mad": "mean absolute error", "dtssd": "dtSSD"}
 
 
-def cards(folder: Path = FOLDER) -> pd.DataFrame:
-    """One row a shipped network: what it is given, parameters, MB, what it was trained on, whether its code is the same."""
-    rows = []
-    for file in sorted(folder.glob(f"*/{MANIFEST}")):
-        name, said = file.parent.name, json.loads(file.read_text())
-        config = json.loads((file.parent / "config.json").read_text())
-        same = said["network_code"] == network_code(config)
-        rows.append(
-            {
-                "network": name,
-                "it is given": GIVEN[name],
-                "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
-                "MB": round(said["bytes"] / 1e6, 1),
-                "trained on": _seen(config),
-                "code": "as measured" if same else "changed since: python -m lib weights --measure",
-                "SHA-256": said["sha256"][:12],
-            }
-        )
-    return pd.DataFrame(rows)
+# --- Scores
 
 
-def _seen(config: dict) -> str:
-    """What a network was trained on, in words."""
-    what = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
-    late = f", then {config['late_side']} px" if config["late_side"] != config["side"] else ""
-    earlier = ", going on from an earlier training" if config.get("start_sha256") else ""
-    count = config["epochs"] * config["images"]
-    if "stopped_after" in config:  # steps: shipped as it stood then
-        count, earlier = config["stopped_after"] * config["batch_size"], f"{earlier}, stopped before its end"
-    return f"{count} {what} of {config['side']} px{late}{earlier}"
-
-
-def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
-    """A network's scores for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    network = store.load(folder / name)
-    rivals = {"network": method_of(name, network)}
-    if name in WITH_TRIMAP:
-        rivals |= {"closed-form": methods.trimap_method(SOLVERS["closed-form"])}
-        rivals |= {"trimap": methods.trimap_baselines(0)[TRIMAP_CONTROL]}
-    elif name == "video":
-        rivals |= {"without memory": methods.clip_method(network, recurrent=False)}
-    sets, measures = tests(name, people if name != "video" else 6, benchmark_dir, masks_dir)
-    scores = {label: mean_scores(methods.evaluate(samples, rivals, measures)) for label, samples in sets.items()}
-    return scores | {"three_held_out": score_three(name, network)}
-
-
-def score_three(name: str, network: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
-    """Mean scores on the first three held-out people, or clips: a test of the weights repeats them in seconds."""
-    sets, measures = tests(name, 3)
-    samples = next(iter(sets.values()))
-    return mean_scores(methods.evaluate(samples, {"network": method_of(name, network, precision)}, measures))["network"]
-
-
-def method_of(name: str, network: torch.nn.Module, precision: str = "auto") -> Callable[..., Prediction]:
+def method_of(name: str, network: nn.Module, precision: str = "auto") -> Callable[..., Prediction]:
     """The method that a network is tested as: Robust Video Matting on whole clips, the others on pictures."""
     if name == "video":
         return methods.clip_method(network, precision=precision)
     return methods.network_method(name, network, precision)
 
 
-def tests(name: str, count: int, benchmark_dir: str = "", masks_dir: str = "") -> tuple[dict[str, dict], Callable]:
-    """What a network is tested on, set -> samples or clips, of so many people or clips; and its measures."""
-    if name in WITH_TRIMAP:
-        folder = {"alphamatting15": methods.folder_pictures(benchmark_dir)} if benchmark_dir else {}
-        return {"held-out": methods.people(count, LARGE), **folder}, methods.trimap_measures
-    if name == "background":
-        people = methods.people(count)
-        again = {person: methods.handheld(sample) for person, sample in people.items()}
-        return {"plate": people, "plate again": again}, methods.picture_measures
-    if name == "video":
-        return {"clips": methods.clips(count)}, methods.clip_measures
-    folder = {"photographs": methods.folder_pictures(masks_dir, parameter="masks_dir")} if masks_dir else {}
-    return {"held-out": methods.people(count, LARGE), **folder}, methods.mask_measures
+def measure(name: str, folder: Path = WEIGHTS, benchmark_dir: str = "", masks_dir: str = "") -> dict:
+    """A network's scores for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
+    network, spec = load_network(folder / name), NETWORKS[name]
+    rivals = {"network": method_of(name, network)}
+    sets = {label: samples(spec.count) for label, samples in spec.tests.items()}
+    if spec.measures is methods.trimap_measures:
+        rivals |= {"closed-form": methods.trimap_method(SOLVERS["closed-form"])}
+        rivals |= {"trimap": methods.trimap_baselines(0)[TRIMAP_CONTROL]}
+        sets |= {spec.photographs: methods.folder_pictures(benchmark_dir)} if benchmark_dir else {}
+    elif spec.photographs and masks_dir:
+        sets |= {spec.photographs: methods.folder_pictures(masks_dir, parameter="masks_dir")}
+    elif name == "video":
+        rivals |= {"without memory": methods.clip_method(network, recurrent=False)}
+    means = {label: _means(methods.evaluate(samples, rivals, spec.measures)) for label, samples in sets.items()}
+    return means | {"three_held_out": score_three(name, network)}
 
 
-def mean_scores(scored: pd.DataFrame) -> dict[str, dict[str, float]]:
+def score_three(name: str, network: nn.Module, precision: str = "auto") -> dict[str, float]:
+    """Mean scores on the first three held-out people, or clips: a test of the weights repeats them in seconds."""
+    samples, *_ = NETWORKS[name].tests.values()
+    method = {"network": method_of(name, network, precision)}
+    return _means(methods.evaluate(samples(3), method, NETWORKS[name].measures))["network"]
+
+
+def _means(scored: pd.DataFrame) -> dict[str, dict[str, float]]:
     """method -> measure -> mean, without the seconds, rounded to five digits."""
     table = scored[scored.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
     return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train the networks that ship, and put them into data/weights with what they are worth."""
-    parser = argparse.ArgumentParser(prog="python -m lib weights", description=main.__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(RECIPES)}; all by default")
-    parser.add_argument("--textures", default="", help="folder of photographs without people")
-    parser.add_argument("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
-    parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
-    parser.add_argument("--go-on", type=int, default=0, metavar="EPOCHS", help="train so many more from what ships")
-    parser.add_argument("--measure", action="store_true", help="train nothing: measure what lies in data/weights again")
-    parser.add_argument("--threads", type=int, default=0)
-    given = parser.parse_args(arguments)
-    from lib.models.onnx import GRAPHS, export_onnx  # needs onnx, which measuring doesn't
+def ship(
+    names: Sequence[str] = (), textures: str = "", go_on: int = 0, benchmark_dir: str = "", masks_dir: str = "",
+    only_measure: bool = False, compute: Compute = Compute(),
+) -> None:  # fmt: skip
+    """Train the named networks, or all, into data/weights, measure them, and write the cards.
 
-    for name in given.names or RECIPES:
-        if name not in RECIPES:
-            raise UserError(f"names: expected some of {', '.join(RECIPES)}, found {name!r}; correct it.")
-        run, shipped = runs_dir("weights") / name, FOLDER / name
-        if not given.measure:
-            recipe = replace(RECIPES[name], textures=given.textures)
-            if given.go_on:
-                recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
-            train(TASKS[name], recipe, run, Compute(threads=given.threads))
-            export(run, shipped)
-        if type(store.load(shipped, "cpu")) in GRAPHS:
-            export_onnx(shipped)
-        keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
+    go_on: epochs to continue the included network for. only_measure: train nothing.
+    """
+    from lib.models.onnx import GRAPHS, export_onnx  # needs onnx, which is not installed everywhere
 
-
-# SHIM, for ablation and arms
-SMALL = methods.SMALL
+    if unknown := set(names) - set(NETWORKS):
+        raise UserError(f"names: expected some of {', '.join(NETWORKS)}, found {min(unknown)!r}; correct it.")
+    for name in names or NETWORKS:
+        run_dir, folder = runs_dir("weights") / name, WEIGHTS / name
+        if not only_measure:
+            config = replace(NETWORKS[name].config, textures=textures)
+            if go_on:
+                config = replace(config, epochs=go_on, start=str(folder))
+            train(NETWORKS[name].task, config, run_dir, compute)
+            export(run_dir, folder)
+        if type(load_network(folder, "cpu")) in GRAPHS:
+            export_onnx(folder)
+        write_scores(folder, measure(name, WEIGHTS, benchmark_dir, masks_dir))
+    for file, text in cards():
+        write_atomically(file, text.encode())
 
 
-def with_trimap(model, precision="auto"):
-    from lib.evaluation.benchmark import as_old
-
-    return as_old(methods.network_method("trimap", model, precision))
+# --- Cards
 
 
-def pictures_of_people(people):
-    from lib.evaluation.benchmark import as_picture
+def network_table(folder: Path = WEIGHTS) -> pd.DataFrame:
+    """One row a network: its inputs, parameters, MB, training data, and whether its code is as it was measured."""
+    rows = []
+    for file in sorted(folder.glob(f"*/{MANIFEST}")):
+        manifest, config = (json.loads((file.parent / name).read_text()) for name in (MANIFEST, "config.json"))
+        same = manifest["network_code"] == network_code(config)
+        rows.append(
+            {
+                "network": file.parent.name,
+                "it is given": NETWORKS[file.parent.name].inputs,
+                "parameters": sum(weight.numel() for weight in load_network(file.parent, "cpu").parameters()),
+                "MB": round(manifest["bytes"] / 1e6, 1),
+                "trained on": _training_data(config),
+                "code": "as measured" if same else "changed since: python -m lib weights --measure",
+                "SHA-256": manifest["sha256"][:12],
+            }
+        )
+    return pd.DataFrame(rows)
 
-    return [as_picture(*item) for item in methods.people(people, LARGE).items()]
+
+def _training_data(config: dict) -> str:
+    """A network's training pictures in words."""
+    kind = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
+    late = f", then {config['late_side']} px" if config["late_side"] != config["side"] else ""
+    earlier = ", going on from an earlier training" if config.get("start_sha256") else ""
+    count = config["epochs"] * config["images"]
+    if "stopped_after" in config:  # steps: shipped as it was then
+        count, earlier = config["stopped_after"] * config["batch_size"], f"{earlier}, stopped before its end"
+    return f"{count} {kind} of {config['side']} px{late}{earlier}"
+
+
+def cards(folder: Path = WEIGHTS) -> Iterator[tuple[Path, str]]:
+    """(file, text) of each network's model card, and of the card of all.
+
+    The header of a model card is for Hugging Face (https://huggingface.co/docs/hub/model-cards); questions: Mitchell et al. 2019.
+    """
+    options = {"undefined": jinja2.StrictUndefined, "keep_trailing_newline": True}
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(WEIGHTS), **options)
+    networks = []
+    for row in network_table(folder).to_dict("records"):
+        name = row["network"]
+        manifest, config = (json.loads((folder / name / file).read_text()) for file in (MANIFEST, "config.json"))
+        sets = {label: methods for label, methods in manifest["scores"].items() if label in SETS}
+        text = templates.get_template("card.md.jinja").render(
+            name=name, row=row, config=config, manifest={"onnx_sha256": "", **manifest},
+            header=_header(name, sets, "onnx_sha256" in manifest), table=_score_table(sets),
+        )  # fmt: skip
+        networks.append((row, sets))
+        yield folder / name / "README.md", text
+    text = templates.get_template("README.md.jinja").render(networks=networks, sets=SETS, measures=SHORT)
+    yield folder / "README.md", text
+
+
+def _header(name: str, sets: dict, onnx: bool) -> str:
+    """The card's metadata as YAML."""
+    results = []
+    for label, methods_ in sets.items():
+        metrics = [{"type": key, "value": value, "name": MEASURES[key]} for key, value in methods_["network"].items()]
+        task = {"type": "image-segmentation", "name": "Matting"}
+        dataset = {"name": SETS[label], "type": label.replace(" ", "-")}
+        results.append({"task": task, "dataset": dataset, "metrics": metrics})
+    header = {
+        "library_name": "pytorch",
+        "license": ["mit", "apache-2.0"],
+        "metrics": sorted({metric["type"] for result in results for metric in result["metrics"]}),
+        "pipeline_tag": "image-segmentation",
+        "tags": ["image-matting", "portrait-matting", "safetensors", *(["onnx"] if onnx else [])],
+        "model-index": [{"name": name, "results": results}],
+    }
+    # Without aliases, which the Hub's reader need not know.
+    return yaml.safe_dump(json.loads(json.dumps(header)), sort_keys=False, allow_unicode=True).strip()
+
+
+def _score_table(sets: dict) -> str:
+    """One row a set and method, one column a measure, in Markdown."""
+    rows = [
+        {"set": SETS[label], "method": TRIMAP_CONTROL if method == "trimap" else method}
+        | {MEASURES[key]: f"{value:.4g}" for key, value in values.items()}
+        for label, methods_ in sets.items()
+        for method, values in methods_.items()
+    ]
+    return pd.DataFrame(rows).fillna("").to_markdown(index=False, disable_numparse=True)

@@ -8,9 +8,9 @@ import pandas as pd
 from lib import scores
 from lib.data.cache import ImageSet
 from lib.data.trimap import default_radius
-from lib.experiments import published
+from lib.experiments import study as published
 from lib.experiments.parameters import Parameters
-from lib.experiments.thumbnail import STEPS, Split, by_epoch, label, recipe, run_pooling
+from lib.experiments.thumbnail import STEPS, Split, by_epoch, config_of, label, run_pooling
 from lib.models.summary import summary as layers_of
 from lib.models.vgg import POOLING, WIDTH, VGG16Matting
 from lib.scores import REGIONS
@@ -36,25 +36,25 @@ def wide(summary: pd.DataFrame, headers: Mapping[str, str]) -> pd.DataFrame:
 
 def hyperparameters(p: Parameters) -> pd.DataFrame:
     """Table 1: the study's hyper-parameters, then those it does not name, and what is used here."""
-    radius = default_radius(p.data.size)
+    radius = default_radius(p.size)
     study, sgd, tuned, params = (
         published.HYPERPARAMETERS,
-        recipe("sgd", p, 10**6),
-        recipe("recipe", p, 10**6),
-        p.thumbnail,
+        config_of("sgd", p, 10**6),
+        config_of("recipe", p, 10**6),
+        p,
     )
     weights = "encoder from a file, rest random" if params.encoder_weights else "random (He et al. 2015)"
     rows = [
         ("epochs", study["num_epochs"], sgd.epochs, tuned.epochs),
         ("batch size", study["batch_size"], sgd.batch_size, f"{params.batch_size}, fewer for {STEPS} steps an epoch"),
         ("learning rate", study["learning_rate"], sgd.lr, f"{tuned.lr:g} at its peak"),
-        ("image size (px)", published.SIZE, p.data.size, p.data.size),
+        ("image size (px)", published.SIZE, p.size, p.size),
         ("pooling", "size 2, stride 1, padding 1", "2x2, stride 2", "2x2, stride 2"),
         ("optimiser", "", "SGD, momentum 0.9; Adam", "AdamW"),
         ("schedule of the learning rate", "", sgd.schedule, tuned.schedule),
         ("weight decay", "", f"{sgd.weight_decay:g}", f"{tuned.weight_decay:g}"),
         ("pixels in the training loss", "", params.loss_region, params.loss_region),
-        ("trimap rule", "", p.data.trimap_rule, p.data.trimap_rule),
+        ("trimap rule", "", p.trimap_rule, p.trimap_rule),
         ("trimap radius, testing (px)", "", f"{radius:g}", f"{radius:g}"),
         ("trimap radius, training (px)", "", *[f"random, {radius:g} to {2 * radius:g}"] * 2),
         ("initial weights", "", weights, weights),

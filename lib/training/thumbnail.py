@@ -1,4 +1,4 @@
-"""The study's training (its section 2.2 and Table 1), and the variants of it that notebooks/sweeps.toml lists."""
+"""The study's training (its section 2.2 and Table 1), and the variants of it that notebooks/experiments.toml lists."""
 
 import hashlib
 import io

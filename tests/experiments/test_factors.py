@@ -8,7 +8,8 @@ import pytest
 
 from lib.data import perturb
 from lib.experiments import difficulty
-from lib.scores import REGIONS
+from lib.inference import Prediction
+from lib.scores import REGIONS, TRIMAP_CONTROL
 
 
 def by_formula(colours, texture, both):
@@ -31,17 +32,17 @@ def test_effects_are_those_of_the_formula(colours, texture, both):
 
 def test_every_method_is_scored_at_every_setting():
     scored = difficulty.score_thumbnails(perturb.held_out_scenes(2, (28, 28)), {}, seed=0)
-    methods = [*difficulty.METHODS.values(), difficulty.CONTROL]
+    methods = [*difficulty.METHODS.values(), TRIMAP_CONTROL]
     assert list(scored.method.unique()) == methods and set(scored.measure) == set(REGIONS)
     assert len(scored) == len(methods) * len(REGIONS) * len(perturb.setting_grid()) * 2
-    control = difficulty.factor_effects(scored, "unknown", seed=0).set_index("method").loc[difficulty.CONTROL]
+    control = difficulty.factor_effects(scored, "unknown", seed=0).set_index("method").loc[TRIMAP_CONTROL]
     assert (control.value == 0).all()  # it looks at no colour
 
 
 def test_people_in_several_places_count_once():
     scenes = perturb.held_out_scenes(2, (40, 30))
     scenes = [("a", scenes[0][1]), ("a", scenes[1][1])]
-    half = {"half": lambda sample, _: (np.full(sample.alpha.shape, 0.5, np.float32), None)}
+    half = {"half": lambda sample: Prediction(np.full(sample.alpha.shape, 0.5, np.float32))}
     scored = difficulty.score_pictures([("a", scenes[0][1]), ("b", scenes[1][1])], half, perturb.setting_grid()[:2])
     assert sorted(scored.image.unique()) == ["a", "b"]
     alone = [abs(0.5 - sample.alpha / 255).mean() for _, sample in scenes]

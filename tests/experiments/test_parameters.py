@@ -8,7 +8,8 @@ import pytest
 
 from lib.base import ROOT, UserError
 from lib.compute import Compute
-from lib.experiments import parameters, profiles
+from lib.experiments import parameters
+from workflow import profiles
 from workflow.plan import make_plan
 
 
@@ -16,8 +17,8 @@ def test_known_values_pass_and_whole_numbers_become_floats():
     found = parameters.check({"epochs": 3, "lr": 1, "data": "folder", "_hidden": "x", "In": ["x"], "module": tomllib})
     assert found.given == {"epochs": 3, "lr": 1.0, "data": "folder"}
     assert isinstance(found.given["lr"], float)
-    assert (found.thumbnail.epochs, found.thumbnail.lr, found.data.data) == (3, 1.0, "folder")
-    assert found.full == parameters.FullSize() and found.machine == Compute()
+    assert (found.epochs, found.lr, found.data) == (3, 1.0, "folder")
+    assert found.full_size == parameters.defaults()["full_size"] and found.compute == Compute()
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,8 @@ def sweep_ends(errors: dict[tuple[str, float], list[float]]) -> pd.DataFrame:
     """Results of a sweep of optimiser and lr: (optimiser, lr) -> an error a seed."""
     rows = [
         {"optimizer": optimizer, "lr": lr, "seed": seed, "steps": 300}
-        | dict.fromkeys(sweeps.TOLD, error)
-        | dict.fromkeys(sweeps.CONTROL, 0.4)
+        | dict.fromkeys(sweeps.ERRORS, error)
+        | dict.fromkeys(("control_all", "control_unknown"), 0.4)
         for (optimizer, lr), values in errors.items()
         for seed, error in enumerate(values)
     ]

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lib.base import UserError
-from lib.experiments import published
+from lib.experiments import study
 from workflow import claim_tables, claims
 from workflow.steps import NOTEBOOKS
 
@@ -124,12 +124,12 @@ def test_the_papers_claims_are_sound():
     assert {one["kind"] for one in listed} == {"study", "slip", "ours"}
     for one in claims.with_condition():
         for name in claims.names(one):
-            assert name in published.values() or name.split(".")[0] in {*NOTEBOOKS, "p"}, one["id"]
+            assert name in study.values() or name.split(".")[0] in {*NOTEBOOKS, "p"}, one["id"]
 
 
 def test_what_the_study_claims_of_training_needs_its_own_scale():
     """With its images, two seeds and nine tenths of its steps every claim can be tested, with a step fewer none on training."""
-    known = published.values()
+    known = study.values()
     for one in claims.with_condition():
         known |= {name: leaf(-0.1, 0.0, 0.1) for name in one["rests_on"] if name not in known}
     full = known | {
@@ -165,13 +165,13 @@ def test_what_the_study_claims_of_training_needs_its_own_scale():
 
 def test_slips_of_the_pen_are_arithmetic_whatever_the_run():
     by_id = {one["id"]: one for one in claims.read()}
-    assert claims.judge(by_id["slip-split-sum"], published.values()) == "a slip"
-    assert claims.judge(by_id["slip-split-share"], published.values()) == "a slip"
+    assert claims.judge(by_id["slip-split-sum"], study.values()) == "a slip"
+    assert claims.judge(by_id["slip-split-share"], study.values()) == "a slip"
     assert claims.notebooks(by_id["slip-split-sum"]) == []
     # VGG-16's 13 convolutions as torchvision builds them
     from torchvision.models import vgg16
 
-    assert sum(p.numel() for p in vgg16(weights=None).features.parameters()) == published.ENCODER_PARAMETERS
+    assert sum(p.numel() for p in vgg16(weights=None).features.parameters()) == study.ENCODER_PARAMETERS
 
 
 def test_slips_stand_apart_from_what_was_tested(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base import ROOT, UserError
-from lib.experiments import published
+from lib.experiments import study
 from workflow import record, values
 
 TABLES_BY_NAME = (
@@ -27,7 +27,7 @@ class Source:
     @cached_property
     def values(self) -> dict[str, values.Leaf]:
         """The study's values and those of the run, by name."""
-        return published.values() | values.load(self.report)
+        return study.values() | values.load(self.report)
 
     @cached_property
     def record(self) -> dict:

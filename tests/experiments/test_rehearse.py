@@ -13,55 +13,55 @@ import torch
 from helpers import prepared_from
 from lib.base import ROOT, UserError
 from lib.compute import Runtime
-from lib.experiments import fullsize, profiles, rehearsal, thumbnail
+from lib.experiments import fullsize, parameters, rehearse, thumbnail
 from lib.training.dim import DimConfig, DimTask
 from lib.training.thumbnail import ThumbnailTask
+from workflow import profiles
+from workflow.rehearse import main
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch, tmp_path):
+def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("MATTING_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(rehearsal, "WARM_UP", 1)
-    monkeypatch.setattr(rehearsal, "STEPS", 2)
 
 
-def test_planned_steps_are_those_of_the_trainings(tmp_path):
-    p = rehearsal.read("smoke", {"images": 20, "seeds": 3, "epochs": 2})
-    study, recipe, full = rehearsal.kinds(p, str(tmp_path))
+def test_planned_steps_are_those_of_the_trainings():
+    values = profiles.read("smoke")["parameters"] | {"images": 20, "seeds": 3, "epochs": 2}
+    p = parameters.check(parameters.defaults() | values)
+    study, recipe, full = (steps for *_, steps in rehearse.kinds(p))
     prepared = prepared_from(np.zeros((15, 3, 28, 28), np.uint8), np.zeros((15, 1, 28, 28), np.uint8))
     runtime = Runtime(torch.device("cpu"), "fp32")
-    for kind, names in ((study, ("sgd", "sgd-da", "adam")), (recipe, ("recipe", "recipe-da", "recipe"))):
+    for planned, names in ((study, ("sgd", "sgd-da", "adam")), (recipe, ("recipe", "recipe-da", "recipe"))):
         steps = 0
         for name in names:
-            config = thumbnail.recipe(name, p, 15)
+            config = thumbnail.config_of(name, p, 15)
             steps += config.epochs * ThumbnailTask(config, runtime, prepared, (range(15), [])).steps_per_epoch()
-        assert kind.steps == 3 * steps
+        assert planned == 3 * steps
     pictures = prepared_from(np.zeros((12, 3, 64, 48), np.uint8), np.full((12, 1, 64, 48), 128, np.uint8))
-    config = DimConfig(batch_size=p.full.batch, crops=p.full.crops, side=p.full.side, width=p.full.width)
+    config = DimConfig(batch_size=p.full_batch, crops=p.full_crops, side=p.full_side, width=p.full_width)
     an_epoch = DimTask(config, runtime, pictures, (np.arange(12), np.arange(0))).steps_per_epoch()
-    steps = an_epoch * sum(rehearsal.fullsize_epochs(p, step) for _, step in fullsize.trainings())
-    assert full.steps == pytest.approx(steps, rel=0.5)  # a rest of two crops is a step of its own there
+    steps = an_epoch * sum(fullsize.epochs_of(step, p) for _, step in fullsize.TRAININGS)
+    assert full == pytest.approx(steps, rel=0.5)  # a rest of two crops is a step of its own there
 
 
-def test_hours_are_steps_times_seconds(capsys):
-    assert rehearsal.main(["smoke"]) == 0
+def test_seconds_are_measured_and_hours_follow(capsys):
+    assert main(["smoke", "seeds=1"]) == 0
     output = capsys.readouterr().out
-    assert "yes: make paper PROFILE=smoke can run here." in output and "study" in output and "two stages" in output
-    table, wrong = rehearsal.rehearse(rehearsal.read("smoke", {}))
-    assert not wrong and np.allclose(table.hours, table.steps * table.seconds / 3600) and (table.seconds > 0).all()
+    assert "yes: make paper PROFILE=smoke can run here." in output
+    rows = [line.split()[-4:] for line in output.splitlines() if "px" in line]
+    assert len(rows) == 3
+    for _, steps, seconds, hours in rows:
+        assert float(seconds) > 0 and float(hours) == pytest.approx(int(steps) * float(seconds) / 3600, abs=0.01)
 
 
-def test_a_missing_gpu_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(rehearsal, "measure", lambda *_: 1.0)
+def test_a_missing_gpu_is_named_unless_the_cpu_is_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(rehearse, "seconds_per_step", lambda *_: 1.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert rehearsal.main(["gpu"]) == 1
+    small = "images=64 full_images=4 full_size='64'"
+    assert main(["gpu", "--set", small]) == 1
     output = capsys.readouterr().out
     assert "no: device: expected a GPU" in output and "yes" not in output
-
-
-def test_a_cpu_that_was_asked_for_is_no_obstacle(monkeypatch, capsys):
-    monkeypatch.setattr(rehearsal, "measure", lambda *_: 1.0)
-    assert rehearsal.main(["gpu", "--set", "device=cpu images=64 full_images=4 full_size='64'"]) == 0
+    assert main(["gpu", "--set", f"device=cpu {small}"]) == 0
     assert "yes: make paper PROFILE=gpu can run here." in capsys.readouterr().out
 
 
@@ -69,8 +69,8 @@ def test_out_of_memory_names_the_training(monkeypatch, capsys):
     def measure(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(rehearsal, "measure", measure)
-    assert rehearsal.main(["smoke"]) == 1
+    monkeypatch.setattr(rehearse, "seconds_per_step", measure)
+    assert main(["smoke"]) == 1
     assert "no: 28x28 px, study: batches of 8 do not fit" in capsys.readouterr().out
 
 
@@ -85,7 +85,7 @@ def test_out_of_memory_names_the_training(monkeypatch, capsys):
 )
 def test_mistakes_end_in_a_sentence(arguments, said):
     with pytest.raises(UserError, match=said):
-        rehearsal.main(arguments)
+        main(arguments)
 
 
 def test_the_script_for_a_gpu_box_is_sound():

@@ -1,7 +1,0 @@
-# SHIM
-# ruff: noqa
-import sys
-
-from workflow import profiles
-
-sys.modules[__name__] = profiles
