@@ -10,7 +10,7 @@ from lib.base import reports_dir
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook. What it writes, its values file lists (lib.output.save)."""
+    """One notebook. What it writes, its values file lists (lib.report.save)."""
 
     needs: tuple[str, ...] = ()  # notebooks that must be done before
     reads: tuple[str, ...] = ()  # files of the repository that it reads in addition to its images

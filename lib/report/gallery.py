@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from lib.output import described
+from lib.report import save
 from lib.report.style import AS_PLACED, DPI, ERROR_MAP, FRAME, SMALL, WIDTH
 
 # In pixels of the saved figure: frame, gap spacing frames, space around text, a line of text, a colour bar.
@@ -48,7 +48,7 @@ def gallery(rows: Mapping, notes: Mapping | None = None, scale: float | None = N
         for title, x in lefts.items():
             if title in row:
                 image = _draw(axis, row[title], x + (panel_width - row[title].shape[1]) // 2, y)
-                described.name_picture(image, _one_line(title, texts.get(title)), _one_line(label))
+                save.name_picture(image, _one_line(title, texts.get(title)), _one_line(label))
                 _write(
                     axis,
                     texts.get(title),
@@ -80,7 +80,7 @@ def colour_bar(figure: Figure, label: str, top: float = 1.0) -> Figure:
     bar = BAR / (height + BAR)
     _resize(figure, width, height + BAR)
     figure.axes[0].set_position((0, bar, 1, 1 - bar))
-    axis = figure.add_axes((0.2, 0.7 * bar, 0.6, 0.14 * bar), label=described.KEY)
+    axis = figure.add_axes((0.2, 0.7 * bar, 0.6, 0.14 * bar), label=save.KEY)
     figure.colorbar(ScalarMappable(Normalize(0, top), ERROR_MAP), cax=axis, orientation="horizontal")
     axis.set_xlabel(label, fontsize=SMALL)
     axis.tick_params(labelsize=SMALL)

@@ -17,7 +17,7 @@ from lib import base
 from lib.base import UserError, write_atomically
 from lib.data.cache import prepare
 from lib.data.sources import open_folder
-from lib.output import notebook, values
+from lib.report import save
 from workflow import failures
 
 NO_SPACE = os.strerror(errno.ENOSPC)
@@ -58,21 +58,21 @@ def rest(folder) -> set[str]:
 
 
 def write_table(run):
-    notebook.write_table(pd.DataFrame({"a": range(2000)}), run, "tab_a", "A.")
+    save.write_table(pd.DataFrame({"a": range(2000)}), run, "tab_a", "A.")
 
 
 def write_figure(run):
     figure = Figure()
     figure.subplots().plot([1, 2])
-    notebook.save_figure(figure, run, "fig_a")
+    save.save_figure(figure, run, "fig_a")
 
 
 def write_arrays(run):
-    notebook.write_arrays(notebook.reports_dir(run) / "a.npz", a=np.random.default_rng(0).random(5000))
+    save.write_arrays(base.reports_dir(run) / "a.npz", a=np.random.default_rng(0).random(5000))
 
 
 def write_values(run):
-    values.write({"run": run}, "01_data", "Yes.", {"a": 1})
+    save.write_values({"run": run}, "01_data", "Yes.", {"a": 1})
 
 
 @pytest.mark.parametrize("write", [write_table, write_figure, write_arrays, write_values])

@@ -15,8 +15,7 @@ from PIL import Image
 
 from lib import base, scores
 from lib.base import write_atomically
-from lib.output import save
-from lib.report import style
+from lib.report import save, style
 from lib.report.gallery import colour_bar, gallery
 from workflow import values
 from workflow.text.alternative import panels_of

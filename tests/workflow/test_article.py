@@ -10,7 +10,7 @@ import typst
 
 from lib import base
 from lib.base import ROOT, UserError
-from lib.output import save
+from lib.report import save
 from workflow import article
 from workflow.steps import NOTEBOOKS
 from workflow.text import cells, provided

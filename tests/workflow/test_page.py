@@ -14,7 +14,7 @@ import pytest
 
 from lib import base, scores
 from lib.base import ROOT, UserError
-from lib.output import save
+from lib.report import save
 from workflow import article, claims, values
 from workflow.page import arguments, build, files, numbers, pictures
 from workflow.text.render import fill

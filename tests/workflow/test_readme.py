@@ -10,7 +10,8 @@ from lib.base import ROOT, UserError
 from workflow import article, readme, values
 
 outdated = pytest.mark.skipif(
-    bool(values.stale(ROOT / "reports/paper")), reason="run `paper` is older than lib: its article is built with the next run"
+    bool(values.stale(ROOT / "reports/paper")),
+    reason="run `paper` is older than lib: its article is built with the next run",
 )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from lib import base
 from lib.base import UserError
-from lib.output import save
+from lib.report import save
 from workflow import values as kept
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from lib import base
 from lib.base import ROOT, UserError
-from lib.output import save
+from lib.report import save
 from workflow import claims, run as runner, verify
 from workflow.steps import Step
 

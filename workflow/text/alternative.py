@@ -19,7 +19,7 @@ def alternative(png: Path, caption: str) -> str:
 
 
 def panels_of(png: Path) -> list[dict]:
-    """What a PNG says of itself (lib.output.save.describe); [] where it says nothing or is not there."""
+    """What a PNG says of itself (lib.report.save.describe); [] where it says nothing or is not there."""
     if not png.is_file():
         return []
     with Image.open(png) as image:

@@ -1,2 +1,0 @@
-# SHIM
-from lib.data.augment import composite as composite, merge as merge

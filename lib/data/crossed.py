@@ -1,2 +1,0 @@
-# SHIM
-from lib.data.portraits import PersonPlaceGrid as Crossed  # noqa: F401

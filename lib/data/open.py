@@ -1,2 +1,0 @@
-# SHIM
-from lib.data.sources import STUDY_IMAGES as ALL_PORTRAITS, open_source  # noqa: F401

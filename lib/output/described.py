@@ -1,3 +1,0 @@
-# SHIM
-# ruff: noqa
-from lib.output.save import KEY, PICTURE, describe, name_picture

@@ -1,2 +1,0 @@
-# SHIM
-from lib.report.style import *  # noqa: F403
