@@ -102,6 +102,3 @@ def runs_dir(run: str) -> Path:
 def cache_dir() -> Path:
     """Prepared arrays, shared by all runs; set MATTING_CACHE to keep them on another disk."""
     return Path(os.environ.get("MATTING_CACHE") or ROOT / ".cache").expanduser()
-
-
-plain, Stream, file_digest = quote_if_unprintable, RngStream, file_sha256  # shim: the old names

@@ -256,13 +256,3 @@ def _distances(trimap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if not other.all():
                 layer[index] = cv2.distanceTransform(other.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return distances[0], distances[1]
-
-
-# SHIM
-memberships, foreground_clusters, half_unknown = cluster_memberships, choose_foreground, truth_with_half_unknown
-kmeans_alpha = cluster_alpha
-closed_form, knn = SOLVERS["closed-form"], SOLVERS["KNN"]
-
-
-def gmm_alpha(*args, **kwargs) -> np.ndarray:
-    return cluster_alpha(*args, **kwargs, method="gmm")

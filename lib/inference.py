@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from lib import tiles
 from lib.base import UserError
 from lib.compute import Compute, autocast, resolve_device, resolve_precision
 from lib.data.cache import ImageSet, chunks
@@ -144,6 +143,3 @@ def _to_tensor(pictures: np.ndarray, model: nn.Module) -> torch.Tensor:
 def _to_numpy(planes: torch.Tensor) -> np.ndarray:
     """(N,C,H,W) -> (N,H,W,C) float32."""
     return planes.float().cpu().numpy().transpose(0, 2, 3, 1)
-
-
-predict, matte, find, TILE = predict_batches, predict_trimap, predict_portrait, tiles.TILE  # SHIM

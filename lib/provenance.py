@@ -21,7 +21,7 @@ PACKAGES = (
 
 @functools.cache
 def imported_modules(source: str, module: str = "") -> frozenset[str]:
-    """Dotted names that source imports of OURS; `from lib.data import prepare` gives lib.data and lib.data.cache.
+    """Dotted names that source imports of OURS; `from lib.data import cache` gives lib.data and lib.data.cache.
 
     module: the source's own dotted name, which relative imports count from (a package's ends in ".__init__").
     """

@@ -62,6 +62,3 @@ def blend_ramp(span: slice, length: int, overlap: int) -> np.ndarray:
     if span.stop < length:
         ramp[n - len(rise) :] = np.minimum(ramp[n - len(rise) :], rise[::-1])
     return ramp
-
-
-matte, padded = predict_tiled, pad_to_multiple  # SHIM

@@ -29,7 +29,6 @@ COSTS = (  # seconds of one core; MSE over the unknown pixels of 30 held-out ren
     "Seconds for 600x800 px and MSE: network 1.4 s, 0.016; hybrid 2.4 s, 0.009; closed-form 2 s, 0.015. The last two need "
     "pymatting, which the paper's set-up has (make env), that of make try has not."
 )
-HEIGHT = PORTRAIT_HEIGHT  # SHIM
 SOLVER_PIXELS = 4_000_000  # closed-form matting's matrix takes 3 GB and minutes there
 BYTES_PER_PIXEL, BYTES_AT_LEAST = 28, 1_000_000_000  # of memory: picture and results; the networks
 
@@ -183,15 +182,15 @@ def _read_trimap(trimap, size: tuple[int, int]) -> tuple[np.ndarray, bool, tuple
     return levels, True, tuple(notes)
 
 
-def _closed_form(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+def _SOLVERS["closed-form"](image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     if trimap.size > SOLVER_PIXELS:
         raise UserError(
             f"method: closed-form expected at most {SOLVER_PIXELS / 1e6:.0f} megapixels, found {trimap.size / 1e6:.1f}; "
             "shrink the picture or use --method network."
         )
-    from lib.baselines import closed_form
+    from lib.baselines import SOLVERS
 
-    return closed_form(image / np.float32(255), trimap)
+    return SOLVERS["closed-form"](image / np.float32(255), trimap)
 
 
 def _trained(folder: Path) -> Callable:

@@ -91,6 +91,3 @@ def _check_sums(folder: Path) -> None:
                 f"{path}: expected the SHA-256 {expected} ({MANIFEST}), found {actual}: it was altered or damaged; "
                 "get it from the repository again."
             )
-
-
-Network, _check = OnnxNetwork, _check_sums  # SHIM

@@ -82,6 +82,3 @@ def merge(
     color = (front * foreground + share * behind_foreground) / np.maximum(total, 1e-6)
     color = np.where(total > 0, color, foreground)
     return np.round(255 * total[..., 0]).astype(np.uint8), np.round(color).astype(np.uint8)
-
-
-draw, jitter = draw_augmentation, dim_color_jitter  # SHIM

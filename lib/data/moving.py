@@ -121,6 +121,3 @@ def random_motion(frames: int, shape: tuple[int, int], rng: np.random.Generator)
 def compose_affine(after: np.ndarray, before: np.ndarray) -> np.ndarray:
     """(2,3): the motion `before`, then `after`."""
     return after @ np.vstack([before, [0, 0, 1]])
-
-
-MovingScenes = ComposedClips  # SHIM

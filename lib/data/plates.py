@@ -109,14 +109,3 @@ def add_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Camera noise with a standard deviation of at most 0.03 of full light."""
     grain = rng.standard_normal(picture.shape, dtype=np.float32) * (255 * 0.03 * rng.random())
     return np.clip(picture + grain + 0.5, 0, 255).astype(np.uint8)
-
-
-Plates, retaken = PlatePairs, handheld  # SHIM
-jittered, misaligned, moved, shadowed, darkened, noisy = (
-    jitter_plate,
-    misalign,
-    shift,
-    cast_shadow,
-    darken,
-    add_noise,
-)  # SHIM

@@ -360,6 +360,3 @@ def _simulate_camera(color, alpha, background, session, rng, small: bool) -> Sam
         layers = [cv2.imdecode(cv2.imencode(".jpg", layer, quality)[1], cv2.IMREAD_COLOR) for layer in layers]
     alpha = np.clip(alpha + 0.5, 0, 255).astype(np.uint8)
     return Sample(composite(alpha, *layers), alpha, None, *layers)
-
-
-PER_OCCASION, OCCASION, light_of_the_place, scene = PER_SESSION, SESSION, harmonization_gain, scene_cutout  # SHIM

@@ -92,7 +92,3 @@ def _distance(region: np.ndarray) -> np.ndarray:
     import cv2  # here, since cut-out with ONNX Runtime works without OpenCV
 
     return cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-
-
-# shim: the old names
-LOW_HIGH, from_distance, paste, three_levels = TRIMAP_THRESHOLDS, trimap_from_distance, fill_known, to_three_levels

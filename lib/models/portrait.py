@@ -119,8 +119,6 @@ class HybridMatting(PortraitMatting):
                 weights = weights | {name: F.pad(weights[name], (0, 0, 0, 0, 0, 1))}  # (out, 6, h, w) -> (out, 7, h, w)
         self.load_state_dict(weights)
 
-    begin_as = load_trimap_network  # shim
-
     def _inputs(self, image: torch.Tensor, trimap: torch.Tensor | None) -> torch.Tensor:
         x = super()._inputs(image, trimap)  # (N, 6, H, W)
         images = image.detach().float().permute(0, 2, 3, 1).cpu().numpy()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import inference, methods, systems
+from lib import inference, methods
 from lib.base import ROOT, UserError, file_sha256, write_atomically
 from lib.compute import cpu_threads
 from lib.data.portraits import held_out_people
@@ -157,5 +157,5 @@ def test_what_is_no_person_is_left_without_a_veil(name):
     elif name == "background":
         alpha, _ = inference.predict_with_plate(model, sample.image, sample.background, precision="fp32")
     else:
-        alpha = systems.matte_clip(model, sample.image[None], precision="fp32")[0][0]
+        alpha = inference.predict_clip(model, sample.image[None], precision="fp32")[0][0]
     assert np.median(alpha[sample.alpha == 0]) < 0.004 and np.median(alpha[sample.alpha == 255]) > 0.996
