@@ -182,7 +182,7 @@ def _read_trimap(trimap, size: tuple[int, int]) -> tuple[np.ndarray, bool, tuple
     return levels, True, tuple(notes)
 
 
-def _SOLVERS["closed-form"](image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+def _closed_form(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     if trimap.size > SOLVER_PIXELS:
         raise UserError(
             f"method: closed-form expected at most {SOLVER_PIXELS / 1e6:.0f} megapixels, found {trimap.size / 1e6:.1f}; "
