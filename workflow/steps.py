@@ -33,10 +33,14 @@ STEPS = {
     "06_refinement": Step(all_threads=True, gpu=True),
     "07_benchmarks": Step(needs=("03_vgg16", "06_refinement"), all_threads=True, gpu=True),
     "08_alphagan": Step(
-        reads=("reports/ablation/adversary.csv", *_weights("alphagan", "trimap")), all_threads=True, gpu=True
+        reads=("reports/experiments/ablation/adversary.csv", *_weights("alphagan", "trimap")),
+        all_threads=True,
+        gpu=True,
     ),
     "09_background": Step(
-        reads=("reports/ablation/disturbances.csv", *_weights("background", "portrait")), all_threads=True, gpu=True
+        reads=("reports/experiments/ablation/disturbances.csv", *_weights("background", "portrait")),
+        all_threads=True,
+        gpu=True,
     ),
     "10_video": Step(reads=_weights("video", "background", "portrait"), all_threads=True, gpu=True),
     "11_your_portrait": Step(
@@ -44,8 +48,8 @@ STEPS = {
             *_weights("hybrid", "portrait", "trimap"),
             "data/weights/portrait/model.onnx",
             "data/weights/trimap/model.onnx",
-            "reports/ablation/ablation.csv",
-            "reports/ablation/ablation.json",
+            "reports/experiments/ablation/ablation.csv",
+            "reports/experiments/ablation/ablation.json",
         ),
         all_threads=True,
         gpu=True,
@@ -62,17 +66,20 @@ STEPS = {
     "14_sweeps": Step(
         reads=(
             "notebooks/experiments.toml",
-            *(f"reports/sweeps/{file.name}" for file in sorted(reports_dir("sweeps").glob("*.csv"))),
+            *(
+                f"reports/experiments/sweeps/{file.name}"
+                for file in sorted(reports_dir("experiments/sweeps").glob("*.csv"))
+            ),
         ),
         all_threads=True,
         gpu=True,
     ),
     "15_other_people": Step(
         reads=(
-            "reports/crossed/scores.csv",
-            "reports/crossed/crossed.json",
-            "reports/transfer/scores.csv",
-            "reports/transfer/transfer.json",
+            "reports/experiments/crossed/scores.csv",
+            "reports/experiments/crossed/crossed.json",
+            "reports/experiments/transfer/scores.csv",
+            "reports/experiments/transfer/transfer.json",
         )
     ),
 }

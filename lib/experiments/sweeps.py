@@ -183,7 +183,7 @@ def _key(content) -> str:
 
 
 def run_arms(sweep: Sweep, folder: Path, compute: Compute = Compute()) -> dict[str, pd.DataFrame]:
-    """Train the arms of an ablation, or read finished trainings: tables of reports/ablation/ by name."""
+    """Train the arms of an ablation, or read finished trainings: tables of reports/experiments/ablation/ by name."""
     steps, configs = {}, {}
     for number, (arm, setting) in enumerate(sweep.arms.items()):  # all lengths at once: keep the machine quiet so long
         steps[arm] = sweep.fixed.get("steps") or _steps_for(sweep, setting, folder / f"arm{number}", compute)
@@ -262,8 +262,8 @@ def compare_with_first(judged: pd.DataFrame, sizes: dict[str, dict]) -> pd.DataF
 
 
 def results(name: str) -> pd.DataFrame | None:
-    """What reports/sweeps/ has of a sweep, or None."""
-    file = reports_dir("sweeps") / f"{name}.csv"
+    """What reports/experiments/sweeps/ has of a sweep, or None."""
+    file = reports_dir("experiments/sweeps") / f"{name}.csv"
     return pd.read_csv(file, float_precision="round_trip") if file.is_file() else None
 
 
@@ -293,8 +293,8 @@ def word(value: object) -> str:
 
 
 def kept_rows(sweep: Sweep) -> pd.DataFrame | None:
-    """What reports/sweeps/ has of a sweep whose other settings are the same, or None."""
-    file, table = reports_dir("sweeps") / f"{sweep.name}.json", results(sweep.name)
+    """What reports/experiments/sweeps/ has of a sweep whose other settings are the same, or None."""
+    file, table = reports_dir("experiments/sweeps") / f"{sweep.name}.json", results(sweep.name)
     if table is None or not file.is_file():
         return None
     before = json.loads(file.read_text())["sweep"]
@@ -315,7 +315,7 @@ def save(folder: Path, record: str, tables: dict[str, pd.DataFrame], content: di
 def run_all(
     names: Sequence[str], add: bool = False, settings: dict | None = None, compute: Compute = Compute()
 ) -> None:
-    """Run the named experiments, or all, and write their results to reports/sweeps/ and reports/ablation/.
+    """Run the named experiments, or all, and write their results to reports/experiments/sweeps/ and reports/experiments/ablation/.
 
     add: keep what reports/ has, train the rest. settings: replace those of the file.
     """
@@ -329,11 +329,11 @@ def run_all(
         # Folders of this machine do not go into the record.
         record = asdict(sweep) | {"fixed": {k: Path(v).name if k in PATHS else v for k, v in sweep.fixed.items()}}
         if sweep.arms:
-            if add and (reports_dir("ablation") / f"{name}.csv").is_file():
+            if add and (reports_dir("experiments/ablation") / f"{name}.csv").is_file():
                 continue
             tables = run_arms(sweep, runs_dir("ablation") / name, compute)
             save(
-                reports_dir("ablation"),
+                reports_dir("experiments/ablation"),
                 name,
                 tables,
                 {"parameters": record["fixed"] | {"people": sweep.fixed.get("test_people", 30)}},
@@ -341,5 +341,10 @@ def run_all(
         else:
             known = kept_rows(sweep) if add else None
             tables = {name: run(sweep, runs_dir("sweeps"), compute, known)}
-            save(reports_dir("sweeps"), name, tables, {"sweep": record, "kept": 0 if known is None else len(known)})
+            save(
+                reports_dir("experiments/sweeps"),
+                name,
+                tables,
+                {"sweep": record, "kept": 0 if known is None else len(known)},
+            )
         print(tables[name].round(4).to_string(index=False), flush=True)

@@ -116,12 +116,17 @@ def score_crossed(
 
 
 def crossed(trained: int, tested: int, steps: int, seeds: int, size: int, compute: Compute) -> None:
-    """Train, test, and write reports/crossed/."""
+    """Train, test, and write reports/experiments/crossed/."""
     splits = factorial_splits(len(read_manifest()), trained, tested, 0)
     images = prepare(PersonPlaceGrid(splits.pairs), size)
     scored = score_crossed(images, splits, runs_dir("crossed"), replace(CROSSED, steps=steps), seeds, compute)
     settings = {"trained": trained, "tested": tested, "steps": steps, "seeds": seeds, "size": size}
-    save(reports_dir("crossed"), "crossed", {"scores": scored}, {"parameters": settings, "test_pictures": 4 * tested})
+    save(
+        reports_dir("experiments/crossed"),
+        "crossed",
+        {"scores": scored},
+        {"parameters": settings, "test_pictures": 4 * tested},
+    )
     print(scores.summarise(scored, 0).drop(columns="sample").round(4).to_string(index=False))
 
 
@@ -169,7 +174,7 @@ def score_residual(
 
 
 def transfer(data: str, data_dir: str, images: int, many: int, steps: int, seeds: int, size: int, compute: Compute):
-    """Train and test on the photographs of a folder, and write reports/transfer/.
+    """Train and test on the photographs of a folder, and write reports/experiments/transfer/.
 
     images, many: rendered portraits for the study's network and for the residual U-Net.
     """
@@ -192,7 +197,7 @@ def transfer(data: str, data_dir: str, images: int, many: int, steps: int, seeds
     }
     settings |= {"batch_size": config.batch_size, "width": config.width, "steps_of_today": RESIDUAL_CONFIG.steps}
     counts = {"photographs": len(photographs), "trained_on": len(random_split(len(photographs), 0)[0])}
-    save(reports_dir("transfer"), "transfer", {"scores": scored}, {"parameters": settings, **counts})
+    save(reports_dir("experiments/transfer"), "transfer", {"scores": scored}, {"parameters": settings, **counts})
     fifth = scored[scored.fifth]
     for table in (scores.summarise(fifth, 0), scores.compare(fifth, PAIRS, 0)):
         print(table.drop(columns="sample").round(4).to_string(index=False))

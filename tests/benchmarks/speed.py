@@ -261,7 +261,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure and write reports/bench/bench.json and bench.md."""
+    """Measure and write reports/experiments/bench/bench.json and bench.md."""
     parser = argparse.ArgumentParser(
         prog="python tests/benchmarks", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=28, help="side of the prepared images in pixels")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=4, help="epochs of our training, the first not counted")
-    parser.add_argument("--out", type=Path, default=reports_dir("bench"), help="folder of the report")
+    parser.add_argument("--out", type=Path, default=reports_dir("experiments/bench"), help="folder of the report")
     settings = vars(parser.parse_args(arguments))
     out = settings.pop("out")
     try:

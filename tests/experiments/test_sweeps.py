@@ -31,7 +31,7 @@ def test_the_papers_sweeps_and_ablations_are_sound():
     assert [config.shapes for config in configs] == [0, 0, 0, 0.5, 0.5]
     assert [isinstance(config, HybridConfig) for config in configs] == [False] * 4 + [True]
     for name in ("ablation", "adversary", "disturbances"):  # the published tables are those of the file
-        table = sweeps.reports_dir("ablation") / f"{name}.csv"
+        table = sweeps.reports_dir("experiments/ablation") / f"{name}.csv"
         assert pd.read_csv(table).iloc[:, 0].tolist()[-len(listed[name].arms) :] == list(listed[name].arms)
 
 
@@ -153,7 +153,7 @@ def test_arms_of_equal_steps_are_compared_with_the_first(name, tmp_path):
         difference = other[f"{measure} minus {first.arm}"]
         assert difference == pytest.approx(other[measure] - first[measure], abs=1e-9)
         assert pd.isna(first[f"{measure} minus {first.arm}"])
-    published = pd.read_csv(sweeps.reports_dir("ablation") / f"{name}.csv")
+    published = pd.read_csv(sweeps.reports_dir("experiments/ablation") / f"{name}.csv")
     assert table.columns.tolist() == published.columns.tolist()
 
 
