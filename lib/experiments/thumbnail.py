@@ -34,6 +34,7 @@ TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, study.STEPS)
 SNAPSHOTS = ("sgd", "adam", "recipe")  # of these, the first seed keeps its alphas of two test images at every test
 PART = 2048  # images that are predicted at once; 256 divides it
 HALF_CONTROL = "control: truth, 0.5 where unknown"
+MID_LINE_CONTROL, LOOKUP_CONTROL = "control: mid-line of the trimap", "control: look-up of its two distances"
 MEAN_CONTROL, CONSTANT_CONTROL = "control: mean training alpha", "control: best constant"
 PASTED_MEAN, PASTED_CONSTANT = f"{MEAN_CONTROL}, known pixels pasted", f"{CONSTANT_CONTROL}, known pixels pasted"
 UNSUPERVISED = {
@@ -251,7 +252,8 @@ def controls(images: ImageSet, index: np.ndarray, train_index: np.ndarray) -> di
     """Name -> alpha (n,1,H,W) float32 in [0,1] of methods that use no image.
 
     The mean and the best constant of the training alphas, each also with the known pixels pasted (that constant is the best
-    one for unknown pixels); the trimap; the truth with 0.5 where unknown.
+    one for unknown pixels); the trimap, the edge at the mid-line of its band, the median training alpha by the distances
+    to both its sides; the truth with 0.5 where unknown.
     """
     trimap, alphas = np.asarray(images.trimap[index]), np.asarray(images.alpha[train_index])
     mean, constant = baselines.mean_alpha(alphas), baselines.best_constant(alphas)
@@ -262,6 +264,8 @@ def controls(images: ImageSet, index: np.ndarray, train_index: np.ndarray) -> di
         PASTED_MEAN: fill_known(mean, trimap),
         PASTED_CONSTANT: fill_known(within, trimap),
         TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
+        MID_LINE_CONTROL: baselines.mid_line(trimap),
+        LOOKUP_CONTROL: baselines.fit_distance_lookup(images.trimap[train_index], alphas)(trimap),
         HALF_CONTROL: baselines.truth_with_half_unknown(trimap, images.alpha[index]),
     }
 
