@@ -208,7 +208,7 @@ def test_defects(root):
 DENIED = """
 import sys
 from lib.base import UserError
-from lib.data.sample import open_source
+from lib.data.sources import open_source
 try:
     open_source(sys.argv[1], sys.argv[2])
 except UserError as error:

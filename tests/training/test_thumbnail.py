@@ -139,7 +139,7 @@ def test_other_choices_train_too_and_load_as_what_they_are(tmp_path, changes):
     history = run(tmp_path, epochs=1, **changes)
     assert np.isfinite(history[LOSSES].to_numpy()).all()
     errors = predict_batches(load_network(tmp_path, "cpu"), blobs(), SPLIT[1], CPU) - blobs().alpha[SPLIT[1]] / 255
-    assert np.abs(errors).mean() == pytest.approx(history.test_all.iloc[-1], abs=1e-5)
+    assert np.abs(errors).mean() == pytest.approx(history.test_all.iloc[-1], abs=1e-4)
 
 
 def test_draws_of_an_image_do_not_depend_on_the_others():
@@ -222,7 +222,7 @@ def test_a_wrong_weights_file_costs_no_earlier_result(finished):
     with pytest.raises(UserError, match="encoder_weights"):
         run(finished[0], encoder_weights=str(finished[0] / "model.safetensors"))
     assert (finished[0] / "model.safetensors").is_file()
-    with pytest.raises(UserError, match="found no file"):
+    with pytest.raises(UserError, match="found none that can be read"):
         run(finished[0], encoder_weights="nowhere.safetensors")
 
 

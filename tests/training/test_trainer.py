@@ -433,8 +433,8 @@ from pydantic.dataclasses import dataclass
 from lib.compute import Compute
 from lib.data.cache import chunks
 from lib.data.trimap import trimap_to_float
-from lib.metrics import alpha_errors
-from lib.inference import predict
+from lib.metrics import errors_by_region
+from lib.inference import predict_batches
 from lib.losses import alpha_prediction_loss
 from lib.models.layers import initialise
 from lib.models.toy import Toy
@@ -478,8 +478,8 @@ class ToyTask(Task):
 
     def validate(self, model):
         index = self.test_index
-        alpha = predict(model, self.prepared, index, Compute(str(self.runtime.device), self.runtime.precision))
-        errors = alpha_errors(alpha, self.prepared.alpha[index], self.prepared.trimap[index])
+        alpha = predict_batches(model, self.prepared, index, Compute(str(self.runtime.device), self.runtime.precision))
+        errors = errors_by_region(alpha, self.prepared.alpha[index], self.prepared.trimap[index])
         return {"test_all": errors["all"].mean()}
 '''
 
