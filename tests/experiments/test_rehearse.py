@@ -48,7 +48,7 @@ def test_seconds_are_measured_and_hours_follow(capsys):
     assert main(["smoke", "seeds=1"]) == 0
     output = capsys.readouterr().out
     assert "yes: make paper PROFILE=smoke can run here." in output
-    rows = [line.split()[-4:] for line in output.splitlines() if "px" in line]
+    rows = [line.split()[-4:] for line in output.splitlines() if "px, " in line or "crops of" in line]
     assert len(rows) == 3
     for _, steps, seconds, hours in rows:
         assert float(seconds) > 0 and float(hours) == pytest.approx(int(steps) * float(seconds) / 3600, abs=0.01)
