@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from person import TEST, TRAIN, draw_person
+from axes import FIRST, MORE
+from person import TEST, TRAIN, draw_person, split
 from place import DATA, name, write_atomically
 
 COLUMNS = ("id", "seed", "split", "sha256", "parameters")
@@ -60,18 +61,18 @@ def write_manifest(folder: Path, kind: str) -> None:
         table.writerow(COLUMNS)
         for file in sorted(folder.glob(f"{kind}-*.webp")):
             number = int(file.stem[-3:])
-            split = "train" if number < TRAIN else "test"
             parameters = json.dumps(_rounded(_parameters(number, kind)), separators=(",", ":"))
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            table.writerow([file.stem, number, split, digest, parameters])
+            table.writerow([file.stem, number, split(number), digest, parameters])
         write_atomically(folder / "manifest.csv", text.getvalue().encode())
 
 
 def order() -> list[int]:
-    """Three people to train on, one to test on, and so on: a run that breaks off leaves both splits filled."""
+    """Three people to train on, one to test on, and so on: a run that breaks off leaves both splits filled. The first
+    120 come first."""
     train, everyone = TRAIN, TRAIN + TEST
     numbers = iter(range(train)), iter(range(train, everyone))
-    return [next(numbers[turn % 4 == 3]) for turn in range(everyone)]
+    return [next(numbers[turn % 4 == 3]) for turn in range(everyone)] + list(range(FIRST, FIRST + MORE))
 
 
 def main() -> None:

@@ -16,13 +16,14 @@ HEAD_JOINTS = ("neck01", "neck02", "neck03", "head")
 @dataclass(frozen=True)
 class Body:
     """vertices (19158, 3) posed, rest (19158, 3) unposed, joints: name -> (3,) posed, head (3, 3): the head's rotation,
-    neck (3, 3): that of the upper spine."""
+    origin (3,): its joint unposed, heads: name -> (3,) of every joint unposed."""
 
     vertices: np.ndarray
     rest: np.ndarray
     joints: dict
     head: np.ndarray
     origin: np.ndarray
+    heads: dict
 
     def to_head(self, points: np.ndarray) -> np.ndarray:
         """Posed points as they would lie with the head unturned."""
@@ -79,10 +80,35 @@ def template_vertices() -> np.ndarray:
 def build_body(person: dict) -> Body:
     rest, heads = _rest(person["body"], person["face"], person["action"])
     raised = person["extras"]["side"] if person["extras"]["hand"] else 0
-    vertices, joints, rotations = _posed(rest, heads, person["pose"], raised)
     names = model().bone_labels
+    named = dict(zip(names, heads, strict=True))
+    reach = _reaching(named, person) if "axes" in person and person["axes"]["arm"] else {}
+    vertices, joints, rotations = _posed(rest, heads, person["pose"], raised, reach)
     head = names.index("head")
-    return Body(vertices, rest, joints, rotations[head], heads[head])
+    return Body(vertices, rest, joints, rotations[head], heads[head], named)
+
+
+def view(person: dict) -> np.ndarray:
+    """The camera's turn (3, 3) from straight before the person: its columns point to the right, away from the camera
+    and up in the picture."""
+    if "axes" not in person:
+        return np.eye(3)
+    axes = person["axes"]
+    return rotation("z", axes["turn"]) @ rotation("x", -axes["elevation"]) @ rotation("y", axes["roll"])
+
+
+def along_arms(body: Body) -> np.ndarray:
+    """How far down an arm each vertex is (19158,): 0 to 1 its share of the arm's bones in the shoulder, then 1 plus its
+    place between shoulder (0) and elbow (1)."""
+    bones = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
+    arm = np.array([label.startswith(bones) for label in model().bone_labels])
+    share = (model().vertex_bone_weights.numpy() * arm[model().vertex_bone_indices.numpy()]).sum(1)
+    down = np.zeros(len(share))
+    for side, sign in (("L", 1), ("R", -1)):
+        shoulder, elbow = (body.heads[f"{bone}.{side}"] for bone in ("upperarm01", "lowerarm01"))
+        along = (body.rest - shoulder) @ (elbow - shoulder) / ((elbow - shoulder) ** 2).sum()
+        down += np.where(body.rest[:, 0] * sign > 0, np.maximum(along, 0), 0)
+    return share * (1 + down)
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -133,6 +159,25 @@ def _raised(heads: dict, sign: float, pose: dict) -> dict:
     return turns
 
 
+def _reaching(heads: dict, person: dict) -> dict:
+    """Turns of the joints of the arm that holds the camera, beside and below which the wrist is; the elbow hangs."""
+    sign, camera = person["axes"]["arm"], person["camera"]
+    side, distance = "L" if sign > 0 else "R", camera["frame"] * camera["lens"] / 36.0
+    shoulder, elbow, wrist = (heads[f"{name}.{side}"] for name in ("upperarm01", "lowerarm01", "wrist"))
+    eyes = (heads["eye.L"] + heads["eye.R"]) / 2
+    way = eyes + view(person) @ [sign * 0.2, -distance - 0.06, -0.16] - shoulder
+    upper, lower = np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow)
+    far = min(np.linalg.norm(way), 0.98 * (upper + lower))
+    way /= np.linalg.norm(way)
+    along = (far**2 + upper**2 - lower**2) / (2 * far)
+    out = np.array([sign * 0.6, 0.2, -1.0])
+    out -= way * (way @ out)
+    bent = along * way + np.sqrt(max(upper**2 - along**2, 0)) * out / np.linalg.norm(out)
+    first = _between(elbow - shoulder, bent)
+    then = _between(first @ (wrist - elbow), far * way - bent)
+    return {f"clavicle.{side}": np.eye(3), f"upperarm01.{side}": first, f"lowerarm01.{side}": first.T @ then @ first}
+
+
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The least rotation that turns one direction into another (Rodrigues)."""
     a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
@@ -146,9 +191,9 @@ def _about(axis: np.ndarray, degrees: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict, raised: float) -> tuple:
+def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict, raised: float, reach: dict) -> tuple:
     """Linear blend skinning with a rotation about world axes at each named joint. raised: 1 the left hand is before the
-    shoulder, -1 the right one, 0 none."""
+    shoulder, -1 the right one, 0 none. reach: turns of an arm in place of those of the pose."""
     turns = {"root": rotation("z", pose["turn"]), "spine03": rotation("y", pose["lean"])}
     for name in HEAD_JOINTS:
         turns[name] = (
@@ -161,6 +206,7 @@ def _posed(rest: np.ndarray, heads: np.ndarray, pose: dict, raised: float) -> tu
     labels, parents = model().bone_labels, model().bone_parents
     if raised:
         turns |= _raised(dict(zip(labels, heads, strict=True)), raised, pose)
+    turns |= reach
     count = len(labels)
     turned, moved = np.zeros((count, 3, 3)), np.zeros((count, 3))
     for bone, (label, parent) in enumerate(zip(labels, parents, strict=True)):

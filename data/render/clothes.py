@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 from scipy.spatial import cKDTree
 
-from body import Body, groups, template_vertices, vertex_normals
+from body import Body, along_arms, groups, template_vertices, vertex_normals
 from nodes import attribute, material, math, mesh, mix, node, ramp
 
 PIT, NAPE = np.array([0, -0.078, 0.690]), np.array([0, 0.036, 0.738])  # of the neck, on the template
@@ -19,7 +19,16 @@ CUTS = {
     "jacket": (0.0, -0.004, 0.22),
     "hoodie": (0.004, -0.004, 0),
     "scarf": (-0.005, -0.01, 0),
+    "sleeveless": (0.015, 0.008, 0),
+    "tank": (0.045, 0.02, 0),
 }
+SLEEVES = {"tank": 0.2, "straps": 0.2, "shoulders": 0.2, "sleeveless": 0.45}  # where they end; see body.along_arms
+ALL = 9.0  # beyond the hand
+
+
+def sleeves(person: dict) -> float:
+    """Where the person's sleeves end, as body.along_arms counts."""
+    return 1.5 if person.get("axes", {}).get("short") else SLEEVES.get(person["clothes"]["kind"], ALL)
 
 
 def add_clothes(body: Body, person: dict) -> list:
@@ -31,7 +40,7 @@ def add_clothes(body: Body, person: dict) -> list:
         layers.insert(0, ("shirt" if not person["woman"] or clothes["scale"] > 1.1 else "t-shirt", 0.003, 2))
     surfaces = []
     for name, gap, first in layers:
-        surfaces.append(_garment(body, name, gap, clothes, first))
+        surfaces.append(_garment(body, name, gap, clothes, first, sleeves(person), 0.3 if "axes" in person else 0.1))
         _collar(body, name, clothes, first, surfaces[-1][0])
     if person["extras"]["scarf"]:
         wool = clothes | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}
@@ -39,7 +48,7 @@ def add_clothes(body: Body, person: dict) -> list:
     return surfaces
 
 
-def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int) -> tuple:
+def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int, sleeve: float, low: float) -> tuple:
     faces = groups()["helper-tights"][0]
     used, local = np.unique(faces, return_inverse=True)
     local = local.reshape(faces.shape)
@@ -49,10 +58,17 @@ def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int) -> tu
     near = cKDTree(body.vertices[:13380]).query(vertices)[1]
     inward = ((vertices - body.vertices[near]) * skin[near]).sum(1)
     vertices = vertices + normal * (gap + np.clip(0.004 - inward, 0, 0.02))[:, None] + _folds(rest, clothes, normal)
-    keep = (vertices[local, 2] > body.joints["spine05"][2] - 0.1).all(1)
-    vertices, rest, local = _finer(vertices, rest, local[keep])
-    vertices, local = _cut(vertices, local, lambda points: _neckline(body, kind, points))
-    made = mesh(kind, vertices, local, _fabric(kind, clothes, first))
+    keep = (vertices[local, 2] > body.joints["spine05"][2] - low).all(1)
+    arms = np.repeat(along_arms(body)[used][:, None], 3, axis=1)
+    vertices, rest, arms, local = _finer(vertices, rest, arms, local[keep])
+    if kind not in SLEEVES:
+        vertices, local = _cut(vertices, local, lambda points: _neckline(body, kind, points))
+    if sleeve < ALL:
+        above = -1.0
+        if kind in SLEEVES:  # no collar hides the neckline, so it is cut finely
+            above = _neckline(body, kind, vertices) if kind in CUTS else _above_chest(body, kind, clothes, rest)
+        vertices, rest, local = _clip(vertices, rest, local, np.maximum(arms[:, 0] - sleeve, 4 * above))
+    made = mesh(kind, vertices, local if sleeve == ALL else local[:, :3], _fabric(kind, clothes, first))
     attribute(made, "rest", rest)
     thick = made.modifiers.new("thick", "SOLIDIFY")
     thick.thickness, thick.offset = 0.003 if kind in ("jumper", "hoodie", "jacket") else 0.0018, -1
@@ -60,20 +76,55 @@ def _garment(body: Body, kind: str, gap: float, clothes: dict, first: int) -> tu
     return vertices[used], vertex_normals(vertices, local)[used]
 
 
-def _finer(vertices: np.ndarray, rest: np.ndarray, faces: np.ndarray) -> tuple:
-    """The same surface with 16 faces for each (Catmull and Clark 1978), and the unposed places of its vertices."""
+def _above_chest(body: Body, kind: str, clothes: dict, rest: np.ndarray) -> np.ndarray:
+    """Above 0 where a garment that ends above the chest is open, metres, by unposed places (V, 3); straps are closed."""
+    shoulder, spine = body.heads["upperarm01.L"], body.heads["spine01"]
+    value = rest[:, 2] - spine[2] - 0.3 * (shoulder[2] - spine[2]) + 0.012 * np.cos(rest[:, 0] * 25)
+    if kind == "straps":
+        value = np.minimum(value, np.abs(np.abs(rest[:, 0]) - 0.55 * shoulder[0]) - 0.006 * clothes["scale"] ** 2)
+    return value
+
+
+def _clip(vertices: np.ndarray, rest: np.ndarray, faces: np.ndarray, value: np.ndarray) -> tuple:
+    """The part of a surface of quads where the value (V,) is below 0, cut along its zero line: triangles, each with its
+    last corner doubled."""
+    triangles = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
+    inside = value[triangles] < 0
+    both, kept = [np.concatenate([vertices, rest], axis=1)], [triangles[inside.all(1)]]
+    total = len(vertices)
+    for lone in (1, 2):  # corners inside; the one that is alone on its side comes first
+        part = inside.sum(1) == lone
+        first = (inside[part] == (lone == 1)).argmax(1)
+        a, b, c = (triangles[part][np.arange(part.sum()), (first + i) % 3] for i in range(3))
+        for other in (b, c):
+            share = (value[a] / (value[a] - value[other]))[:, None]
+            both.append(both[0][a] + share * (both[0][other] - both[0][a]))
+        ab = total + np.arange(len(a))
+        ac, total = ab + len(a), total + 2 * len(a)
+        kept += [np.stack([a, ab, ac], 1)] if lone == 1 else [np.stack([ab, b, c], 1), np.stack([ab, c, ac], 1)]
+    welded, place = np.unique(np.concatenate(both).round(7), axis=0, return_inverse=True)
+    corners = place.reshape(-1)[np.concatenate(kept)]
+    corners = corners[(corners != np.roll(corners, 1, axis=1)).all(1)]
+    return welded[:, :3], welded[:, 3:], corners[:, [0, 1, 2, 2]]
+
+
+def _finer(vertices: np.ndarray, rest: np.ndarray, arms: np.ndarray, faces: np.ndarray) -> tuple:
+    """The same surface with 16 faces for each (Catmull and Clark 1978); of its vertices also the unposed places and how
+    far down the arms they are."""
     made = mesh("coarse", vertices, faces, None)
     attribute(made, "rest", rest)
+    attribute(made, "arms", arms)
     smooth = made.modifiers.new("smooth", "SUBSURF")
     smooth.levels = 2
     data = made.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
-    arrays = [np.empty(3 * len(data.vertices), np.float32) for _ in range(2)]
+    arrays = [np.empty(3 * len(data.vertices), np.float32) for _ in range(3)]
     data.vertices.foreach_get("co", arrays[0])
-    data.attributes["rest"].data.foreach_get("vector", arrays[1])
+    for name, array in zip(("rest", "arms"), arrays[1:], strict=True):
+        data.attributes[name].data.foreach_get("vector", array)
     corners = np.empty(len(data.loops), np.int32)
     data.loops.foreach_get("vertex_index", corners)
     bpy.data.objects.remove(made)
-    return arrays[0].reshape(-1, 3).astype(float), arrays[1].reshape(-1, 3).astype(float), corners.reshape(-1, 4)
+    return *(array.reshape(-1, 3).astype(float) for array in arrays), corners.reshape(-1, 4)
 
 
 def _cut(vertices: np.ndarray, faces: np.ndarray, field) -> tuple:
@@ -256,6 +307,22 @@ def _fabric(kind: str, clothes: dict, first: int, ribs: bool = False):
     elif pattern == "print":
         cells = node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": 32.0 / scale}).outputs[0]
         colour = mix(tree, ramp(tree, cells, 0.24, 0.28, 1, 0), one, two)
+    elif pattern == "flowers":
+        cells = node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": 20.0 / scale}).outputs
+        wavy = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 60.0 / scale}).outputs[0]
+        away = math(tree, "ADD", cells[0], math(tree, "MULTIPLY", math(tree, "SUBTRACT", wavy, 0.5), 0.5))
+        red = node(tree, "ShaderNodeSeparateColor", {0: cells[1]}).outputs[0]
+        colour = mix(tree, ramp(tree, away, 0.36, 0.4, 1, 0), one, mix(tree, ramp(tree, red, 0.4, 0.5), two, three))
+        colour = mix(tree, ramp(tree, away, 0.1, 0.13, 1, 0), colour, clothes["colours"][3])
+    elif pattern == "camouflage":
+        patch = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 14.0 / scale, "Detail": 3.0}).outputs[0]
+        colour = mix(tree, ramp(tree, patch, 0.46, 0.47), mix(tree, ramp(tree, patch, 0.39, 0.4), three, two), one)
+    elif pattern == "badge":  # a picture on the chest
+        cells = node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": 45.0}, distance="CHEBYCHEV").outputs[1]
+        chest = node(tree, "ShaderNodeVectorMath", {0: place, 1: (0, -0.15, 0.5)}, operation="DISTANCE").outputs[1]
+        inside = ramp(tree, chest, 0.085 * scale, 0.086 * scale, 1, 0)
+        grey = node(tree, "ShaderNodeSeparateColor", {0: cells}).outputs[0]
+        colour = mix(tree, inside, one, mix(tree, ramp(tree, grey, 0.45, 0.5), two, three))
     else:
         colour = mix(tree, 0.0, one, two)
     mottled = node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 400.0, "Detail": 2.0}).outputs[0]

@@ -10,16 +10,20 @@ HAT = 0.014  # metres off the skull
 LOBE = np.array([0.0799, -0.0518, 0.8453])  # the lowest point of the template's left ear
 
 
-def add_extras(body: Body, person: dict, hair: np.ndarray) -> None:
-    """hair (N, 3): points of the strands on the head."""
+def add_extras(body: Body, person: dict, hair: np.ndarray) -> list:
+    """hair (N, 3): points of the strands on the head. Returns points (N, 3) of what is worn above it."""
     if person["extras"]["glasses"]:
         _glasses(body, person["extras"])
+    worn = []
     if person["extras"]["hat"]:
-        _hat(body, person)
+        worn.append(_hat(body, person))
+    elif person.get("axes", {}).get("hat"):
+        worn.append((_band if person["axes"]["hat"] == "band" else _brimmed)(body, person, hair))
     elif person["extras"]["headphones"]:
         _headphones(body, person["extras"], hair)
     if person["extras"]["earrings"]:
         _earrings(body, person["extras"])
+    return worn
 
 
 def _glasses(body: Body, extras: dict) -> None:
@@ -125,7 +129,7 @@ def _sheet(name: str, points: np.ndarray, made_of, thick: float = 0.0):
     return made
 
 
-def _hat(body: Body, person: dict) -> None:
+def _hat(body: Body, person: dict) -> np.ndarray:
     """A knitted hat: the skull above a line over the ears, pushed out, with a turned-up rim."""
     template = template_vertices()[:13380]
     faces = groups()["body"][0]
@@ -142,6 +146,70 @@ def _hat(body: Body, person: dict) -> None:
     attribute(made, "rest", np.stack([around, 0 * around, template[used, 2]], 1))
     thick = made.modifiers.new("thick", "SOLIDIFY")
     thick.thickness, thick.offset = 0.004, -1
+    return points
+
+
+def _brimmed(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
+    """A cap with a visor, or a hat with a brim all around and a higher crown: the skull above a line over the ears,
+    pushed out. Returns the crown's points."""
+    cap, size = person["axes"]["hat"] == "cap", person["extras"]["size"]
+    template, faces = template_vertices()[:13380], groups()["body"][0]
+    line = 0.922 - 0.16 * (template[:, 1] + 0.05)
+    kept = faces[(template[faces, 2] > line[faces]).all(1)]
+    used, local = np.unique(kept, return_inverse=True)
+    high = np.clip((template[used, 2] - line[used]) / 0.08, 0, 1)
+    points = body.vertices[used] + vertex_normals(body.vertices, faces)[used] * (HAT + 0.004 * high)[:, None]
+    points += body.head[:, 2] * ((0.004 if cap else 0.03 + 0.02 * size) * high**0.5)[:, None]
+    crown = mesh("crown", points, local.reshape(kept.shape), _plain(person), subdivide=2)
+    attribute(crown, "rest", body.rest[used])
+    low = body.to_head(points[high < 0.3]) - body.origin
+    middle = (low.min(0) + low.max(0)) / 2
+    flat = (low - middle)[:, :2]
+    far = np.linalg.norm(flat, axis=1)[:, None]
+    azimuth = np.radians(np.linspace(-68, 68, 35) if cap else np.linspace(-180, 180, 97))
+    ways = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
+    near = np.exp(-(((flat @ ways.T - far) / 1e-3) ** 2))  # each way's share in the crown's lower points
+    radius, height = (near * far).sum(0) / near.sum(0), (near * low[:, 2:]).sum(0) / near.sum(0)
+    wide = 0.075 * np.cos(azimuth * 90 / 70) ** 0.4 if cap else np.full(len(azimuth), 0.05 + 0.05 * size)
+    rows = []
+    for t in np.linspace(0, 1, 7):
+        drop = 0.012 * t + (0.25 * wide * t**2 if cap else 0.012 * t**2 * (1 + np.cos(2 * azimuth)))
+        drop += 0.02 * t * np.sin(azimuth) ** 2 if cap else 0
+        out = middle[:2] + ways * (radius - 0.006 + wide * t)[:, None]
+        rows.append(np.concatenate([out, (height - drop)[:, None]], 1))
+    _strip(body, person, np.stack(rows))
+    return points
+
+
+def _band(body: Body, person: dict, hair: np.ndarray) -> np.ndarray:
+    """A band around head and hair, from above the forehead to the nape. Returns its points."""
+    extras, size = person["extras"], body.heads["eye.L"][0] / 0.031  # of the head: 1 for an average adult
+    points = (body.to_head(np.concatenate([hair, body.vertices[:13380]])) - body.origin) / size
+    turn, far = np.arctan2(points[:, 0], -points[:, 1] - 0.01), np.hypot(points[:, 0], points[:, 1] + 0.01)
+    azimuth, wide = np.radians(np.linspace(-180, 180, 73)), 0.006 + 0.014 * extras["glasses_shape"]
+    middle = 0.07 + 0.025 * extras["size"]
+    rows = []
+    for up in wide * np.array([-1, -0.4, 0.4, 1]):
+        close = np.abs(points[:, 2] - middle - up + 0.4 * (points[:, 1] + 0.01)) < 0.006
+        near = [far[close & (np.abs(np.angle(np.exp(1j * (turn - at)))) < 0.12)] for at in azimuth[:-1]]
+        radius = np.array([np.percentile(r, 85) if len(r) else 0.09 for r in near])
+        radius = np.convolve(np.pad(radius, 2, "wrap"), np.ones(5) / 5, "valid") + 0.003
+        radius = np.append(radius, radius[0])
+        y = -0.01 - radius * np.cos(azimuth)
+        rows.append(np.stack([radius * np.sin(azimuth), y, middle + up - 0.4 * (y + 0.01)], 1) * size)
+    return _strip(body, person, np.stack(rows))
+
+
+def _strip(body: Body, person: dict, rows: np.ndarray) -> np.ndarray:
+    """Cloth 3 mm thick from a grid of points (M, N, 3) off the unturned head's joint. Returns the points on the head."""
+    points = body.from_head(rows.reshape(-1, 3) + body.origin)
+    made = _sheet("strip", points.reshape(rows.shape), _plain(person), 0.003)
+    attribute(made, "rest", rows.reshape(-1, 3))
+    return points
+
+
+def _plain(person: dict):
+    return _fabric("cap", person["clothes"] | {"colours": person["extras"]["colours"] * 2, "pattern": "plain"}, 0)
 
 
 def _tube(line: np.ndarray, radius: float, made_of) -> None:

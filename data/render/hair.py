@@ -63,6 +63,7 @@ STYLES = {
     "straight": Style((0.32, 0.50), 28, 16, 0.15, "part", 0.55, 0.0025, 0.16, 0.010),
     "wavy": Style((0.28, 0.45), 36, 14, 0.2, "part", 0.7, 0.007, 0.075, 0.013),
     "curly": Style((0.20, 0.36), 44, 10, 0.4, "part", 0.75, 0.009, 0.038, 0.022, 1.0, 14000),
+    "mane": Style((0.22, 0.40), 46, 8, 0.65, "part", 0.75, 0.011, 0.042, 0.045, 1.0, 16000),
     "afro": Style((0.05, 0.11), 30, 0.6, 1.0, "out", 0.35, 0.004, 0.012, 0.05, 0.85, 17000),
     "bun": Style((0.2, 0.2), 22, 0, 0.1, "target", 0.4, 0.001, 0.08, 0.006),
     "ponytail": Style((0.2, 0.2), 22, 0, 0.1, "target", 0.4, 0.001, 0.08, 0.006),
@@ -213,7 +214,7 @@ def _head_of_hair(body: Body, normals, scalp, person, obstacle, random) -> tuple
     points = _march(body, place, normal, comb, length, style, layer, fringe, hair, obstacle, aim, random)
     points = _clumped(points, place, style, random)
     points = _waved(points, length, style, hair, random)
-    if hair["style"] == "curly":
+    if hair["style"] in ("curly", "mane"):
         points = points[~_across_face(body, points)]
     extra = _bun(aim, body, style, hair["style"], obstacle, random) if aim is not None else None
     width = np.full(points.shape[:2], 0.00011 if len(points) > 12000 else 0.00013)
@@ -343,7 +344,7 @@ def _waved(points, length, style, hair, random) -> np.ndarray:
     other = np.cross(along, across)
     angle = 2 * np.pi * s / period[:, None] + phase[:, None]
     size = style.wave * random.uniform(0.6, 1.3, (count, 1)) * np.minimum(1, s / 0.03)
-    flat = 1.0 if hair["style"] in ("curly", "afro") else 0.35
+    flat = 1.0 if hair["style"] in ("curly", "mane", "afro") else 0.35
     points = points + (size * np.cos(angle))[..., None] * across + (flat * size * np.sin(angle))[..., None] * other
     loose = np.where(random.random((count, 1)) < 0.035 * hair["flyaway"], 0.012, 0.0007) * hair["flyaway"]
     walk = np.cumsum(random.normal(0, 1, (count, steps, 3)), axis=1) / np.sqrt(steps)

