@@ -98,7 +98,9 @@ def main() -> None:
     everyone = order()
     todo = [("person", number) for number in everyone] + [("clip", number) for number in everyone[:CLIPS]]
     for kind, number in todo[this::workers]:
-        folder = options.folder / {"person": "portraits" if number < FIRST else "portraits-more", "clip": "sequences"}[kind]
+        folder = (
+            options.folder / {"person": "portraits" if number < FIRST else "portraits-more", "clip": "sequences"}[kind]
+        )
         if (folder / f"{name(number, kind)}.webp").exists():
             continue
         start = time.time(), time.process_time()

@@ -388,12 +388,11 @@ def _sweep_dots(axis, ends, vary, name, controls, title, word) -> None:
     axis.grid(axis="y", color=FAINT, linewidth=0.6)
 
 
-def _sweep_map(axis, ends, vary, name, controls, title, word) -> None:
-    groups = ends.groupby(list(vary), sort=False)[name]
-    mean, low, high = (
-        part.unstack().reindex(ends[vary[0]].unique())[ends[vary[1]].unique()]
-        for part in (groups.mean(), groups.min(), groups.max())
-    )
+def _sweep_map(axis, ends, vary, measure, controls, title, word) -> None:
+    groups = ends.groupby(list(vary), sort=False)[measure]
+    index, columns = (ends[name].unique() for name in vary)  # as listed: booleans must not become a mask
+    parts = groups.mean(), groups.min(), groups.max()
+    mean, low, high = (part.unstack().reindex(index=index, columns=columns) for part in parts)
     text = {}
     for (row, column), value in np.ndenumerate(mean.to_numpy()):
         ends_ = low.iat[row, column], high.iat[row, column]  # seeds too far apart for a mean

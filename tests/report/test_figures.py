@@ -279,7 +279,11 @@ def test_one_varied_name_is_a_dot_a_seed_and_a_bar_at_their_mean():
     assert bars == [pytest.approx([lr + 0.05] * 2) for lr in (0.1, 0.2, 0.3)]
 
 
-def test_values_that_are_yes_and_no_are_not_taken_for_a_mask():
+def test_yes_and_no_are_not_taken_for_a_mask():
+    table = sweep_ends({("sgd", lr): [lr] for lr in (0.1, 0.2, 0.3)})
+    both = pd.concat([table.assign(augment=True), table.assign(augment=False)])
+    axis = figures.sweep(both, ["lr", "augment"], WORD).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["yes", "no"]
     table = sweep_ends({("sgd", 0.1): [0.1], ("sgd", 0.2): [0.2]})
     table["augment"] = table["lr"] == 0.2
     table["control_all"] = table["lr"]  # pictures of another size have another control
