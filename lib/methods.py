@@ -19,7 +19,7 @@ from torch import nn
 from lib import baselines, metrics
 from lib.base import ROOT, UserError
 from lib.data import plates
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.portraits import FOLDER as PEOPLE, held_out_clips, held_out_people, read_manifest
 from lib.data.sample import Sample
 from lib.data.sources import open_folder

@@ -29,7 +29,7 @@ def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
     given = ", ".join(f"{key!r}: {key}" for key in PARAMETERS)
-    end = f"from lib.output import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
+    end = f"from lib.report import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
     return notebook(
         [
             ("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
@@ -44,7 +44,7 @@ def touching_notebook(name: str) -> str:
     """A small notebook that writes a figure and a table of the number of epochs."""
     return small_notebook(
         name,
-        "import matplotlib.pyplot as plt\nimport pandas as pd\nfrom lib.experiments import parameters\nfrom lib.output import save\n"
+        "import matplotlib.pyplot as plt\nimport pandas as pd\nfrom lib.experiments import parameters\nfrom lib.report import save\n"
         "parameters.check(globals())\nfigure, axes = plt.subplots(figsize=(1, 1))\n"
         f"save.save_figure(figure, run, 'fig_{name}')\n"
         f"save.write_table(pd.DataFrame({{'epochs': [epochs]}}), run, 'tab_{name}', 'Epochs.')",

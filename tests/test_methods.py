@@ -10,7 +10,7 @@ import torch
 
 from lib import methods, metrics, scores
 from lib.base import UserError
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.sample import Sample
 from lib.data.trimap import UNKNOWN
 from lib.inference import Prediction

@@ -123,7 +123,7 @@ def test_everything_else_means_something(other):
 def test_a_training_depends_on_what_feeds_it_and_on_no_more():
     names = {file.relative_to(ROOT).as_posix() for file in provenance.closure("lib.training.thumbnail")}
     assert {"lib/models/vgg.py", "lib/losses.py", "lib/data/augment.py", "lib/data/trimap.py", "lib/base.py"} <= names
-    assert not {name for name in names if name.startswith(("lib/output", "lib/experiments", "workflow"))}
+    assert not {name for name in names if name.startswith(("lib/report", "lib/experiments", "workflow"))}
     assert "lib/baselines.py" not in names
 
 

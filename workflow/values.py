@@ -1,4 +1,4 @@
-"""The named values that notebooks left (lib.output.save), read again for the article and the claims."""
+"""The named values that notebooks left (lib.report.save), read again for the article and the claims."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Augmentation of the study and of Deep Image Matting, and Porter-Duff compositing."""
+"""Augmentation of the study and of Deep Image Matting."""
 
 import numpy as np
 import torch
@@ -61,24 +61,3 @@ def dim_color_jitter(layer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gamma = np.exp(rng.uniform(-0.223, 0.223))
     table = np.clip(255 * gain * (np.arange(256)[:, None] / 255) ** gamma, 0, 255).round().astype(np.uint8)
     return np.stack([table[layer[..., channel], channel] for channel in range(3)], axis=-1)
-
-
-def composite(alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """alpha F + (1 - alpha) B, rounded (Porter and Duff 1984): uint8 (H,W), (H,W,3), (H,W,3) to (H,W,3)."""
-    weight = alpha.astype(np.uint32)[..., None]
-    return ((weight * foreground + (255 - weight) * background + 127) // 255).astype(np.uint8)
-
-
-def merge(
-    alpha: np.ndarray, foreground: np.ndarray, behind_alpha: np.ndarray, behind_foreground: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """One foreground over another (Porter and Duff 1984, "over"): uint8 alpha (H,W), straight foreground (H,W,3).
-
-    alpha = 1 - (1 - a)(1 - b); the colours are weighted by what each contributes.
-    """
-    front, behind = alpha[..., None] / np.float32(255), behind_alpha[..., None] / np.float32(255)
-    share = (1 - front) * behind
-    total = front + share
-    color = (front * foreground + share * behind_foreground) / np.maximum(total, 1e-6)
-    color = np.where(total > 0, color, foreground)
-    return np.round(255 * total[..., 0]).astype(np.uint8), np.round(color).astype(np.uint8)

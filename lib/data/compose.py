@@ -13,8 +13,9 @@ import torch
 from torch.utils.data import Dataset
 
 from lib.base import RngStream, UserError
-from lib.data.augment import composite, dim_color_jitter, merge
+from lib.data.augment import dim_color_jitter
 from lib.data.cache import ImageSet
+from lib.data.composite import composite, merge
 from lib.data.portraits import FOLDER, SCENES, harmonization_gain, read_manifest, read_rgba
 from lib.data.scenes import HEIGHT, WIDTH, SceneGrid, draw_background
 from lib.data.shapes import draw_alpha

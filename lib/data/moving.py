@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from lib.data.augment import composite
 from lib.data.compose import MOVING, PortraitComposites, color_jitter, placement_matrix, random_background
+from lib.data.composite import composite
 from lib.data.portraits import CLIP_SIDE, Clips, harmonization_gain
 
 MARGIN = 0.12  # of the sides, on each side: what motion may bring in

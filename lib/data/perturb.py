@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.portraits import PER_SESSION, TEST_EVERY, Portraits
 from lib.data.sample import Sample
 from lib.data.scenes import HEIGHT, SceneGrid, blur

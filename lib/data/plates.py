@@ -12,8 +12,8 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.transforms import functional as tv
 
-from lib.data.augment import composite
 from lib.data.compose import PLATE, PortraitComposites, color_jitter, random_background
+from lib.data.composite import composite
 from lib.data.sample import Sample
 
 SHARES = {"jitter": 0.8, "misalignment": 0.3, "shadow": 0.3, "noise": 0.4}  # of the pictures that have each

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from lib.base import ROOT, UserError
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.sample import Sample
 from lib.data.scenes import HEIGHT, WIDTH, SceneGrid, blur, draw_background
 from lib.provenance import meaning
@@ -105,7 +105,7 @@ class Portraits:
         digest = hashlib.sha256(f"{images} {self.seed} {self.camouflage} {self.texture}".encode())
         for file in (FOLDER / "manifest.csv", *sorted(SCENES.glob("*.csv"))):
             digest.update(file.read_bytes())
-        for module in ("portraits", "scenes", "augment"):  # the code that draws a picture
+        for module in ("portraits", "scenes", "composite"):  # the code that draws a picture
             digest.update(meaning((Path(__file__).parent / f"{module}.py").read_text()).encode())
         return digest.hexdigest()
 

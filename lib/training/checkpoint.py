@@ -1,5 +1,6 @@
 """A training's folder: config.json, history.csv, a checkpoint while it trains, model.safetensors when it is finished."""
 
+import io
 import json
 import os
 import shutil
@@ -48,7 +49,9 @@ class RunFolder:
         The name holds step and SHA-256, so one rename makes the file and its checksum valid together.
         """
         part = self.folder / "checkpoint.part"
-        torch.save(state, part)
+        content = io.BytesIO()  # torch.save to a file says "unexpected pos" where the disk is full
+        torch.save(state, content)
+        part.write_bytes(content.getvalue())
         final = self.folder / f"checkpoint-{state['step']:06d}-{file_sha256(part)[:16]}.pt"
         os.replace(part, final)
         self._drop_checkpoints(final)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.data.augment import composite, merge
 from lib.data.cache import prepare
 from lib.data.compose import UnknownRegionCrops
+from lib.data.composite import composite, merge
 from lib.data.sources import open_source
 
 

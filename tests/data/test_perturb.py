@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.data import perturb
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.sample import Sample
 
 SIZE = (80, 60)

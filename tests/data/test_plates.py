@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lib.data import plates
-from lib.data.augment import composite
 from lib.data.compose import AssetPool, PortraitComposites
+from lib.data.composite import composite
 from lib.data.sample import Sample
 
 RANDOM = np.random.default_rng(0)

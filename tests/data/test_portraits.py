@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 
 from lib.base import ROOT, UserError
-from lib.data.augment import composite
+from lib.data.composite import composite
 from lib.data.portraits import FOLDER, PER_SESSION, SCENES, Portraits, read_manifest
 from lib.data.sample import Source
 from lib.data.sources import open_source

@@ -30,7 +30,7 @@ def test_a_cards_results_are_those_of_the_manifest(name):
 
 
 def test_the_cards_are_those_that_the_manifests_give_and_leave_no_question_open():
-    cards = dict(shipped.network_table())
+    cards = dict(shipped.cards())
     assert {file.parent.name for file in cards} == {*shipped.NETWORKS, "weights"}
     for file, text in cards.items():
         assert file.read_text() == text, "run shipped.cards() again"

@@ -82,8 +82,8 @@ def picture(content: bytes, path) -> None:
     path.write_bytes(content)
     found = answer(lambda: images.read_rgb(path, (4, 4)))
     if found is not None:
-        height, width = found.full
-        assert found.pixels.dtype == np.uint8 and found.pixels.shape == (height // found.scale, width // found.scale, 3)
+        pixels, scale = found
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3 and scale >= 1
 
 
 def alpha(content: bytes, path) -> None:
@@ -95,6 +95,9 @@ def alpha(content: bytes, path) -> None:
 
 def trimap(content, path) -> None:
     size = content.shape[:2] if isinstance(content, np.ndarray) and content.ndim > 1 else (9, 13)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        content = path
     found = answer(lambda: cutter._read_trimap(content, tuple(size)))
     if found is not None:
         levels, _, notes = found

@@ -28,7 +28,7 @@ from lib.data.sample import open_source
 from lib.data.cache import prepare
 from lib.data.splits import random_split
 from lib.experiments import parameters, thumbnail
-from lib.output import save
+from lib.report import save
 
 p = parameters.check(globals())
 prepared = prepare(open_source(data, data_dir, images, seed), size)
@@ -42,7 +42,7 @@ save.write_values(p.given, "02_unsupervised", "Trained.", {"error": float(scored
 GATHER = """import pandas as pd
 
 from lib.base import reports_dir
-from lib.output import save
+from lib.report import save
 
 error = float(pd.read_csv(reports_dir(run) / "tables/tab_scores.csv").value.mean())
 save.write_values({"run": run}, "05_results", "Gathered.", {"error": error, "epochs": 1})

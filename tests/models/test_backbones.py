@@ -50,7 +50,7 @@ def test_further_channels_start_unseen(encoder):
     wider = EfficientNetLite0(6)
     load_imagenet(wider)
     rgb, more = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(wider.eval()(torch.cat([rgb, more], 1))[-1], encoder(rgb)[-1])
+    torch.testing.assert_close(wider.eval()(torch.cat([rgb, more], 1))[-1], encoder(rgb)[-1], rtol=1e-4, atol=1e-4)
 
 
 def test_the_small_networks_encoder_is_the_first_half_of_it(encoder):

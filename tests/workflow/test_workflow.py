@@ -266,10 +266,10 @@ def is_alive(pid: int) -> bool:
 
 
 def test_an_output_that_is_not_there_is_a_failure(fresh):
-    body = "from lib.base import figures_dir\n(figures_dir(run) / 'fig_02_unsupervised.png').unlink()\nfrom lib.output import save\nsave"
+    body = "from lib.base import figures_dir\n(figures_dir(run) / 'fig_02_unsupervised.png').unlink()\nfrom lib.report import save\nsave"
     edit(
         fresh.root / "notebooks/02_unsupervised.ipynb",
-        "from lib.output import save\\nsave.write_values",
+        "from lib.report import save\\nsave.write_values",
         body.replace("\n", "\\n") + ".write_values",
     )
     done = fresh.make("--cores", "1")
