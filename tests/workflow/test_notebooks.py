@@ -120,8 +120,8 @@ def test_prose_is_written_by_hand(name):
 
 @every_notebook
 def test_parameters_are_checked_right_after_the_imports(name):
-    third = source(code(name)[1])
-    assert "parameters.check(globals())" in third and "import" in third
+    imports = "\n".join(map(source, code(name)[1:4]))
+    assert "parameters.check(globals())" in imports and "import" in imports
     assert not re.search(
         r"filterwarnings|sys\.path|!pip|%",
         "\n".join(map(source, code(name)))

@@ -340,7 +340,7 @@ def box_on_page(opened, box: dict) -> dict:
 # ----------------------------------------------------------------------------------------------------------------- search
 def test_search_finds_the_cell_that_says_it_and_leads_there(opened):
     opened.run(
-        "(field => { field.value = 'Values.Write 05_results'; field.dispatchEvent(new Event('input')); })(document.querySelector('input[type=search]'))"
+        "(field => { field.value = 'Save.Write_Values 05_results'; field.dispatchEvent(new Event('input')); })(document.querySelector('input[type=search]'))"
     )
     assert "05_results.html#05-values" in opened.run(
         "[...document.querySelectorAll('.found a')].map(a => a.getAttribute('href'))"
