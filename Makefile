@@ -1,33 +1,42 @@
-# `make paper` and `make test` do all of the set-up. See README.md.
+# `make try`, `make paper` and `make test` do all of the set-up. See README.md.
 PROFILE ?= quick
 DATA ?=
 DATA_DIR ?=
 SET ?=
 CLAIM ?=
 SNAKEMAKE ?=
-LAB ?=
 CORES ?= 0
 PYTHON ?= python3
-# `make env TORCH=cpu`: PyTorch's builds for CPUs, from PyTorch's own index; the lock's versions, but no lock has their sums.
+# `make env TORCH=cpu`: PyTorch's builds for CPUs, from PyTorch's own index; the lock's versions, but no lock has their checksums.
 TORCH ?=
 NEEDED = .[paper,cutout]
+NEEDED_DEV = .[paper,cutout,dev]
 UV = 0.13.8
 BIN = .venv/bin
-PYTEST = $(BIN)/python -m pytest
-# The commands get these as arguments; make would look up what stands behind a dollar in them to put them into the environment.
+LOCKS = workflow/locks
+# The commands get these as arguments. Exported, make would expand a dollar in them.
 unexport PROFILE DATA DATA_DIR SET CLAIM SNAKEMAKE CORES A B
-# What the shell is to take as it stands: in single quotes, so that a folder may be called anything. `value`: make takes it so, too,
-# and neither runs nor looks up what stands behind a dollar.
+# The run depends on its lock, not on the Python settings of its user.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PIP_TARGET PIP_PREFIX
+export PYTHONUTF8 = 1
+export PYTHONNOUSERSITE = 1
+export PIP_USER = 0
+# A set-up is made again when its folder was renamed or copied or its lock has changed: its `ready` holds a checksum of both.
+# Not by times, which a wrong clock or a copy changes.
+stamp = { pwd; cat $(LOCKS)/$(1).lock pyproject.toml; } | cksum
+outdated = $(shell $(call stamp,$(1)) | cmp -s - $(2) || echo $(2))
+.PHONY: $(call outdated,paper,.venv/ready) $(call outdated,dev,.venv/ready-dev) $(call outdated,cutout,.venv-cutout/ready)
+# Text for the shell in single quotes, so that a folder may have any name. `value`: make expands no dollar in it either.
 quoted = '$(subst ','\'',$(1))'
-# SET is split into settings as a shell would, but by no shell: what stands in backticks there is not run. What needs a run
-# gets all options and finds its name itself.
+# SET is split into settings by Python, not by a shell: what stands in backticks is not run.
 OPTIONS = $(call quoted,$(value PROFILE)) --cores $(call quoted,$(value CORES)) \
 	$(if $(value DATA),--data $(call quoted,$(value DATA))) \
 	$(if $(value DATA_DIR),--data-dir $(call quoted,$(value DATA_DIR))) \
-	$(if $(value SNAKEMAKE),--snakemake $(call quoted,$(value SNAKEMAKE))) \
-	$(if $(value SET),--settings $(call quoted,$(value SET)))
+	$(if $(value SNAKEMAKE),--snakemake=$(call quoted,$(value SNAKEMAKE))) \
+	$(if $(value SET),--settings=$(call quoted,$(value SET)))
 
-.PHONY: paper status adopt verify publish compare gpu-check test env try demo lab bench readme lock render render-check clean
+.PHONY: paper status article verify publish compare gpu-check test test-all env try demo lab bench readme lock render \
+	render-check clean
 
 paper: .venv/ready
 	@exec $(BIN)/python -m workflow $(OPTIONS)
@@ -35,11 +44,11 @@ paper: .venv/ready
 status: .venv/ready
 	@$(BIN)/python -m workflow $(OPTIONS) --status
 
-# Counts the published run's steps as done in this clone, so that only what you change is made anew: make adopt PROFILE=paper
-adopt: .venv/ready
-	@exec $(BIN)/python -m workflow.adopt $(OPTIONS)
+# The article of a run from its committed values, tables and figures; runs no notebook: make article PROFILE=paper
+article: .venv/ready
+	@$(BIN)/python -m workflow.article --run "$$($(BIN)/python -m workflow $(OPTIONS) --name)"
 
-# Reruns what is stale, then says of each claim whether it stands as published; CLAIM=id: of that one, by what it rests on.
+# Reruns what is outdated, then compares each claim with the published results; CLAIM=id: that claim and its notebooks only.
 verify: .venv/ready
 	@exec $(BIN)/python -m workflow.verify $(if $(value CLAIM),--claim=$(call quoted,$(value CLAIM))) $(OPTIONS)
 
@@ -49,65 +58,65 @@ publish: .venv/ready
 
 compare: .venv/ready
 	$(if $(and $(value A),$(value B)),,$(error name two runs: make compare A=reports/quick B=reports/quick-mine))
-	@$(BIN)/python -m workflow.compare $(call quoted,$(value A)) $(call quoted,$(value B))
+	@$(BIN)/python -m workflow.verify $(call quoted,$(value A)) $(call quoted,$(value B))
 
-# Style and the contracts between the rooms first. Then the tests on one core. On the other copies of all notebooks, the tests that
-# run the workflow and, at their end, since both have run the notebooks, whether they made the same tables.
-WORKFLOW = tests/workflow/test_workflow.py
-test: .venv/ready
-	$(BIN)/ruff check --quiet
-	$(BIN)/ruff format --check --quiet || { echo "error: expected formatted code, found other; run .venv/bin/ruff format" >&2; exit 1; }
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval
-	@export OMP_NUM_THREADS=1; $(PYTEST) --nbval-lax --nbval-current-env build/nbval $(WORKFLOW) > build/nbval.log 2>&1 & notebooks=$$!; \
-	export OMP_NUM_THREADS=1; $(PYTEST) tests --ignore=$(WORKFLOW); tests=$$?; \
-	wait $$notebooks; ran=$$?; grep -v '^$$' build/nbval.log | tail -n $$((ran ? 160 : 40)); \
-	test $$tests -eq 0 && test $$ran -eq 0
+# Style and import rules, then the tests and every notebook (nbval) in two processes. `slow` tests only with test-all.
+test: .venv/ready-dev
+	@$(call run_tests,-m 'not slow')
 
-# Whether this machine can train a profile, and how long it would take, from a few steps of each kind: of gpu, or of PROFILE=...
+test-all: .venv/ready-dev
+	@$(call run_tests,)
+
+define run_tests
+$(BIN)/ruff check --quiet && \
+	{ $(BIN)/ruff format --check --quiet || { echo "error: code is not formatted; run .venv/bin/ruff format" >&2; exit 1; }; } && \
+	$(BIN)/lint-imports --no-logo && \
+	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval && \
+	start=$$(date +%s) && \
+	{ OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env build/nbval tests $(1); \
+	status=$$?; echo "test: $$(($$(date +%s) - start)) s"; exit $$status; }
+endef
+
+# Whether this machine can train a profile, and for how long: takes a few steps of each training of PROFILE (default: gpu).
 gpu-check: .venv/ready
-	@$(BIN)/python -m lib rehearse $(if $(value SET),--set $(call quoted,$(value SET))) \
+	@$(BIN)/python -m workflow.rehearse $(if $(value SET),--set $(call quoted,$(value SET))) \
 		$(call quoted,$(if $(filter file,$(origin PROFILE)),gpu,$(value PROFILE)))
 
 env: .venv/ready
 
-# A rendered portrait cut out by the shipped networks, in a set-up of its own: ONNX Runtime, no PyTorch.
+# Cuts a rendered person out with the included networks, in an environment of its own: ONNX Runtime, no PyTorch.
 try: .venv-cutout/ready
 	@.venv-cutout/bin/python -m lib.cutout.example build/try/photo.png
 	@.venv-cutout/bin/python -m lib cutout build/try/photo.png -o build/try/cutout.png
 	@echo "try: build/try/cutout.png is build/try/photo.png without its background; with a photograph of yours:" \
 		".venv-cutout/bin/python -m lib cutout PHOTO -o OUT.png"
 
-# Both shipped networks in one page that opens from disk, build/demo.html; npm fetches ONNX Runtime's web build for it, once.
+# Both included networks in one page that opens from disk, build/demo.html; npm fetches ONNX Runtime's web build once.
 demo: .venv/ready
 	@$(BIN)/python -m workflow.demo.build
 
-# As root JupyterLab wants to be told so: make lab LAB=--allow-root
+# JupyterLab refuses to run as root: .venv/bin/jupyter lab --allow-root notebooks
 lab: .venv/ready
-	$(BIN)/jupyter lab $(LAB) notebooks
+	$(BIN)/python -m jupyterlab notebooks
 
-bench: .venv/ready
+bench: .venv/ready-dev
 	$(BIN)/python tests/benchmarks
 
-# The README's results; codemeta.json and data/croissant.json, which say the same to tools.
+# The README's results and reports/paper/README.md, from the committed run.
 readme: .venv/ready
 	$(BIN)/python -m workflow.readme
-	$(BIN)/python -m workflow.standards
 
-# The exact versions, for every platform, with hashes and without the name of an index; those of `make try` are the same.
-# roc-validator stands alone: its command line, which we don't use, wants an older rich than import-linter. What else it needs is
-# the extra `standards`.
+# The exact versions for all platforms, with hashes and without the name of an index. Versions change only where pyproject.toml
+# asks for it; add --upgrade to LOCK to take newer ones. triton (1 GB) is left out: only torch.compile needs it.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	--quiet
+	--no-emit-package triton --quiet
 lock: .venv/ready
-	$(LOCK) --extra paper --extra cutout --extra test --extra kaggle --extra slurm --extra encoder --extra peers \
-		--extra standards \
-		--output-file requirements.lock
-	$(LOCK) --extra cutout --constraint requirements.lock --output-file requirements-cutout.lock
-	echo 'roc-validator>=0.13' | $(subst pyproject.toml,-,$(LOCK)) --no-deps --output-file requirements-validator.lock
+	$(LOCK) --extra paper --extra cutout --extra dev --output-file $(LOCKS)/dev.lock
+	cp $(LOCKS)/dev.lock $(LOCKS)/paper.lock  # the versions to keep
+	$(LOCK) --extra paper --extra cutout --output-file $(LOCKS)/paper.lock
+	$(LOCK) --extra cutout --constraint $(LOCKS)/paper.lock --output-file $(LOCKS)/cutout.lock
 
-# data/portraits and data/sequences again, from the seeds: what is missing there. Blender's module wants Python 3.11 and an older
-# NumPy than the paper, so it has an environment of its own; the paper runs without it.
+# data/portraits and data/sequences again, from their seeds: what is missing there. See data/render/README.md.
 render: build/render/ready
 	build/render/bin/python data/render backgrounds
 	build/render/bin/python data/render
@@ -116,6 +125,7 @@ render: build/render/ready
 render-check: build/render/ready
 	build/render/bin/python data/render check
 
+# Blender's module needs Python 3.11 and an older NumPy than the paper.
 build/render/ready: Makefile
 	@$(PYTHON) -m venv build/render
 	@build/render/bin/python -m pip install --quiet bpy==5.0.1 anny==0.6.2 "numpy<2" "opencv-python-headless<4.12" \
@@ -133,21 +143,28 @@ define check_python
 		"incomplete; install it (Debian: apt install python3-venv)" >&2; exit 2; }
 endef
 
-.venv/ready: requirements.lock requirements-validator.lock pyproject.toml
+# --no-deps: a lock is complete, and triton, which PyTorch asks for, is left out.
+.venv/ready:
 	$(check_python)
-	@echo "set-up: the packages of requirements.lock into .venv (once; about two minutes, 6 GB)"
+	@echo "set-up: the packages of $(LOCKS)/paper.lock into .venv (once; about two minutes, 6 GB;" \
+		"without a GPU: make env TORCH=cpu, 2 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet uv==$(UV)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH) --no-verify-hashes \
-		--constraint requirements.lock '$(NEEDED)',--require-hashes -r requirements.lock)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-validator.lock
+		--constraint $(LOCKS)/paper.lock '$(NEEDED)',--no-deps --require-hashes -r $(LOCKS)/paper.lock)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/python -c 'import pymatting'  # compiles its solvers, once; else the first notebook that needs them would
-	@touch .venv/ready
+	@$(BIN)/python -c 'import pymatting'  # compiles its solvers once, else the first notebook that needs them would
+	@$(call stamp,paper) > $@
 
-.venv-cutout/ready: requirements-cutout.lock
+.venv/ready-dev: .venv/ready
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH) --no-verify-hashes \
+		--constraint $(LOCKS)/dev.lock '$(NEEDED_DEV)',--no-deps --require-hashes -r $(LOCKS)/dev.lock)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(call stamp,dev) > $@
+
+.venv-cutout/ready:
 	$(check_python)
-	@echo "set-up: the packages of requirements-cutout.lock into .venv-cutout (once; seconds, 200 MB)"
+	@echo "set-up: the packages of $(LOCKS)/cutout.lock into .venv-cutout (once; seconds, 200 MB)"
 	@$(PYTHON) -m venv .venv-cutout
-	@.venv-cutout/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cutout.lock
-	@touch .venv-cutout/ready
+	@.venv-cutout/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/cutout.lock
+	@$(call stamp,cutout) > $@

@@ -1,198 +1,112 @@
-"""The command line of the library: `python -m lib COMMAND ...`; `python -m lib COMMAND --help` says what each takes.
-
-`torchrun --nproc-per-node=4 -m lib train ...` trains on four GPUs; never start that from a notebook.
-"""
+"""The command line of the library: `python -m lib COMMAND ...`; `python -m lib COMMAND --help` lists the options."""
 
 import argparse
-import dataclasses
-import re
+import os
 import sys
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
-from lib.base import UserError
-
-
-def train(arguments: Sequence[str]) -> None:
-    """Open and prepare the data, split it, and train the study's network."""
-    from lib.data.open import open_source
-    from lib.data.prepare import prepare
-    from lib.data.splits import group_split, random_split
-    from lib.device import Machine
-    from lib.experiments.parameters import check_one
-    from lib.training.place import place, wait
-    from lib.training.thumbnail import ThumbnailRecipe, train as train_network
-
-    given = train_parser().parse_args(arguments)
-    check_one("size", given.size)
-    recipe, machine = _made(ThumbnailRecipe, given), _made(Machine, given)
-    with place(machine) as here:
-        if here.rank:
-            wait()  # the first process fills the cache, the others then open it
-        source = open_source(given.data, given.data_dir, given.images, given.data_seed)
-        prepared = prepare(source, given.size, given.trimap_rule)
-        if not here.rank:
-            wait()
-        split = (
-            group_split(prepared.groups, given.data_seed, given.test_fraction)
-            if given.split == "group"
-            else random_split(len(prepared), given.data_seed, given.test_fraction)
-        )
-        train_network(prepared, split, given.out, recipe, machine)
+from lib.base import UserError, os_errors
 
 
-def train_parser() -> argparse.ArgumentParser:
-    """The options of `train`: the data's here, then a field of the recipe or the machine each."""
-    from lib.data.trimap import LOW_HIGH
-    from lib.device import Machine
-    from lib.training.thumbnail import ThumbnailRecipe
-
-    parser = argparse.ArgumentParser(
-        prog="python -m lib train", description=train.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--out", required=True, help="folder of the training")
-    parser.add_argument("--data", default="portraits", help="source: portraits, aisegment or folder")
-    parser.add_argument("--data-dir", default="", help="root of the source's files")
-    parser.add_argument("--images", type=int, default=320, help="images to use, 0 = all")
-    parser.add_argument("--size", type=int, default=28, help="side in pixels")
-    parser.add_argument("--data-seed", type=int, default=0, help="seed of the subset and the split")
-    parser.add_argument("--split", default="random", choices=("random", "group"), help="by image or by group")
-    parser.add_argument("--test-fraction", type=float, default=0.2, help="share of the images to test on")
-    parser.add_argument(
-        "--trimap-rule",
-        default="tolerant",
-        choices=tuple(LOW_HIGH),
-        help="thresholds of alpha between known and unknown pixels",
-    )
-    _add_fields(parser.add_argument_group("recipe"), ThumbnailRecipe)
-    _add_fields(parser.add_argument_group("machine"), Machine)
-    return parser
+def setting(text: str) -> tuple[str, object]:
+    """ "name=value" -> (name, value), the value read as TOML where it is TOML, otherwise as text."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()
 
 
-def _add_fields(group: argparse._ArgumentGroup, kind: type) -> None:
-    """An option for each field of a dataclass."""
-    meanings = _meanings(kind)
-    for field in dataclasses.fields(kind):
-        if isinstance(field.default, bool):
-            how = {"action": argparse.BooleanOptionalAction}
-        elif isinstance(field.default, tuple):
-            how = {"nargs": "*", "type": int}
-        else:
-            how = {"type": type(field.default), "choices": getattr(kind, "CHOICES", {}).get(field.name)}
-        group.add_argument(f"--{field.name.replace('_', '-')}", default=field.default, help=meanings[field.name], **how)
+def run(args: argparse.Namespace) -> None:
+    """Run a parsed command; heavy modules are imported here, where they are needed."""
+    if args.command == "kaggle":
+        return download(args.target)
+    from lib.compute import Compute
+
+    compute = Compute(args.device, threads=args.threads)
+    if args.command == "sweep":
+        from lib.experiments import sweeps
+
+        return sweeps.run_all(args.names, args.add, dict(map(setting, args.set)), compute)
+    if args.command == "weights":
+        from lib.experiments import shipped
+
+        folders = args.benchmark_dir, args.masks_dir
+        return shipped.ship(args.names, args.textures, args.go_on, *folders, args.measure, compute)
+    from lib.experiments import transfer
+
+    if args.command == "crossed":
+        return transfer.crossed(args.trained, args.tested, args.steps, args.seeds, args.size, compute)
+    numbers = args.images, args.many, args.steps, args.seeds, args.size
+    return transfer.transfer(args.data, args.data_dir, *numbers, compute)
 
 
-def _meanings(kind: type) -> dict[str, str]:
-    """What each field of a dataclass means, read from its docstring and its parents': "a, b: of both. c: of c alone"."""
-    name = "|".join(field.name for field in dataclasses.fields(kind))
-    found = {}
-    for each in reversed(kind.__mro__[:-1]):
-        text = " ".join((each.__doc__ or "").split()).split(" UserError ")[0].replace("%", "%%")
-        parts = re.split(rf"\b((?:{name})(?:, (?:{name}))*): ", text)
-        found |= {
-            one: meaning.rstrip(" .;,")
-            for names, meaning in zip(parts[1::2], parts[2::2], strict=True)
-            for one in names.split(", ")
-        }
-    return found
+def download(target: Path) -> None:
+    """The AISegment set by kagglehub, whose own layout below a cache directory makes its downloads resumable."""
+    os.environ["KAGGLEHUB_CACHE"] = str(target.expanduser().absolute())
+    try:
+        import kagglehub
+
+        path = kagglehub.dataset_download("laurentmih/aisegmentcom-matting-human-datasets")
+    except ModuleNotFoundError as error:
+        raise UserError("kaggle: expected the package kagglehub, found none; pip install kagglehub.") from error
+    except Exception as error:  # kagglehub passes on what its HTTP library raises
+        reason = " ".join(str(error).split())
+        raise UserError(f"kaggle: the download stopped ({reason}); give the command again.") from error
+    print(f"make paper PROFILE=paper DATA=aisegment DATA_DIR={path}")
 
 
-def _made(kind: type, given: argparse.Namespace) -> object:
-    """The dataclass, its fields as given."""
-    values = {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options, but for those of `cutout`."""
+    result = argparse.ArgumentParser(prog="python -m lib", description=__doc__)
+    commands = result.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("cutout", help="cut the people out of photographs, with or without a trimap", add_help=False)
 
+    def command(name: str, text: str):
+        added = commands.add_parser(name, help=text, description=text)
+        if name != "kaggle":
+            added.add_argument("--device", default="auto", help="auto, cpu or cuda")
+            added.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
+        return added.add_argument
 
-def matte(arguments: Sequence[str]) -> None:
-    """Write the matte of one picture, by a trained network."""
-    from lib.cutout.matte import main
-
-    main(arguments)
-
-
-def cutout(arguments: Sequence[str]) -> None:
-    """Cut the people out of photographs, without a trimap."""
-    from lib.cutout.command import main
-
-    main(arguments)
-
-
-def kaggle(arguments: Sequence[str]) -> None:
-    """Download the AISegment set with your own Kaggle account."""
-    from lib.data.kaggle import main
-
-    main(arguments)
-
-
-def transfer(arguments: Sequence[str]) -> None:
-    """Compare what rendered portraits and photographs teach about photographs."""
-    from lib.experiments.transfer import main
-
-    main(arguments)
-
-
-def crossed(arguments: Sequence[str]) -> None:
-    """Train and test networks that know a picture's person, its place, both or neither."""
-    from lib.experiments.crossed import main
-
-    main(arguments)
-
-
-def weights(arguments: Sequence[str]) -> None:
-    """Train the networks that ship, and put them into data/weights with what they are worth."""
-    from lib.experiments import card, model_cards, shipped
-
-    shipped.main(arguments)
-    card.write()
-    model_cards.write()
-
-
-def ablation(arguments: Sequence[str]) -> None:
-    """Train what makes a network for photographs good, part by part, for as many minutes each."""
-    from lib.experiments.ablation import main
-
-    main(arguments)
-
-
-def arms(arguments: Sequence[str]) -> None:
-    """Train the arms of an ablation of AlphaGAN or of Background Matting V2 for as many steps each."""
-    from lib.experiments.arms import main
-
-    main(arguments)
-
-
-def sweeps(arguments: Sequence[str]) -> None:
-    """Train the sweeps of notebooks/sweeps.toml: the study's future work."""
-    from lib.experiments.sweeps import main
-
-    main(arguments)
-
-
-def rehearse(arguments: Sequence[str]) -> None:
-    """Say whether this machine can train what a profile asks for, and how long that takes."""
-    from lib.experiments.rehearsal import main
-
-    sys.exit(main(list(arguments)))
-
-
-COMMANDS = {
-    function.__name__: function
-    for function in (train, matte, cutout, kaggle, transfer, crossed, weights, ablation, arms, sweeps, rehearse)
-}
+    add = command("sweep", "train sweeps and ablations of notebooks/experiments.toml")
+    add("names", nargs="*", metavar="NAME", help="all by default")
+    add("--add", action="store_true", help="keep the results in reports/, train only what they lack")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="replace a setting, such as textures=DIR")
+    add = command("weights", "train the networks of data/weights, measure them, and write their cards")
+    add("names", nargs="*", metavar="NAME", help="all by default")
+    add("--textures", default="", help="folder of photographs without people")
+    add("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
+    add("--masks-dir", default="", help="photographs with masks to measure on")
+    add("--go-on", type=int, default=0, metavar="EPOCHS", help="continue the training of the included network")
+    add("--measure", action="store_true", help="train nothing, measure again")
+    add = command("crossed", "train and test networks that have seen a picture's person, its place, both or neither")
+    numbers = {"trained": 3200, "tested": 160, "steps": 1000, "seeds": 3, "size": 28}
+    for name, default in numbers.items():
+        add(f"--{name}", type=int, default=default)
+    add = command("transfer", "compare training on rendered portraits and on photographs, tested on photographs")
+    add("--data", default="folder", help="photographs: aisegment or folder")
+    add("--data-dir", required=True, help="their directory")
+    for name, default in {"images": 4000, "many": 34_427, "steps": 2000, "seeds": 3, "size": 28}.items():
+        add(f"--{name}", type=int, default=default)
+    add = command("kaggle", "download the AISegment set with your Kaggle account (KAGGLE_API_TOKEN)")
+    add("target", type=Path, help="directory to download into; the same command resumes there")
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. A user's mistake is one line on stderr, and exit status 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog="python -m lib", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, function in COMMANDS.items():
-        commands.add_parser(name, help=function.__doc__, add_help=False)
-    # Only the command is looked at here: what its options are, its own module says, and that takes long to import.
-    command = parser.parse_args(arguments[:1]).command
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        COMMANDS[command](arguments[1:])
+        with os_errors("a file or directory that can be used"):
+            if arguments[:1] == ["cutout"]:  # has its own parser, and needs no PyTorch
+                from lib.cutout.command import main as cutout
+
+                cutout(arguments[1:])
+            else:
+                run(parser().parse_args(arguments))
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,16 +1,14 @@
-"""Closed-form matting (Levin, Lischinski and Weiss 2008) at half the side: what lib.models.hybrid is handed. Without PyTorch.
-
-Solved on a quarter of the pixels and enlarged, it costs a seventh of the whole and errs no more: it is there to tell a network
-where colours lead, and the network sees the picture itself.
-"""
+"""Closed-form matting at half the side, the hybrid network's seventh input channel. Without PyTorch."""
 
 import cv2
 import numpy as np
 
 
 def half_closed_form(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-    """Closed-form alpha (H,W) float32 in [0,1], solved at half the side: image (H,W,3) float RGB in [0,1], trimap (H,W) float 0,
-    0.5 or 1. 0.5 in the unknown where the solver has nothing to go by (no foreground or no background known) or fails."""
+    """Closed-form alpha (H,W) float32 in [0,1] of image (H,W,3) float RGB in [0,1], trimap (H,W) float 0, 0.5 or 1.
+
+    Levin, Lischinski and Weiss 2008. The trimap itself where a side is not known at all, or the solver fails.
+    """
     from pymatting import estimate_alpha_cf
 
     size = max(1, image.shape[1] // 2), max(1, image.shape[0] // 2)

@@ -1,120 +1,145 @@
-"""A trained network on pictures: on a batch of prepared images of one size, and on one picture of any size.
-
-One picture (`matte`) gets reflected margins, tiles where memory is short, and keeps its known pixels.
-"""
+"""Trained networks on batches of small images, on one picture of any size, with a plate, and on a clip."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from lib import tiles
-from lib.data.batches import chunks, trimap_levels
-from lib.data.prepare import Prepared
-from lib.device import Machine, autocast, resolve_device, resolve_precision
-from lib.tiles import MULTIPLE, OVERLAP, TILE
+from lib.base import UserError
+from lib.compute import Compute, autocast, resolve_device, resolve_precision
+from lib.data.cache import ImageSet, chunks
+from lib.data.trimap import trimap_to_float
+from lib.tiles import MULTIPLE, pad_to_multiple, predict_tiled
+
+BATCH = 256  # images at once; another number changes the last digits
+FRAMES = 12  # of a clip at once; the recurrent state is handed on
 
 
-def predict(
-    model: nn.Module,
-    prepared: Prepared,
-    index: Sequence[int],
-    machine: Machine = Machine(),
-    *,
-    batch_size: int = 256,
-    mirror: bool = False,
-    keep_known: bool = False,
-) -> np.ndarray:
-    """Alpha (n,1,H,W) float32 in [0,1] for the images of `index`, in its order, on their test trimaps.
+class Prediction(NamedTuple):
+    """alpha (H,W) and foreground (H,W,3) or None, float32 in [0,1]; of a clip (T,...)."""
 
-    mirror: the mean with the prediction of the mirrored image, mirrored back. keep_known: 0 and 1 where the trimap
-    says so (Xu et al. 2017 look at unknown pixels only, and so does who uses a matte). The model is moved to the
-    machine's device, runs in evaluation mode and gets its own mode back. At large sizes choose a smaller batch_size.
-    UserError for a device or precision that is not there.
-    """
-    device = resolve_device(machine.device)
-    model = model.to(device, memory_format=torch.channels_last)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), autocast(device, resolve_precision(machine.precision, device)):
-            parts = [
-                _alpha(model, *_inputs(prepared, part, device), mirror, keep_known).cpu().numpy()
-                for part in chunks(index, batch_size)
-            ]
-    finally:
-        model.train(was_training)
-    return np.concatenate(parts)
+    alpha: np.ndarray
+    foreground: np.ndarray | None = None
 
 
-def _alpha(model: nn.Module, image: torch.Tensor, trimap: torch.Tensor, mirror: bool, keep_known: bool) -> torch.Tensor:
-    alpha = model(image, trimap)
-    if mirror:
-        alpha = (alpha + model(image.flip(-1), trimap.flip(-1)).flip(-1)) / 2
-    return torch.where(trimap == 0.5, alpha, trimap) if keep_known else alpha
-
-
-def _inputs(prepared: Prepared, index: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    image = torch.from_numpy(np.asarray(prepared.image[index])).to(device)
-    trimap = torch.from_numpy(np.asarray(prepared.trimap[index])).to(device)
-    return image.float() / 255, trimap_levels(trimap)
-
-
-def matte(
-    model: nn.Module,
-    image: np.ndarray,
-    trimap: np.ndarray,
-    *,
-    tile: int = TILE,
-    overlap: int = OVERLAP,
-    precision: str = "auto",
-) -> np.ndarray:
-    """Alpha (H,W) float32 in [0,1] of image (H,W,3) float32 RGB in [0,1] and trimap (H,W) uint8 0/128/255.
-
-    See lib.tiles.matte: known pixels come back as 0 and 1, large pictures are done in tiles, and memory beyond the
-    picture's own is bounded by the tile. The model runs on the device it lies on, in evaluation mode. UserError for a
-    tile that hardly reaches beyond its overlaps.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
+@contextmanager
+def evaluating(model: nn.Module, precision: str = "auto") -> Iterator[torch.device]:
+    """Evaluation mode, no gradients and a precision inside the block; the model's device. The old mode comes back."""
+    device, training = next((weight.device for weight in model.parameters()), torch.device("cpu")), model.training
     model.eval()
     try:
         with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
-            return tiles.matte(lambda *part: _one(model, *part, device), image, trimap, tile=tile, overlap=overlap)
+            yield device
     finally:
-        model.train(was_training)
+        model.train(training)
 
 
-def find(model: nn.Module, image: np.ndarray, height: int, *, precision: str = "auto") -> np.ndarray:
-    """Alpha (H,W) float32 in [0,1] of image (H,W,3) uint8 by a network without a trimap.
+def predict_batches(
+    model: nn.Module,
+    images: ImageSet,
+    index: Sequence[int],
+    machine: Compute = Compute(),
+    *,
+    mirror: bool = False,
+    keep_known: bool = False,
+) -> np.ndarray:
+    """Alpha (n,1,H,W) float32 in [0,1] of the images of `index`, on their test trimaps; moves the model to the device.
 
-    The picture is shrunk or enlarged to as many pixels as one of 3:4 and `height` px has, its sides to multiples of 32,
-    and what is found brought back to its size.
+    mirror: the mean with the prediction of the mirrored image. keep_known: 0 and 1 where the trimap says so.
     """
-    device = next(model.parameters()).device
+    model, alphas = model.to(resolve_device(machine.device), memory_format=torch.channels_last), []
+    with evaluating(model, machine.precision) as device:
+        for part in chunks(index, BATCH):
+            image = torch.from_numpy(np.asarray(images.image[part])).to(device).float() / 255
+            trimap = trimap_to_float(torch.from_numpy(np.asarray(images.trimap[part])).to(device))
+            alpha = model(image, trimap)
+            if mirror:
+                alpha = (alpha + model(image.flip(-1), trimap.flip(-1)).flip(-1)) / 2
+            alphas.append((torch.where(trimap == 0.5, alpha, trimap) if keep_known else alpha).cpu().numpy())
+    return np.concatenate(alphas)
+
+
+def predict_trimap(
+    model: nn.Module, image: np.ndarray, trimap: np.ndarray, *, precision: str = "auto", **tiling: int
+) -> np.ndarray:
+    """Alpha (H,W) float32 in [0,1] of image (H,W,3) RGB, uint8 or float in [0,1], and trimap (H,W) uint8 0/128/255.
+
+    Known pixels are 0 and 1. tiling: `tile` and `overlap` of lib.tiles.predict_tiled, which does large pictures in parts.
+    """
+    image = image / np.float32(255) if image.dtype == np.uint8 else image
+    with evaluating(model, precision) as device:
+
+        def network(part: np.ndarray, known: np.ndarray) -> np.ndarray:
+            pixels = np.ascontiguousarray(pad_to_multiple(part).transpose(2, 0, 1), np.float32)
+            levels = trimap_to_float(torch.from_numpy(pad_to_multiple(known))[None, None].to(device))
+            pixels = torch.from_numpy(pixels)[None].to(device).contiguous(memory_format=torch.channels_last)
+            return model(pixels, levels)[0, 0, : known.shape[0], : known.shape[1]].float().cpu().numpy()
+
+        return predict_tiled(network, image, trimap, **tiling)
+
+
+def predict_portrait(model: nn.Module, image: np.ndarray, height: int, *, precision: str = "auto") -> np.ndarray:
+    """Alpha (H,W) float32 in [0,1] of image (H,W,3) uint8 RGB, by a network without a trimap.
+
+    The network sees as many pixels as a picture of 3:4 and `height` px has, sides rounded to multiples of 32.
+    """
     rows, columns = image.shape[:2]
     scale = math.sqrt(height * height * 0.75 / (rows * columns))
     size = [max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (columns, rows)]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    pixels = torch.from_numpy(small.transpose(2, 0, 1).astype(np.float32) / 255)[None].to(device)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), autocast(device, resolve_precision(precision, device)):
-            alpha = model(pixels.contiguous(memory_format=torch.channels_last))[0, 0].float().cpu().numpy()
-    finally:
-        model.train(was_training)
+    with evaluating(model, precision):
+        pixels = _to_tensor(small[None], model).contiguous(memory_format=torch.channels_last)
+        alpha = model(pixels)[0, 0].float().cpu().numpy()
     return np.clip(cv2.resize(alpha, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
-def _one(model: nn.Module, image: np.ndarray, trimap: np.ndarray, device: torch.device) -> np.ndarray:
-    """Alpha (h,w) float32 of one tile, its sides brought up to multiples of 32 by reflection."""
-    height, width = trimap.shape
-    image, trimap = tiles.padded(image).transpose(2, 0, 1), tiles.padded(trimap)
-    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None].to(device)
-    levels = trimap_levels(torch.from_numpy(trimap)[None, None].to(device))
-    alpha = model(pixels.contiguous(memory_format=torch.channels_last), levels)
-    return alpha[0, 0, :height, :width].float().cpu().numpy()
+def predict_with_plate(
+    model: nn.Module, image: np.ndarray, plate: np.ndarray, *, precision: str = "auto"
+) -> Prediction:
+    """Alpha and foreground of image (H,W,3) in front of plate (H,W,3), uint8 RGB, by Background Matting V2."""
+    if np.array_equal(image, plate):
+        raise UserError(
+            "plate: expected the place without anyone, found the picture itself; photograph the empty place."
+        )
+    with evaluating(model, precision):
+        output = model(_to_tensor(image[None], model), _to_tensor(plate[None], model))
+    return Prediction(_to_numpy(output.alpha)[0, ..., 0], _to_numpy(output.foreground)[0])
+
+
+def predict_clip(
+    model: nn.Module, frames: Sequence[np.ndarray] | np.ndarray, *, recurrent: bool = True, precision: str = "auto"
+) -> Prediction:
+    """Alpha (T,H,W) and foreground (T,H,W,3) of frames (T,H,W,3) uint8 RGB, by Robust Video Matting.
+
+    recurrent: each frame with the memory of those before; without, every frame by itself.
+    """
+    sizes = {np.shape(frame) for frame in frames}
+    if len(sizes) != 1:
+        raise UserError(
+            f"frames: expected one size (H,W,3), found {sorted(sizes)}; cut the clip where its size changes."
+        )
+    frames, states, outputs = np.asarray(frames), None, []
+    with evaluating(model, precision):
+        for start in range(0, len(frames), FRAMES):
+            part = _to_tensor(frames[start : start + FRAMES], model)
+            output = model(part[None] if recurrent else part[:, None], states)  # one clip of T frames, or T of one
+            states = output.states if recurrent else None
+            outputs.append([_to_numpy(layer.flatten(0, 1)) for layer in (output.alpha, output.foreground)])
+    alpha, foreground = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    return Prediction(alpha[..., 0], foreground)
+
+
+def _to_tensor(pictures: np.ndarray, model: nn.Module) -> torch.Tensor:
+    """(N,H,W,3) uint8 -> (N,3,H,W) float32 in [0,1] on the model's device."""
+    planes = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+    return planes.to(next(model.parameters()).device).float() / 255
+
+
+def _to_numpy(planes: torch.Tensor) -> np.ndarray:
+    """(N,C,H,W) -> (N,H,W,C) float32."""
+    return planes.float().cpu().numpy().transpose(0, 2, 3, 1)

@@ -1,5 +1,6 @@
-"""What several tests share: a small copy of the repository with quick notebooks of its own, to run the workflow in."""
+"""What several tests share: a root of one's own, and a small copy of the repository to run the workflow in."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,84 +8,92 @@ from pathlib import Path
 
 import pytest
 
-from helpers import COPIED, touching_notebook
-from lib.base import ROOT
-from workflow import steps
+from helpers import SMALL_STEPS, touching_notebook
+from lib import base
+
+SMALL_PAPER = """---
+title: Small
+subtitle: one
+written-for: smoke
+---
+
+# Abstract
+
+Trained for {{ n('05_results.epochs', '.0f') }} epochs [@xu2017].
+
+# Claims
+
+{{ table('tab_05_results') }}
+
+{{ claims_table() }}
+"""
+SMALL_CLAIMS = """
+- {id: short, kind: study, section: '1', claim: It is short., rests_on: [02_unsupervised.epochs],
+   holds_if: {value: 02_unsupervised.epochs, below: 5}, tolerance: exact}
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """A temporary folder in which reports/, figures/ and runs/ lie in this test."""
+    monkeypatch.setattr(base, "ROOT", tmp_path)
+    return tmp_path
+
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests that import onnxruntime themselves
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory) -> Path:
-    """A copy of lib and the workflow whose notebooks only touch the files that workflow.steps wants of them."""
+    """A copy of lib and the workflow with three small notebooks, and an article of one sentence and one claim."""
     root = tmp_path_factory.mktemp("template")
-    for name in ("lib", "workflow", "notebooks/profiles", "data"):  # of the data what a plan reads, not the pictures
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
-    for name in ("requirements.lock", "pyproject.toml", "CITATION.cff"):
-        shutil.copy(ROOT / name, root / name)
-    others = [name for name in steps.NOTEBOOKS if name not in COPIED]
+    for name in ("lib", "workflow", "notebooks/profiles", "reports/article"):
+        shutil.copytree(base.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "CITATION.cff"):
+        shutil.copy(base.ROOT / name, root / name)
+    (root / "data").symlink_to(base.ROOT / "data")
     with open(root / "workflow/steps.py", "a") as table:
-        table.write(f"\nfor name in {others}:\n    del STEPS[name]\nNOTEBOOKS = tuple(STEPS)\n")
-    for file in {file for name in COPIED for file in steps.STEPS[name].reads}:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, root / file)
-    for name in COPIED:
-        (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name, steps.shown(name, "RUN")))
-    small_article(root)
+        table.write(
+            f"\nSTEPS = {{name: Step(needs=needs) for name, needs in {SMALL_STEPS}.items()}}\nNOTEBOOKS = tuple(STEPS)\n"
+        )
+    for name in SMALL_STEPS:
+        (root / "notebooks" / f"{name}.ipynb").write_text(touching_notebook(name))
+    for name in ("paper", "short"):
+        (root / f"reports/article/{name}.md").write_text(SMALL_PAPER)
+    (root / "reports/claims.yaml").write_text(SMALL_CLAIMS)
     return root
 
 
-def small_article(root: Path) -> None:
-    """An article of one sentence and one claim, in the real one's looks."""
-    shutil.copytree(ROOT / "reports" / "article", root / "reports" / "article")
-    (root / "reports/article/paper.md").write_text(
-        "---\ntitle: Small\nsubtitle: one\n---\n\n# Abstract\n\nTrained for {{ n('05_results.epochs', '.0f') }} epochs "
-        "[@xu2017].\n\n# Claims\n\n{{ claims_table() }}\n"
-    )
-    (root / "reports/article/checklist.md").write_text("Trained for {{ n('05_results.epochs', '.0f') }} epochs.\n")
-    (root / "reports/claims.yaml").write_text(
-        "- {id: short, kind: study, section: '1', claim: It is short., rests_on: [05_results.epochs],\n"
-        "   holds_if: {value: 05_results.epochs, below: 5}, tolerance: exact}\n"
-    )
+class Copy:
+    """A copy of the template. run: the finished process of `python -m <module> smoke ...` in it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def run(self, *arguments: str, module: str = "workflow", **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, **options)
+
+    def make(self, *arguments: str, **options) -> subprocess.CompletedProcess:
+        return self.run("smoke", *arguments, **options)
 
 
 @pytest.fixture
-def repository(template, tmp_path) -> Path:
-    """One's own copy of the template."""
-    return shutil.copytree(template, tmp_path / "copy")
-
-
-def command(root: Path):
-    """A function that runs `python -m workflow smoke ...` in `root` and returns the finished process."""
-
-    def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "workflow", "smoke", *arguments], cwd=root, capture_output=True, text=True, **options
-        )
-
-    run.root = root
-    return run
-
-
-@pytest.fixture
-def make_paper(repository):
-    """`command` in a fresh copy, where nothing has run."""
-    return command(repository)
+def fresh(template, tmp_path) -> Copy:
+    """A copy in which nothing has run."""
+    return Copy(shutil.copytree(template, tmp_path / "copy", symlinks=True))
 
 
 @pytest.fixture(scope="session")
 def built(template, tmp_path_factory):
     """A copy in which the whole paper has run once, and what that run printed."""
-    root = shutil.copytree(template, tmp_path_factory.mktemp("built") / "copy {a} b")
-    done = command(root)()
+    copy = Copy(shutil.copytree(template, tmp_path_factory.mktemp("built") / "copy {a} b", symlinks=True))
+    done = copy.make()
     assert done.returncode == 0, done.stdout + done.stderr
-    return root, done
+    return copy, done
 
 
 @pytest.fixture
-def built_paper(built, tmp_path):
-    """`command` in one's own copy of a finished run; times are kept, so nothing is stale."""
-    return command(shutil.copytree(built[0], tmp_path / "copy"))
-
-
-def pytest_collection_modifyitems(items):
-    """Tests marked `last` compare what all others, notebooks included, left behind."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+def finished(built, tmp_path) -> Copy:
+    """One's own copy of a finished run, without the times of its files."""
+    return Copy(shutil.copytree(built[0].root, tmp_path / "copy", symlinks=True, copy_function=shutil.copy))

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow.steps import NOTEBOOKS
-
-# Of the small copies in which the workflow is tried: every kind of need among them, and no longer to wait than it takes.
-COPIED = tuple(name for name in NOTEBOOKS if name < "08")
+# Of the small copies in which the workflow is tried: notebook -> what it needs.
+SMALL_STEPS = {
+    "02_unsupervised": (),
+    "04_augmentation": ("02_unsupervised",),
+    "05_results": ("02_unsupervised", "04_augmentation"),
+}
 PARAMETERS = {"run": "smoke", "data": "portraits", "data_dir": "", "images": 8, "seed": 0, "epochs": 1}
 
 
@@ -26,10 +28,8 @@ def notebook(cells: list[tuple[str, list[str], str]]) -> str:
 def small_notebook(name: str, body: str) -> str:
     """A notebook with the parameters, `body`, and the values that every notebook must leave."""
     parameters = "\n".join(f"{key} = {value!r}" for key, value in PARAMETERS.items())
-    end = (
-        f"from lib.output import values\nvalues.write({{'run': run, 'epochs': epochs}}, '{name}', f'{{epochs}} epochs',\n"
-        "             {'epochs': epochs})"
-    )
+    given = ", ".join(f"{key!r}: {key}" for key in PARAMETERS)
+    end = f"from lib.report import save\nsave.write_values({{{given}}}, '{name}', f'{{epochs}} epochs', {{'epochs': epochs}})"
     return notebook(
         [
             ("markdown", [], "# Title\n\n<!-- answer -->\n*Written by the run.*"),
@@ -40,27 +40,28 @@ def small_notebook(name: str, body: str) -> str:
     )
 
 
-def touching_notebook(name: str, files: list[str], first: str = "") -> str:
-    """A small notebook that does `first`, then writes the number of epochs into each file; RUN in their paths becomes the run's
-    name."""
+def touching_notebook(name: str) -> str:
+    """A small notebook that writes a figure and a table of the number of epochs."""
     return small_notebook(
         name,
-        f"{first}\nfor file in {files!r}:\n    path = Path(file.replace('RUN', run))\n"
-        "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_text(str(epochs))",
+        "import matplotlib.pyplot as plt\nimport pandas as pd\nfrom lib.experiments import parameters\nfrom lib.report import save\n"
+        "parameters.check(globals())\nfigure, axes = plt.subplots(figsize=(1, 1))\n"
+        f"save.save_figure(figure, run, 'fig_{name}')\n"
+        f"save.write_table(pd.DataFrame({{'epochs': [epochs]}}), run, 'tab_{name}', 'Epochs.')",
     )
 
 
 def prepared_from(image: np.ndarray, alpha: np.ndarray, groups: list[str] | None = None, rule: str = "tolerant"):
-    """A prepared set of image (N,3,H,W) and alpha (N,1,H,W) uint8 in memory, as lib.data.prepare would give it: with test
+    """A prepared set of image (N,3,H,W) and alpha (N,1,H,W) uint8 in memory, as lib.data.cache would give it: with test
     trimaps from alpha by `rule`, and neither foregrounds nor backgrounds. groups: one name an image, by default its own.
     """
-    from lib.data.prepare import Prepared
+    from lib.data.cache import ImageSet
     from lib.data.trimap import default_radius, make_trimap
 
     trimap = make_trimap(alpha, default_radius(alpha.shape[-2:]), rule)
     keys = [str(number) for number in range(len(alpha))]
     fingerprint = hashlib.sha256(image.tobytes() + alpha.tobytes()).hexdigest()
-    return Prepared(
+    return ImageSet(
         image,
         alpha,
         trimap,
@@ -85,15 +86,13 @@ def soft_edge() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def shipped(folder: Path, config: dict) -> Path:
-    """Weights as lib.training.export ships them, of the network that lib.models.store builds of `config`: fresh ones,
+    """Weights as lib.models.checkpoint ships them, of the network that lib.models.checkpoint builds of `config`: fresh ones,
     with norms as a training leaves them, neither 0 nor 1, and an answer that differs from pixel to pixel."""
     import torch
     from safetensors.torch import save_file
 
-    from lib.base import write_atomically
-    from lib.models.store import NETWORKS
-    from lib.training.export import export
-    from lib.training.folder import file_digest
+    from lib.base import file_sha256, write_atomically
+    from lib.models.checkpoint import NETWORKS, export
 
     network, generator = NETWORKS[config["system"]](config), torch.Generator().manual_seed(1)
     for layer in network.modules():
@@ -108,7 +107,7 @@ def shipped(folder: Path, config: dict) -> Path:
     run = folder / "run"
     run.mkdir()
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, run / "model.safetensors")
-    write_atomically(run / "model.sha256", file_digest(run / "model.safetensors").encode())
+    write_atomically(run / "model.sha256", file_sha256(run / "model.safetensors").encode())
     (run / "config.json").write_text(json.dumps(config))
     export(run, folder / "shipped")
     return folder / "shipped"

@@ -5,15 +5,16 @@ import warnings
 
 import cv2
 import numpy as np
+import pymatting
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from lib import baselines
 from lib.base import UserError
-from lib.baselines import half_unknown, trimap_as_alpha
+from lib.baselines import trimap_as_alpha, truth_with_half_unknown
 from lib.data.trimap import make_trimap
-from lib.evaluation.errors import alpha_errors
+from lib.metrics import errors_by_region
 
 every_solver = pytest.mark.parametrize("name", baselines.SOLVERS)
 TRIMAP = np.uint8([0, 128, 128, 255]).reshape(1, 1, 2, 2)
@@ -39,7 +40,7 @@ def test_kmeans_memberships_are_scikit_learns_labels():
     image = noise()
     pixels = image.reshape(-1, 3) / 255
     labels = KMeans(3, n_init=4, random_state=7).fit(pixels).labels_
-    shares = baselines.memberships(image, "kmeans", 3, seed=7)
+    shares = baselines.cluster_memberships(image, "kmeans", 3, seed=7)
     assert (shares.argmax(-1).ravel() == labels).all()
     assert set(np.unique(shares)) == {0, 1} and (shares.sum(-1) == 1).all()
 
@@ -48,29 +49,28 @@ def test_gmm_memberships_are_scikit_learns_posteriors():
     image = noise()
     pixels = image.reshape(-1, 3) / 255
     model = GaussianMixture(2, reg_covar=(0.5 / 255) ** 2, max_iter=300, tol=1e-2, random_state=7).fit(pixels)
-    shares = baselines.memberships(image, "gmm", 2, seed=7)
+    shares = baselines.cluster_memberships(image, "gmm", 2, seed=7)
     np.testing.assert_allclose(shares.reshape(-1, 2), model.predict_proba(pixels), atol=1e-6)
     assert ((shares > 0.05) & (shares < 0.95)).any(), "posteriors of overlapping clouds are soft"
 
 
-@pytest.mark.parametrize("method", [baselines.kmeans_alpha, baselines.gmm_alpha])
+@pytest.mark.parametrize("method", baselines.METHODS)
 def test_alpha_is_the_summed_membership_of_the_foreground_clusters(method):
     image, k = noise(), 3
     truth = (np.arange(400).reshape(20, 20) % 255).astype(np.uint8)
-    name = method.__name__.removesuffix("_alpha")
-    shares = baselines.memberships(image, name, k, seed=2)
+    shares = baselines.cluster_memberships(image, method, k, seed=2)
     mean = [np.average(truth / 255, weights=shares[..., i]) for i in range(k)]
     expected = sum((shares[..., i] for i in range(k) if mean[i] > 0.5), np.zeros((20, 20)))
-    found = method(image, "oracle", alpha=truth, clusters=k, seed=2)
+    found = baselines.cluster_alpha(image, "oracle", alpha=truth, clusters=k, seed=2, method=method)
     assert found.dtype == np.float32 and found.shape == (20, 20)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", [baselines.kmeans_alpha, baselines.gmm_alpha])
+@pytest.mark.parametrize("method", baselines.METHODS)
 @pytest.mark.parametrize("decision", baselines.DECISIONS)
 def test_two_flat_colours_are_recovered_exactly(method, decision):
     image, alpha = person()
-    found = method(image, decision, make_trimap(alpha, 1.5), alpha)
+    found = baselines.cluster_alpha(image, decision, make_trimap(alpha, 1.5), alpha, method=method)
     np.testing.assert_array_equal(np.round(found * 255).astype(np.uint8), alpha)
 
 
@@ -79,20 +79,20 @@ def test_oracle_has_the_smallest_error_of_all_choices(method):
     """Every subset of the clusters tried, for a truth of zeros and ones."""
     image = noise(seed=3)
     alpha = (image[..., 0] > np.random.default_rng(1).integers(100, 180, (20, 20))).astype(np.uint8) * 255
-    shares = baselines.memberships(image, method, 4)
+    shares = baselines.cluster_memberships(image, method, 4)
     subsets = itertools.product([False, True], repeat=4)
-    errors = [np.abs(baselines.cluster_alpha(shares, np.array(one)) - alpha / 255).mean() for one in subsets]
-    chosen = baselines.foreground_clusters(shares, "oracle", alpha=alpha)
-    error = np.abs(baselines.cluster_alpha(shares, chosen) - alpha / 255).mean()
+    errors = [np.abs(baselines.sum_memberships(shares, np.array(one)) - alpha / 255).mean() for one in subsets]
+    chosen = baselines.choose_foreground(shares, "oracle", alpha=alpha)
+    error = np.abs(baselines.sum_memberships(shares, chosen) - alpha / 255).mean()
     assert error == pytest.approx(min(errors), abs=1e-6)
 
 
 def test_border_leaves_out_the_lower_side_on_which_a_portrait_stands():
     image, _ = person()
-    shares = baselines.memberships(image)
+    shares = baselines.cluster_memberships(image)
     assert (image[-1] == [200, 40, 30]).all(-1).mean() == 0.5
-    chosen = baselines.foreground_clusters(shares, "border")
-    assert chosen.sum() == 1 and baselines.cluster_alpha(shares, chosen)[-1, 14] == 1
+    chosen = baselines.choose_foreground(shares, "border")
+    assert chosen.sum() == 1 and baselines.sum_memberships(shares, chosen)[-1, 14] == 1
 
 
 def test_trimap_decides_by_known_pixels_only():
@@ -100,8 +100,8 @@ def test_trimap_decides_by_known_pixels_only():
     shares[..., 0] = [[1, 1, 1], [0, 0, 0]]
     shares[..., 1] = 1 - shares[..., 0]
     trimap = np.uint8([[255, 128, 128], [0, 128, 128]])
-    assert baselines.foreground_clusters(shares, "trimap", trimap).tolist() == [True, False]
-    assert baselines.foreground_clusters(shares, "trimap", 255 - trimap).tolist() == [False, True]
+    assert baselines.choose_foreground(shares, "trimap", trimap).tolist() == [True, False]
+    assert baselines.choose_foreground(shares, "trimap", 255 - trimap).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("method", baselines.METHODS)
@@ -112,10 +112,10 @@ def test_one_colour_is_one_cluster_and_background_without_evidence(method, decis
     alpha = np.zeros((12, 12), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shares = baselines.memberships(image, method, clusters=4)
+        shares = baselines.cluster_memberships(image, method, clusters=4)
     assert shares.shape == (12, 12, 1)
-    chosen = baselines.foreground_clusters(shares, decision, np.full_like(alpha, 128), alpha)
-    assert baselines.cluster_alpha(shares, chosen).max() == 0
+    chosen = baselines.choose_foreground(shares, decision, np.full_like(alpha, 128), alpha)
+    assert baselines.sum_memberships(shares, chosen).max() == 0
 
 
 @pytest.mark.parametrize("method", baselines.METHODS)
@@ -123,10 +123,10 @@ def test_fewer_colours_than_clusters_means_fewer_clusters_without_a_warning(meth
     image, alpha = person()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shares = baselines.memberships(image, method, clusters=8)
+        shares = baselines.cluster_memberships(image, method, clusters=8)
     assert shares.shape == (28, 28, 2)
-    chosen = baselines.foreground_clusters(shares, "oracle", alpha=alpha)
-    np.testing.assert_array_equal(np.round(baselines.cluster_alpha(shares, chosen) * 255), alpha)
+    chosen = baselines.choose_foreground(shares, "oracle", alpha=alpha)
+    np.testing.assert_array_equal(np.round(baselines.sum_memberships(shares, chosen) * 255), alpha)
 
 
 @pytest.mark.parametrize("method,model", [("kmeans", KMeans), ("gmm", GaussianMixture)])
@@ -135,10 +135,10 @@ def test_a_large_image_is_fitted_on_a_sample_and_predicted_whole(method, model, 
     fitted = []
     fit = model.fit
     monkeypatch.setattr(model, "fit", lambda self, x, *rest: fitted.append(len(x)) or fit(self, x, *rest))
-    shares = baselines.memberships(image, method)
+    shares = baselines.cluster_memberships(image, method)
     assert fitted[0] == baselines.SAMPLE < 400 * 400 and shares.shape == (400, 400, 2)
-    chosen = baselines.foreground_clusters(shares, "border")
-    np.testing.assert_array_equal(np.round(baselines.cluster_alpha(shares, chosen) * 255), alpha)
+    chosen = baselines.choose_foreground(shares, "border")
+    np.testing.assert_array_equal(np.round(baselines.sum_memberships(shares, chosen) * 255), alpha)
 
 
 def test_many_images_give_the_same_in_one_process_and_in_two():
@@ -152,15 +152,15 @@ def test_many_images_give_the_same_in_one_process_and_in_two():
     for key, value in first.items():
         assert value.shape == alphas.shape and value.dtype == np.uint8
         np.testing.assert_array_equal(value, second[key])
-    alone = baselines.gmm_alpha(images[1].transpose(1, 2, 0), "border", seed=6)
+    alone = baselines.cluster_alpha(images[1].transpose(1, 2, 0), "border", seed=6, method="gmm")
     np.testing.assert_array_equal(first["gmm_border"][1, 0], np.round(alone * 255).astype(np.uint8))
 
 
 def test_unknown_method_and_decision_are_refused():
     with pytest.raises(UserError, match="method: expected one of kmeans, gmm, found 'dbscan'"):
-        baselines.memberships(noise(), "dbscan")
+        baselines.cluster_memberships(noise(), "dbscan")
     with pytest.raises(UserError, match="decision: expected one of border, trimap, oracle, found 'luck'"):
-        baselines.kmeans_alpha(noise(), "luck")
+        baselines.cluster_alpha(noise(), "luck")
 
 
 def test_grabcut_finds_two_flat_colours_and_keeps_what_the_trimap_knows():
@@ -224,8 +224,6 @@ def test_solver_finds_the_alpha_of_two_colours(name):
 
 @every_solver
 def test_solver_is_what_pymatting_gives(name):
-    import pymatting
-
     image, trimap, _ = two_colours()
     noisy = np.clip(image + np.random.default_rng(0).normal(0, 0.05, image.shape), 0, 1).astype(np.float32)
     peer = {
@@ -251,39 +249,28 @@ def test_a_trimap_without_one_side_is_refused(level, said):
     image, trimap, _ = two_colours()
     trimap[trimap == level] = 128
     with pytest.raises(UserError, match=f"closed-form matting expected pixels known as {said}, found none"):
-        baselines.closed_form(image, trimap)
+        baselines.SOLVERS["closed-form"](image, trimap)
 
 
 def test_a_solver_that_fails_says_so_in_a_sentence(monkeypatch):
     def fails(*_):
         raise ValueError("did not converge")
 
-    with pytest.raises(UserError, match=r"some solver: found no solution for this picture \(did not converge\)"):
-        baselines._solve("some solver", fails, *two_colours()[:2])
+    monkeypatch.setattr(pymatting, "estimate_alpha_knn", fails)
+    with pytest.raises(UserError, match=r"KNN matting: found no solution for this picture \(did not converge\)"):
+        baselines.SOLVERS["KNN"](*two_colours()[:2])
 
 
 # ------------------------------------------------------------------------------------------ controls
 
 
-def test_trimap_as_alpha_has_three_exact_levels():
-    found = trimap_as_alpha(TRIMAP)
-    assert found.dtype == np.float32 and found.shape == (1, 1, 2, 2)
-    assert found.ravel().tolist() == [0, 0.5, 0.5, 1]
-
-
-def test_half_unknown_is_the_truth_where_the_trimap_is_known():
-    found = half_unknown(TRIMAP, ALPHA)
-    assert found.dtype == np.float32 and found.shape == (1, 1, 2, 2)
-    np.testing.assert_allclose(found.ravel(), [0, 0.5, 0.5, 0.8])
-
-
-def test_the_controls_agree_on_unknown_pixels_and_differ_by_the_known_ones():
-    trimap, half = (
-        alpha_errors(control, ALPHA, TRIMAP).iloc[0]
-        for control in (trimap_as_alpha(TRIMAP), half_unknown(TRIMAP, ALPHA))
-    )
+def test_controls_agree_on_unknown_pixels_and_differ_by_the_known_ones():
+    controls = trimap_as_alpha(TRIMAP), truth_with_half_unknown(TRIMAP, ALPHA)
+    assert controls[0].dtype == controls[1].dtype == np.float32
+    assert controls[0].ravel().tolist() == [0, 0.5, 0.5, 1]
+    np.testing.assert_allclose(controls[1].ravel(), [0, 0.5, 0.5, 0.8])
+    trimap, half = (errors_by_region(control, ALPHA, TRIMAP).iloc[0] for control in controls)
     assert trimap["unknown"] == half["unknown"] == pytest.approx((0.3 + 0.5) / 2)
-    assert half["all"] == pytest.approx((0.3 + 0.5) / 4)
     assert trimap["all"] - half["all"] == pytest.approx(0.2 / 4)
 
 
@@ -302,3 +289,57 @@ def test_the_best_constant_has_the_smallest_error_of_all_levels():
 def test_the_mean_alpha_is_that_of_each_position():
     alphas = np.uint8([[[[0, 255]]], [[[255, 255]]], [[[0, 51]]]])
     np.testing.assert_allclose(baselines.mean_alpha(alphas), [[[1 / 3, 2.2 / 3]]], rtol=1e-6)
+
+
+def disc(size: int = 64, radius: float = 20.0) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha (H,W) uint8 of a hard disc, and its signed distance to the edge in px."""
+    rows, columns = np.indices((size, size)) - (size - 1) / 2
+    inside = radius - np.hypot(rows, columns)
+    return np.where(inside > 0, 255, 0).astype(np.uint8), inside
+
+
+def test_the_mid_line_recovers_the_edge_that_a_trimap_was_cut_from():
+    edge = np.zeros((12, 40), np.uint8)
+    edge[:, 20:] = 255
+    for alpha, radius in ((edge, 5), (edge, 1.5), (disc()[0], 5)):
+        trimap = make_trimap(alpha, radius)
+        assert (trimap == 128).any()
+        wrong = baselines.mid_line(trimap) != alpha / 255
+        assert wrong.sum() == 0 if alpha is edge else wrong.sum() <= 0.01 * (trimap == 128).sum()
+
+
+def test_the_distance_ratio_is_the_ramp_between_two_straight_edges():
+    trimap = np.full((3, 12), 128, np.uint8)
+    trimap[:, :2], trimap[:, -2:] = 0, 255  # unknown: columns 2 to 9, at 1 to 8 of 9 px from the background
+    ramp = np.arange(1, 9) / 9
+    for steepness, expected in ((1, ramp), (3, np.clip(0.5 + 3 * (ramp - 0.5), 0, 1)), (np.inf, ramp > 0.5)):
+        alpha = baselines.distance_ratio(np.stack([trimap])[None], steepness)
+        assert alpha.shape == (1, 1, 3, 12) and alpha.dtype == np.float32
+        np.testing.assert_allclose(alpha[0, 0, 1], [0, 0, *expected, 1, 1], atol=1e-6)
+    np.testing.assert_array_equal(baselines.mid_line(trimap), baselines.distance_ratio(trimap, np.inf))
+
+
+@pytest.mark.parametrize(("levels", "expected"), [((0, 128), 0), ((128, 255), 1), ((128, 128), 0.5)])
+def test_a_trimap_without_one_side_goes_to_the_other(levels, expected):
+    trimap = np.repeat(np.uint8(levels), 4)[None].repeat(3, 0)
+    assert (baselines.mid_line(trimap)[trimap == 128] == expected).all()
+
+
+def test_the_look_up_learns_any_function_of_the_two_distances():
+    """A soft disc whose alpha depends on the distance to its edge alone, and so on the two distances of its trimap."""
+    trimap, inside = make_trimap(disc()[0], 6), disc()[1]
+    soft = np.round(255 / (1 + np.exp(-inside))).astype(np.uint8)
+    lookup = baselines.fit_distance_lookup(trimap[None, None], soft[None, None])
+    unknown = trimap == 128
+    error = np.abs(lookup(trimap) - soft / 255)[unknown].mean()
+    assert error < 0.05 < np.abs(baselines.distance_ratio(trimap) - soft / 255)[unknown].mean()
+    assert (lookup(trimap)[~unknown] == (trimap == 255)[~unknown]).all()
+
+
+def test_the_look_up_holds_medians_and_falls_back_to_the_ratio():
+    trimap = np.uint8([[0, 128, 255]])
+    alphas = np.uint8([[0, 10, 255], [0, 20, 255], [0, 60, 255], [0, 250, 255]])[:, None, None]
+    lookup = baselines.fit_distance_lookup(np.stack([trimap] * 4)[:, None], alphas)
+    assert lookup(trimap)[0, 1] == pytest.approx(np.median([10, 20, 60, 250]) / 255)
+    wider = np.uint8([[0, 128, 128, 255]])
+    np.testing.assert_allclose(lookup(wider), baselines.distance_ratio(wider))

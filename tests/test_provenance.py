@@ -1,6 +1,9 @@
 """Fingerprints change with what a result depends on, and with nothing else."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -119,30 +122,55 @@ def test_everything_else_means_something(other):
 
 def test_a_training_depends_on_what_feeds_it_and_on_no_more():
     names = {file.relative_to(ROOT).as_posix() for file in provenance.closure("lib.training.thumbnail")}
-    assert {"lib/models/dim.py", "lib/losses.py", "lib/data/augment.py", "lib/data/trimap.py", "lib/base.py"} <= names
-    assert not {name for name in names if name.startswith(("lib/output", "lib/experiments", "workflow"))}
+    assert {"lib/models/vgg.py", "lib/losses.py", "lib/data/augment.py", "lib/data/trimap.py", "lib/base.py"} <= names
+    assert not {name for name in names if name.startswith(("lib/report", "lib/experiments", "workflow"))}
     assert "lib/baselines.py" not in names
 
 
 def test_notebook_fingerprint_ignores_prose_and_outputs(tmp_path):
     path = tmp_path / "a.ipynb"
-    cells = [("markdown", [], "old prose"), ("code", [], "from lib.evaluation import stats\nx = 1")]
+    cells = [("markdown", [], "old prose"), ("code", [], "from lib import scores\nx = 1")]
     path.write_text(notebook(cells))
     before = provenance.code_fingerprint(path)
-    assert "lib/evaluation/stats.py" in provenance.code_parts(path)
+    assert "lib/scores.py" in provenance.code_parts(path)
     content = json.loads(path.read_text())
     content["cells"][0]["source"] = "new prose"
     content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1"}]
     path.write_text(json.dumps(content))
     assert provenance.code_fingerprint(path) == before
-    content["cells"][1]["source"] = "from lib.evaluation import stats\nx = 2"
+    content["cells"][1]["source"] = "from lib import scores\nx = 2"
     path.write_text(json.dumps(content))
     assert provenance.code_fingerprint(path) != before
+
+
+def test_a_copy_inside_another_repository_has_no_commit(tmp_path, monkeypatch):
+    """It recorded the commit of the repository around it as its own, and called it clean."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "paper" / "lib").mkdir(parents=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "thesis"], check=True)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "paper")
+    assert provenance.commit() == {"commit": "", "tree_clean": None}
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert len(provenance.commit()["commit"]) == 40
+    monkeypatch.setenv("PATH", "")  # no git at all
+    assert provenance.commit() == {"commit": "", "tree_clean": None}
+
+
+def test_fingerprints_do_not_depend_on_the_users_encoding(tmp_path):
+    """An 8-bit locale gave other fingerprints of the same files, so every notebook counted as outdated."""
+    code = "from lib import provenance; print(provenance.code_fingerprint('lib.data.trimap'))"
+    environments = [
+        os.environ | {"PYTHONUTF8": "1"},
+        os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+    ]
+    said = {subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=given) for given in environments}
+    assert len(said) == 1
 
 
 def test_environment_names_commit_packages_and_machine():
     found = provenance.environment()
     assert len(found["commit"]) in (0, 40)
-    assert set(found["packages"]) == set(provenance.PACKAGES)
+    assert set(found["packages"]) == set(provenance.PACKAGES.split())
     assert found["cores"] >= 1 and found["memory_bytes"] > 2**28
     assert str(ROOT) not in json.dumps(found)

@@ -1,26 +1,29 @@
 """The article of a run: `python -m workflow.article --run quick` writes reports/<run>/paper.html and paper.pdf.
 
-One text, reports/article/paper.md, in Pandoc's Markdown with Jinja2 placeholders (workflow.text). Whatever it
-quotes and the run does not have ends the build with the name of what is missing.
+The text is Pandoc's Markdown with Jinja2 placeholders (workflow.text): reports/article/paper.md for the run that it is written
+for, short.md for all others. What it quotes and the run does not have ends the build with the name of what is missing.
 """
 
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pypandoc
 import typst
 
-from lib import provenance
 from lib.base import ROOT, UserError, reports_dir, write_atomically
-from lib.output import notebook, style
-from workflow import claim_tables, claims, drawing, record, values
+from workflow import claim_tables, claims, record, values
+from workflow.anonymous import anonymous
 from workflow.page.build import answering, landmark
+from workflow.text.provided import is_written_for
 from workflow.text.render import fill
 from workflow.text.source import Source
 
 FOLDER = ROOT / "reports" / "article"
-SOURCE = FOLDER / "paper.md"
+SOURCE, SHORT = FOLDER / "paper.md", FOLDER / "short.md"
+# Sources that the PDF carries. Not the run's values: they would double its size.
+ATTACHED = (SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS)
 # A number with decimals or a per cent sign in the text is a result; results come from the run.
 TYPED = re.compile(r"(?<![\w.@/])\d+(?:\.\d+|\s?%)(?![\w/])")
 ALTERNATIVE = re.compile(r'\]\((/[^)]+)\)\{#[\w-]+ alt="([^"]*)"\}')
@@ -43,16 +46,18 @@ def typed_numbers(text: str) -> list[str]:
     ]
 
 
-def build(run: str) -> None:
-    """Write the article's figure of the workflow, the table of claims, abstract.md, paper.html and paper.pdf.
+def build(run: str) -> list[Path]:
+    """Write the index, the table of claims, abstract.md, paper.html and paper.pdf of a run; returns the files.
 
     UserError for a value, table or figure that the text names and the run lacks, for values older than the code,
     and for a result typed into the text.
     """
-    text = SOURCE.read_text()
+    text, file = SOURCE.read_text(encoding="utf-8"), SOURCE
+    if not is_written_for(text, "reports/article/paper.md", run):
+        text, file = SHORT.read_text(encoding="utf-8"), SHORT
     if typed := typed_numbers(text):
         raise UserError(
-            f"reports/article/paper.md: expected every result from a placeholder, found typed "
+            f"reports/article/{file.name}: expected every result from a placeholder, found typed "
             f"{', '.join(typed)}; quote a value instead."
         )
     for name, reason in values.stale(reports_dir(run)).items():
@@ -60,13 +65,17 @@ def build(run: str) -> None:
             f"reports/{run}/values/{name}.json: expected values of the code that is here, found that "
             f"{reason}; run `make paper`."
         )
-    claim_tables.write(run)
-    _workflow(run)
-    page, plain = (Source(text, SOURCE.relative_to(ROOT).as_posix(), run, kind) for kind in ("page", "pdf"))
-    markdown = fill(plain)
-    write_atomically(reports_dir(run) / "abstract.md", (_abstract(markdown) + "\n").encode())
-    write_atomically(reports_dir(run) / "paper.html", answering(html(fill(page), run), page).encode())
-    write_atomically(reports_dir(run) / "paper.pdf", pdf(markdown, attached(run)))
+    folder = reports_dir(run)
+    page, plain = (Source(text, f"reports/article/{file.name}", run, kind) for kind in ("page", "pdf"))
+    tables, markdown = claim_tables.write(run), fill(plain)
+    content = {
+        "abstract.md": (_abstract(markdown) + "\n").encode(),
+        "paper.html": answering(html(fill(page), run), page).encode(),
+        "paper.pdf": pdf(markdown, ["/" + path.relative_to(ROOT).as_posix() for path in ATTACHED]),
+    }
+    for name, data in content.items():
+        write_atomically(folder / name, data)
+    return [record.write_index(run), *tables, *(folder / name for name in content)]
 
 
 def html(markdown: str, run: str) -> str:
@@ -84,14 +93,7 @@ def html(markdown: str, run: str) -> str:
         "--metadata=document-css:false",
         f"--resource-path={reports_dir(run)}",
     )
-    return landmark(provenance.anonymous(page, {}))
-
-
-def attached(run: str) -> list[str]:
-    """What the PDF carries of its sources, as paths from the root: text, looks, references, claims, record and values."""
-    files = [SOURCE, FOLDER / "paper.typ", FOLDER / "references.bib", claims.CLAIMS, reports_dir(run) / "run.json"]
-    values_of_run = sorted((reports_dir(run) / "values").glob("*.json"))
-    return ["/" + path.relative_to(ROOT).as_posix() for path in (*files, *values_of_run)]
+    return landmark(anonymous(page, {}))
 
 
 def pdf(markdown: str, sources: Sequence[str] = ()) -> bytes:
@@ -152,12 +154,6 @@ def _pandoc(markdown: str, to: str, *options: str) -> str:
     )
 
 
-def _workflow(run: str) -> None:
-    style.apply()
-    figure = drawing.workflow(record.read(reports_dir(run))["steps"])
-    notebook.save_figure(figure, run, "fig_workflow")
-
-
 def _abstract(markdown: str) -> str:
     """The rendered abstract: the text of its section."""
     match = re.search(r"^# Abstract.*?\n(.*?)(?=^# )", markdown, re.S | re.M)
@@ -166,9 +162,5 @@ def _abstract(markdown: str) -> str:
     return match[1].strip()
 
 
-def main() -> None:
-    record.ending(__doc__, "article", build)
-
-
 if __name__ == "__main__":
-    main()
+    record.finish(__doc__, "article", build)

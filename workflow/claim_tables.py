@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base import ROOT, reports_dir, write_atomically
-from lib.output import notebook
 from workflow import claims, values
 
 # The run at the study's own scale, whose values are published: what it found stands beside what a smaller run points to.
@@ -99,18 +98,20 @@ def condition(holds_if: dict, known: dict[str, values.Leaf]) -> str:
     return f"above {_number(floor)}" if math.isinf(ceiling) else f"between {_number(floor)} and {_number(ceiling)}"
 
 
-def write(run: str) -> None:
-    """Write reports/<run>/tables/tab_claims.csv, with everything, and .md, with what a reader sees."""
+def write(run: str) -> list[Path]:
+    """Write reports/<run>/tables/tab_claims.csv, with everything, and .md, with what a reader sees; returns both."""
     frame = judged(reports_dir(run))
     folder = reports_dir(run) / "tables"
-    notebook.write_csv(frame, folder / "tab_claims.csv")
+    files = [folder / "tab_claims.csv", folder / "tab_claims.md"]
+    write_atomically(files[0], frame.to_csv(index=False, lineterminator="\n").encode())
     parts = [
         f"{of_kind(frame, kind).to_markdown(index=False, disable_numparse=True)}\n\n*{caption} Run {run}, judged by "
         "reports/claims.yaml.*"
         for kind, caption in CAPTIONS.items()
         if (frame.kind == kind).any()
     ]
-    write_atomically(folder / "tab_claims.md", ("\n\n".join(parts) + "\n").encode())
+    write_atomically(files[1], ("\n\n".join(parts) + "\n").encode())
+    return files
 
 
 def _row(claim: dict, known: dict[str, values.Leaf]) -> dict:

@@ -8,69 +8,96 @@ or without one, nothing is shown. A run below the scale is told which way it poi
 import difflib
 import json
 import math
+import re
 from pathlib import Path
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from lib.base import ROOT, UserError, plain
-from lib.experiments import published
+from lib.base import ROOT, UserError, quote_if_unprintable
+from lib.experiments import study
 from workflow import values
 from workflow.steps import NOTEBOOKS, STEPS
 
 CLAIMS = ROOT / "reports" / "claims.yaml"
-KINDS = ("study", "slip", "ours")
-FIELDS = {"id", "kind", "claim", "rests_on", "holds_if", "tolerance"}  # of every claim that has a condition
-READ = {"id", "kind", "claim", "section", "quote", "found"}  # of a slip that is seen by reading alone
-MAY = {"quote", "section", "scale"}
-CONDITIONS = ("below", "above", "equal", "between", "alike")
-SCALES = ("steps", "images", "training_images", "test_images", "people", "seeds")
-TOLERANCES = ("exact", "same hardware", "statistical")
 HOLDS, REFUTED, NOT_SHOWN = "holds", "refuted", "not shown"
 NOT_TESTED, NOT_AT_SCALE = "not tested", "not tested at this scale"
-SLIP = {HOLDS: "adds up", REFUTED: "a slip"}  # what a slip's condition comes to
+SLIP = {HOLDS: "adds up", REFUTED: "a slip"}  # the words for a slip's outcomes
 POINTS = {HOLDS: "the same way", REFUTED: "the other way", NOT_SHOWN: "neither way", NOT_TESTED: "neither way"}
-
-
-class _Kinds(BaseModel):
-    """Of what kind each field is; which ones must be there, `_check` says. No conversions: 1 is no text."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-
-
+REGIONS = {
+    "all": "over all pixels",
+    "unknown": "over the unknown pixels",
+    "pasted": "over all pixels, the known ones pasted",
+}
+OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "recipe": "the recipe"}
+TRAININGS = {"sgd": "the study's protocol (SGD)", "adam": "the study's protocol (Adam)", "recipe": "the recipe"}
 Bound = float | str  # a number, or the name of a value
+Words = Annotated[str, Field(min_length=1)]
 
 
-class _Alike(_Kinds):
-    margin: Bound = 0.0
-    reason: str = ""
+class _Strict(BaseModel, extra="forbid", strict=True, allow_inf_nan=False):
+    pass
 
 
-class _Condition(_Kinds):
-    value: str = ""
-    below: Bound = 0.0
-    above: Bound = 0.0
-    equal: Bound = 0.0
-    between: tuple[Bound, Bound] = (0.0, 0.0)
-    alike: _Alike = _Alike()
+class _Alike(_Strict):
+    margin: Bound
+    reason: Words
 
 
-class _Part(_Kinds):
-    has: str = ""
-    needs: Bound = 0.0
+class _Condition(_Strict):
+    """One of the five conditions on a value."""
+
+    value: Words
+    below: Bound | None = None
+    above: Bound | None = None
+    equal: Bound | None = None
+    between: tuple[Bound, Bound] | None = None
+    alike: _Alike | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self):
+        if len(self.model_fields_set - {"value"}) != 1:
+            raise ValueError("expected one of below, above, equal, between, alike")
+        return self
 
 
-class _Claim(_Kinds):
-    id: str = ""
-    kind: str = ""
-    claim: str = ""
-    section: str = ""
-    quote: str | None = None
-    found: str = ""
-    rests_on: list[str] = []
-    holds_if: _Condition = _Condition()
-    tolerance: str = ""
-    scale: dict[str, object] = {}
+class _Part(_Strict):
+    has: Words
+    needs: Bound
+
+
+class _Reading(_Strict):
+    """A slip of the study's pen that is seen by reading."""
+
+    id: Words
+    kind: Literal["slip"]
+    claim: Words
+    section: str
+    quote: Words
+    found: Words
+
+
+class _Claim(_Strict):
+    """A claim that a run is judged by."""
+
+    id: Words
+    kind: Literal["study", "slip", "ours"]
+    claim: Words
+    section: str | None = None
+    quote: Words | None = None
+    rests_on: list[Words]
+    holds_if: _Condition
+    scale: dict[Literal["steps", "images", "training_images", "test_images", "people", "seeds"], _Part] = {}
+    tolerance: Literal["exact", "same hardware", "statistical"]
+
+    @model_validator(mode="after")
+    def _is_whole(self):
+        if self.holds_if.value not in self.rests_on:
+            raise ValueError("expected holds_if with a value of rests_on")
+        if self.kind != "ours" and self.section is None:
+            raise ValueError("expected the field section")
+        return self
 
 
 def read(path: Path = CLAIMS) -> list[dict]:
@@ -86,8 +113,41 @@ def read(path: Path = CLAIMS) -> list[dict]:
             f"{path.name}: expected a YAML list of claims, each with its fields, found {found}; correct it."
         )
     for claim in listed:
-        _check(claim, f"{path.name}, claim {plain(claim.get('id', '?'))}")
-    return listed
+        try:  # as JSON, whose lists may be tuples; what YAML has and JSON has not, like dates, is null there
+            kind = _Reading if "found" in claim else _Claim
+            kind.model_validate_json(json.dumps(claim, default=lambda _: None))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(quote_if_unprintable, first["loc"])) or "the whole"
+            raise UserError(
+                f"{path.name}, claim {quote_if_unprintable(claim.get('id', '?'))}: {field}: {first['msg']}, found {first['input']!r}; correct it."
+            ) from error
+    return [claim | {"claim": sentence(claim["claim"], claim), "template": claim["claim"]} for claim in listed]
+
+
+def part_of(name: str, choices: dict[str, str]) -> str:
+    """Which of the choices a value's name holds as a part, if it is exactly one; "" else."""
+    parts = re.findall(rf"(?<=[._])({'|'.join(choices)})(?=[._]|$)", name)
+    return parts[0] if len(parts) == 1 else ""
+
+
+def sentence(template: str, claim: dict) -> str:
+    """The words of a claim, for the pixels and the optimiser that its condition's value names."""
+    name = claim["holds_if"]["value"] if "holds_if" in claim else ""
+    region, optimiser = part_of(name, REGIONS), part_of(name, OPTIMISERS)
+    words = {
+        "pixels": REGIONS.get(region),
+        "optimiser": OPTIMISERS.get(optimiser),
+        "training": TRAININGS.get(optimiser),
+    }
+    for placeholder, said in words.items():
+        if f"{{{placeholder}}}" in template and said is None:
+            raise UserError(
+                f"claims.yaml, claim {quote_if_unprintable(claim['id'])}: expected {{{placeholder}}} to be known from the value {quote_if_unprintable(name)}, "
+                "found no part of its name that says it; write it out."
+            )
+        template = template.replace(f"{{{placeholder}}}", said or "")
+    return template[:1].upper() + template[1:]
 
 
 def with_condition() -> list[dict]:
@@ -106,12 +166,12 @@ def one(name: str) -> list[dict]:
 
 def of_run(folder: Path) -> dict[str, values.Leaf]:
     """What the claims may name: the study's values, those of a run by its folder, and its parameters as `p.<name>`."""
-    return published.values() | values.load(folder) | named(values.parameters(folder))
+    return study.values() | values.load(folder) | named(values.parameters(folder))
 
 
 def of_published(kept: dict) -> dict[str, values.Leaf]:
     """The same, of values that are published: the content of a file of reports/reference."""
-    return published.values() | kept["values"] | named(kept["parameters"])
+    return study.values() | kept["values"] | named(kept["parameters"])
 
 
 def named(parameters: dict) -> dict[str, values.Leaf]:
@@ -123,8 +183,8 @@ def judge(claim: dict, known: dict[str, values.Leaf]) -> str:
     """The outcome of a claim that has a condition, by what `of_run` gives. UserError when a value of it is missing."""
     if missing := sorted(names(claim) - known.keys()):
         raise UserError(
-            f"claims.yaml, claim {plain(claim['id'])}: expected the value {plain(missing[0])}, found none in the run; let "
-            f"notebook {plain(missing[0].split('.')[0])} record it, or correct the claim."
+            f"claims.yaml, claim {quote_if_unprintable(claim['id'])}: expected the value {quote_if_unprintable(missing[0])}, found none in the run; let "
+            f"notebook {quote_if_unprintable(missing[0].split('.')[0])} record it, or correct the claim."
         )
     if shortfalls(claim, known):
         return NOT_AT_SCALE
@@ -173,7 +233,9 @@ def bound(given: float | str, known: dict[str, values.Leaf]) -> float:
         return float(given)
     number = values.number(known.get(given))
     if number is None:
-        raise UserError(f"claims.yaml: expected the value {plain(given)} as a bound, found none; correct the claim.")
+        raise UserError(
+            f"claims.yaml: expected the value {quote_if_unprintable(given)} as a bound, found none; correct the claim."
+        )
     return number
 
 
@@ -201,54 +263,3 @@ def _has(name: str, known: dict[str, values.Leaf]) -> float:
     if name.endswith(".n"):
         found = found.get("n") if isinstance(found, dict) else None
     return values.number(found) or 0.0
-
-
-def _check(claim: dict, where: str) -> None:
-    if not all(isinstance(name, str) for name in claim):
-        raise UserError(f"{where}: expected names of fields, found {list(claim)}; correct it.")
-    _check_kinds(_Claim, claim, where)
-    if claim.get("kind") not in KINDS:
-        raise UserError(f"{where}: expected a kind {', '.join(KINDS)}, found {claim.get('kind')!r}; choose one.")
-    by_reading = "found" in claim
-    wanted = READ if by_reading else FIELDS | ({"section"} if claim["kind"] != "ours" else set())
-    if missing := wanted - set(claim):
-        raise UserError(f"{where}: expected the field {', '.join(sorted(missing))}, found none; add it.")
-    if unknown := set(claim) - wanted - (set() if by_reading else MAY):
-        found = ", ".join(map(plain, sorted(unknown)))
-        raise UserError(f"{where}: expected the fields {', '.join(sorted(wanted))}, found {found}; correct it.")
-    if by_reading:
-        if claim["kind"] != "slip":
-            raise UserError(f"{where}: expected holds_if, found what only a slip may have, `found`; state a condition.")
-        return
-    if "quote" in claim and not claim["quote"]:
-        raise UserError(f"{where}: expected the study's words as quote, found none; leave the field out.")
-    condition = claim["holds_if"]
-    if len([kind for kind in condition if kind in CONDITIONS]) != 1 or condition.get("value") not in claim["rests_on"]:
-        raise UserError(
-            f"{where}: expected holds_if with a value of rests_on and one of {', '.join(CONDITIONS)}, "
-            f"found {condition!r}; correct it."
-        )
-    if "alike" in condition and set(condition["alike"]) != {"margin", "reason"}:
-        raise UserError(
-            f"{where}: expected alike with a margin and its reason, found {condition['alike']!r}; correct it."
-        )
-    for what, part in claim.get("scale", {}).items():
-        if what not in SCALES or not isinstance(part, dict) or set(part) != {"has", "needs"}:
-            raise UserError(
-                f"{where}: expected a scale of {', '.join(SCALES)}, each with `has` and `needs`, "
-                f"found {plain(what)}: {part!r}; correct it."
-            )
-        _check_kinds(_Part, part, f"{where}, scale {what}")
-    if claim["tolerance"] not in TOLERANCES:
-        raise UserError(
-            f"{where}: expected a tolerance {', '.join(TOLERANCES)}, found {claim['tolerance']!r}; choose one."
-        )
-
-
-def _check_kinds(model: type[_Kinds], content: dict, where: str) -> None:
-    try:  # as JSON, whose lists may be tuples; what YAML has and JSON has not, like dates, is null there
-        model.model_validate_json(json.dumps(content, default=lambda _: None))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field, said = ".".join(map(plain, first["loc"])), first["msg"].removeprefix("Input should be ")
-        raise UserError(f"{where}: expected {field} to be {said}, found {first['input']!r}; correct it.") from error

@@ -1,10 +1,12 @@
 """Run one notebook the strict way: `python -m workflow.execute 03_vgg16 --run quick`.
 
-Its parameters stand in runs/<run>/plan.json; papermill does the work. What it lets pass is refused here: unknown parameters, a notebook that ended early, and
-outputs that were promised and not written. Started by Snakemake; ends when the process that started it ends, or when another takes the run over.
+Its parameters stand in runs/<run>/plan.json; papermill does the work. What it lets pass is refused here: unknown parameters,
+a notebook that ended early, and files that it says it wrote and that are not there. Snakemake starts it; it ends when the
+process that started it ends, or when another `make paper` takes the run over.
 """
 
 import argparse
+import json
 import os
 import resource
 import sys
@@ -18,9 +20,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lib import provenance
-from lib.base import ROOT, UserError, file_digest, reports_dir, runs_dir, write_atomically
-from lib.experiments.parameters import without_places
-from workflow import failures, pages, record, steps, values
+from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from workflow import failures, plan, values
+from workflow.anonymous import anonymous
 
 ANSWER = "<!-- answer -->"
 
@@ -53,7 +55,7 @@ def execute(source: Path, target: Path, parameters: dict, out=None) -> nbformat.
     declare, for a UserError of a cell (its own sentence) and for cells that never ran; what else a cell raises
     comes as papermill's PapermillExecutionError.
     """
-    unknown = sorted(set(parameters) - provenance.declared_parameters(source))
+    unknown = sorted(set(parameters) - plan.declared_parameters(source))
     if unknown:
         raise UserError(
             f"{source.name}: expected its own parameters, found {', '.join(unknown)}; see its cell tagged `parameters`."
@@ -139,42 +141,46 @@ def insert_answer(notebook: nbformat.NotebookNode, answer: str) -> nbformat.Note
 
 
 def run(name: str, run_name: str) -> None:
-    """Execute notebooks/<name>.ipynb as planned; write the executed copy, its HTML and, last, the step's record.
+    """Execute notebooks/<name>.ipynb as planned; write the executed copy and, last, the step's record.
 
-    UserError for a file of workflow.steps that is not there then.
+    What an earlier such step left goes first, so that no old result stands among new ones. UserError for a file that the
+    notebook says it wrote and that is not there.
     """
     start = time.monotonic()
-    step = record.planned(run_name, name)
+    content = json.loads((runs_dir(run_name) / "plan.json").read_bytes())
+    step = content["steps"][name]
+    for old in plan.old_records(run_name, name):
+        for file in plan.read_record(old).get("files", []):
+            (ROOT / file).unlink(missing_ok=True)
+        old.unlink()
     target = reports_dir(run_name) / f"{name}.ipynb"
     notebook = clean(execute(ROOT / "notebooks" / f"{name}.ipynb", target, step["parameters"]))
-    if (reports_dir(run_name) / "values" / f"{name}.json").is_file():
-        insert_answer(notebook, values.read(run_name, name)["answer"])
-    text = without_places(nbformat.writes(notebook), step["parameters"])
-    page = pages.page(nbformat.reads(text, 4))
+    written = values.read(run_name, name)
+    text = anonymous(nbformat.writes(insert_answer(notebook, written["answer"])), step["parameters"])
     write_atomically(target, text.encode())
-    write_atomically(target.with_suffix(".html"), page.encode())
-    *outputs, _ = steps.outputs(name, run_name, step["parameters"])
-    if missing := [file for file in outputs if not (ROOT / file).is_file()]:
+    values_file = reports_dir(run_name) / "values" / f"{name}.json"
+    write_atomically(values_file, anonymous(values_file.read_text(encoding="utf-8"), step["parameters"]).encode())
+    files = sorted({*written["files"], *(path.relative_to(ROOT).as_posix() for path in (target, values_file))})
+    if missing := [file for file in files if not (ROOT / file).is_file()]:
         raise UserError(f"{name}: expected it to write {', '.join(missing)}, found no such file; look at its cells.")
     took = time.monotonic() - start
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    content = {
+    record = {
         **step,
         **provenance.commit(),
-        "outputs": outputs,
-        "sha256": {file: file_digest(ROOT / file) for file in outputs},
+        "files": files,
         "wall_seconds": round(took, 1),
-        "peak_memory_bytes": memory,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
         "finished": int(time.time()),
     }
-    record.write_step(run_name, name, content)
+    text = json.dumps(record, indent=1, sort_keys=True)
+    write_atomically(plan.record_path(run_name, name, step), text.encode())
     print(f"[{name}] done in {took:.0f} s", flush=True)
 
 
 def holder(run_name: str) -> str:
-    """Which `make paper` has the run in its hands, as workflow.make.alone wrote it down; "" where none has."""
+    """Which `make paper` holds the run, as workflow.run.alone wrote it down; "" where none does."""
     try:
-        return (runs_dir(run_name) / ".lock").read_text()
+        return (runs_dir(run_name) / ".lock").read_text(encoding="utf-8")
     except OSError:
         return ""
 
@@ -200,7 +206,7 @@ def main() -> None:
     end_with_run(arguments.run)
     print(f"[{arguments.notebook}] started", flush=True)
     try:
-        with failures.told(arguments.run, arguments.notebook, sentence):
+        with failures.reported(arguments.run, arguments.notebook, sentence):
             run(arguments.notebook, arguments.run)
     except SystemExit as ended:  # the kernel's client must not keep this process alive, not even after Ctrl-C
         os._exit(ended.code)

@@ -25,7 +25,7 @@ def forget(run: str) -> None:
 
 
 def sentence(error: BaseException, name: str) -> str:
-    """What went wrong in a step, for a reader: a UserError's own sentence, or the kind of the error and its message."""
+    """What went wrong in a step: a UserError's own sentence, or the kind of the error and its message."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -35,17 +35,17 @@ def sentence(error: BaseException, name: str) -> str:
     return f"{name}: {type(error).__name__}: {error}"
 
 
-def no_space(name: str, told: object) -> str:
+def no_space(name: str, cause: object) -> str:
     """The sentence for a full disk."""
     return (
-        f"{name}: expected free disk space, found none ({told}); free some, or set MATTING_CACHE to a "
+        f"{name}: expected free disk space, found none ({cause}); free some, or set MATTING_CACHE to a "
         "directory on a larger disk."
     )
 
 
 @contextmanager
-def told(run: str, step: str, words: Callable[[BaseException, str], str] = sentence) -> Iterator[None]:
-    """Whatever ends the block ends the program with status 2, and its cause is told; the traceback of what is no
+def reported(run: str, step: str, words: Callable[[BaseException, str], str] = sentence) -> Iterator[None]:
+    """Any error in the block ends the program with status 2 and is reported in one sentence; the traceback of what is no
     UserError goes to Snakemake's log."""
     try:
         yield

@@ -16,7 +16,7 @@ step "set-up"
 make env
 step "can this machine run profile $profile?"
 make gpu-check PROFILE="$profile" SET="$settings"
-run=$(.venv/bin/python -m workflow.options "$profile" --settings "$settings")
+run=$(.venv/bin/python -m workflow "$profile" --settings="$settings" --name)
 step "the paper"
 make paper PROFILE="$profile" SET="$settings"
 step "its claims against the published ones"

@@ -1,61 +1,51 @@
-"""An executed notebook as a web page that asks the network for nothing, with contents and the way back to the article."""
+"""The executed notebooks of a run as web pages: `python -m workflow.pages --run quick`.
 
-import html
-
-import nbformat
-from bs4 import BeautifulSoup
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-
-from workflow import formulas
-
-# nbconvert's own template loads RequireJS, MathJax and Mermaid from elsewhere. No output here needs a script.
-TEMPLATE = """{% extends "lab/index.html.j2" %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
+Pandoc makes each page: formulas as MathML, pictures inside, every cell an element with the cell's id, to which the article
+links. A page loads nothing from the network.
 """
-STYLE = (
-    "nav.contents{max-width:60em;margin:1em auto;padding:.6em 1.2em;border-left:3px solid #0072b2;"
-    "font:14px/1.5 sans-serif}nav.contents ol{margin:.2em 0;padding-left:1.4em}"
-    "@media print{nav.contents{display:none}}"
-)
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pypandoc
+
+from lib.base import ROOT, UserError, reports_dir, write_atomically
+from workflow import record
+from workflow.steps import NOTEBOOKS
+
+STYLE = ROOT / "reports" / "article" / "notebook.css"
+FILTER = ROOT / "workflow" / "pages.lua"
+NAVIGATION = '<p class="way"><a href="paper.html">The article</a> · <a href="index.html">All pages</a></p>'
 
 
-def page(notebook: nbformat.NotebookNode) -> str:
-    """The notebook's HTML; every cell has the anchor `cell-id=<id>`, which the article links to."""
-    exporter = HTMLExporter(
-        template_name="lab", raw_template=TEMPLATE, embed_images=True, filters={"markdown2html": _markdown}
+def page(notebook: Path) -> str:
+    """The HTML of an executed notebook (.ipynb). UserError where pandoc cannot set it."""
+    content = json.loads(notebook.read_bytes())
+    for output in (output for cell in content["cells"] for output in cell.get("outputs", [])):
+        if len(output.get("data", {})) > 1:
+            output["data"].pop("text/plain", None)  # the words for those who see no table and no picture
+    options = (
+        f"--from=ipynb+raw_html --to=html5 --ipynb-output=all --standalone --embed-resources --fail-if-warnings --mathml --toc --toc-depth=2 \
+        --wrap=none --metadata=pagetitle:{notebook.stem} --metadata=lang:en --metadata=document-css:false"
     )
-    body, _ = exporter.from_notebook_node(notebook)
-    return with_contents(formulas.to_mathml(body))
+    command = [pypandoc.get_pandoc_path(), *options.split(), f"--css={STYLE}", f"--lua-filter={FILTER}"]
+    done = subprocess.run(command, input=json.dumps(content), capture_output=True, encoding="utf-8")
+    if done.returncode:
+        raise UserError(f"{notebook.name}: expected a notebook that pandoc can set, found: {done.stderr.strip()}")
+    return done.stdout.replace("<body>", f"<body>\n{NAVIGATION}", 1)
 
 
-class _Renderer(IPythonRenderer):
-    """Markdown as nbconvert renders it, its formulas marked for `formulas.to_mathml`."""
-
-    def inline_math(self, body: str) -> str:
-        return formulas.mark(body, "inline")
-
-    def block_math(self, body: str) -> str:
-        return formulas.mark(body, "display")
-
-
-def _markdown(source: str) -> str:
-    return MarkdownWithMath(renderer=_Renderer(escape=False, embed_images=True)).render(source)
+def write(run: str) -> list[Path]:
+    """Write reports/<run>/<notebook>.html for each executed notebook; returns the files."""
+    files = [path for name in NOTEBOOKS if (path := reports_dir(run) / f"{name}.ipynb").is_file()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, html in zip(files, pool.map(page, files), strict=True):
+            write_atomically(file.with_suffix(".html"), html.encode())
+    return [file.with_suffix(".html") for file in files]
 
 
-def with_contents(body: str) -> str:
-    """The page with a list of its second-level headings in front, and links to the article and the index."""
-    headings = [
-        (heading["id"], heading.get_text().rstrip("¶"))
-        for heading in BeautifulSoup(body, "html.parser").find_all("h2")
-        if heading.get("id")
-    ]
-    rows = "".join(f'<li><a href="#{html.escape(name)}">{html.escape(text)}</a></li>' for name, text in headings)
-    contents = (
-        f'<style>{STYLE}</style><nav class="contents" aria-label="Contents">'
-        f'<a href="paper.html">The article</a> · <a href="index.html">All pages</a><ol>{rows}</ol></nav>'
-    )
-    before, tag, after = body.partition("<main>")
-    return f"{before}{contents}{tag}{after}" if tag else contents + body
+if __name__ == "__main__":
+    record.finish(__doc__, "pages", write)

@@ -1,32 +1,31 @@
-"""What each step of the paper depends on: parameters, and the fingerprints that decide whether it is stale."""
+"""What each step of the paper depends on: parameters, code, data and lock, and whether it is done.
 
-import fnmatch
+A step that is done leaves a record, runs/<run>/steps/<step>.<key>.json. The key is a hash of all that the step and the steps
+before it depend on. So a record of this name is a step that is up to date, whatever the times of its files are, and Snakemake
+runs what has none. Records are never committed: in a fresh clone the committed results don't count as made here.
+"""
+
+import ast
 import hashlib
 import json
 from pathlib import Path
 
 from lib import provenance
-from lib.base import ROOT, UserError, file_digest, reports_dir, runs_dir
-from lib.data.folder import Folder
-from lib.data.open import open_source
-from lib.experiments import parameters, profiles
-from lib.seals import is_sealed
-from workflow import steps, values
-from workflow.page import files as page_files  # not .build, which imports Pandas and Matplotlib
-from workflow.record import ending_sums, fingerprint, networks_there, read_step, step_path
+from lib.base import ROOT, UserError, reports_dir, runs_dir
+from lib.data.sources import open_folder, open_source
+from lib.experiments import parameters
+from workflow import profiles
 from workflow.steps import NOTEBOOKS, STEPS
 
-RUNNERS = (
-    "workflow/execute.py",
-    "workflow/pages.py",
-    "workflow/formulas.py",
-)  # what executes a notebook and makes its page
+RUNNER = "workflow/execute.py"  # the code that executes a notebook
+LOCK = "workflow/locks/paper.lock"  # of the packages that results depend on
 COUNTS = ("images", "full_images")  # parameters that say how many images a notebook opens
 FOLDERS = ("benchmark_dir", "masks_dir")  # parameters that name further folders of pictures
+PARTS = ("needs", "data", "weights", "lock")  # of a step, in addition to parameters and code
 
 
 def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
-    """For each notebook: what it needs, its parameters, and fingerprints of its code, its data and the lock.
+    """For each notebook: needs, parameters, code, data, weights, lock, its own fingerprint, and the key of its record.
 
     A notebook gets the parameters that it declares: the defaults, or else from the profile, from the profile's table of
     its own name, from `overrides`. UserError for an unknown profile or parameter, a value out of range, missing files.
@@ -39,31 +38,139 @@ def make_plan(profile_name: str, overrides: dict) -> dict[str, dict]:
             parameters.check_one(name, value)
     check_name(shared.get("run", ""))
     sources = {name: open_source(shared["data"], shared["data_dir"], shared[name], shared["seed"]) for name in COUNTS}
-    data = {name: source.fingerprint for name, source in sources.items()}
     check_pairs(sources["images"].counts, shared["bad_limit"])
+    data = {name: source.fingerprint for name, source in sources.items()}
+    data |= {name: open_folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
+    data |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
     weights = weights_fingerprint(shared["encoder_weights"])
-    further = {name: Folder(shared[name], parameter=name).fingerprint for name in FOLDERS if shared[name]}
-    further |= {"photo": _stamp("photo", shared["photo"], "a picture", 'use ""')} if shared["photo"] else {}
-    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
-    runners = {file: provenance.meaning((ROOT / file).read_text()) for file in RUNNERS}
-    plan = {}
+    lock = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()
+    runner = {RUNNER: provenance.meaning((ROOT / RUNNER).read_text(encoding="utf-8"))}
+    plan: dict[str, dict] = {}
     for notebook in NOTEBOOKS:
         path = ROOT / "notebooks" / f"{notebook}.ipynb"
         known = common | profile.get(notebook, {}) | overrides
-        given = {name: known[name] for name in sorted(provenance.declared_parameters(path)) if name in known}
-        opened = [data[name] for name in COUNTS if name in given]
-        opened += [found for name, found in further.items() if given.get(name)]
-        opened += [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
-        step = {
-            "needs": list(STEPS[notebook].needs),
+        given = {name: known[name] for name in sorted(declared_parameters(path)) if name in known}
+        reads = [hashlib.sha256((ROOT / file).read_bytes()).hexdigest() for file in STEPS[notebook].reads]
+        own = {
             "parameters": given,
-            "code": provenance.code_parts(path) | runners,
-            "data": " ".join(opened),
+            "code": provenance.code_parts(path) | runner,
+            "data": " ".join([*(stamp for name, stamp in data.items() if given.get(name, "") != ""), *reads]),
             "weights": weights if "encoder_weights" in given else "",
             "lock": lock,
         }
-        plan[notebook] = step | {"fingerprint": fingerprint(step)}
+        needs = {need: plan[need]["key"] for need in STEPS[notebook].needs}
+        plan[notebook] = own | {"needs": needs, "fingerprint": digest(own), "key": digest(own | {"needs": needs})[:16]}
     return plan
+
+
+def make_endings(plan: dict[str, dict]) -> dict[str, dict]:
+    """The steps after the notebooks, "pages" and "article", as `make_plan` gives those of notebooks."""
+    folder = ROOT / "reports" / "article"
+    texts = [
+        ROOT / "CITATION.cff",
+        ROOT / "reports" / "claims.yaml",
+        *sorted((ROOT / "workflow" / "page").glob("*.*s")),
+    ]
+    texts += [file for file in sorted(folder.iterdir()) if file.is_file() and file.stem != "readme"]
+    endings = {}
+    for name, files in (("pages", [folder / "notebook.css", ROOT / "workflow" / "pages.lua"]), ("article", texts)):
+        sums = {file.relative_to(ROOT).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        step = {
+            "parameters": {},
+            "code": provenance.code_parts(f"workflow.{name}") | sums,
+            "needs": {notebook: step["key"] for notebook, step in plan.items()},
+        }
+        endings[name] = step | dict.fromkeys(("data", "weights", "lock"), "") | {"key": digest(step)[:16]}
+    return endings
+
+
+def digest(content: dict) -> str:
+    """SHA-256 in hex of JSON types, by meaning."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def declared_parameters(notebook: Path) -> set[str]:
+    """Names that the notebook's cell tagged `parameters` binds."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            tree = ast.parse("".join(cell["source"]))
+            return {node.targets[0].id for node in tree.body if isinstance(node, ast.Assign)}
+    return set()
+
+
+def record_path(run: str, name: str, step: dict) -> Path:
+    """The record that a step leaves when it is done."""
+    return runs_dir(run) / "steps" / f"{name}.{step['key']}.json"
+
+
+def old_records(run: str, name: str) -> list[Path]:
+    """All records of a step, of whatever key."""
+    return sorted((runs_dir(run) / "steps").glob(f"{name}.*.json"))
+
+
+def read_record(path: Path) -> dict:
+    """A record; {} where it is broken."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("files"), list) else {}
+
+
+def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
+    """For each step what makes it stale, as short sentences; [] = up to date."""
+    reasons: dict[str, list[str]] = {}
+    for name, step in plan.items():
+        path, old = record_path(run, name, step), old_records(run, name)
+        needs = [f"needs {need}" for need in step["needs"] if reasons.get(need)]
+        if path in old:
+            reasons[name] = lost_outputs(path) + needs
+        elif old:
+            reasons[name] = differences(read_record(old[-1]), step) + needs or ["what it needs changed"]
+        else:
+            reasons[name] = ["not finished here yet", *needs]
+    return reasons
+
+
+def lost_outputs(path: Path) -> list[str]:
+    """What is wrong with the outputs of a step, by its record: files that are missing, empty, or no JSON."""
+    record = read_record(path)
+    if not record:
+        return [f"{path.relative_to(ROOT).as_posix()} is broken"]
+    flaws = {name: _flaw(ROOT / name) for name in record["files"]}
+    return [f"{name} is {flaw}" for name, flaw in flaws.items() if flaw]
+
+
+def _flaw(file: Path) -> str:
+    """A loss of power leaves empty files and broken ones."""
+    if not file.is_file():
+        return "missing"
+    if not file.stat().st_size:
+        return "empty"
+    if file.suffix in (".json", ".ipynb"):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError:
+            return "broken"
+    return ""
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """What changed between the record of a step and its plan, but for the steps that it needs."""
+    if not {"parameters", "code", *PARTS} <= old.keys():
+        return ["recorded by another version"]
+    before, after = old["parameters"], new["parameters"]
+    changed = [
+        f"{name} {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
+    changed += [
+        f"{part} changed"
+        for part in sorted(old["code"] | new["code"])
+        if old["code"].get(part) != new["code"].get(part)
+    ]
+    return changed + [f"{part} changed" for part in PARTS[1:] if old[part] != new[part]]
 
 
 def check_name(run: str) -> None:
@@ -80,8 +187,10 @@ def check_name(run: str) -> None:
 
 
 def check_pairs(counts: dict[str, int], bad_limit: float) -> None:
-    """UserError where too many pictures lack their alpha, or alphas their picture: half a set, as a broken download leaves
-    it, would be trained on without a word but a count. What cannot be decoded is judged by lib.data.prepare."""
+    """UserError where too many pictures lack their alpha, or alphas their picture, as a broken download leaves them.
+
+    What cannot be decoded is judged by lib.data.cache.
+    """
     lost = sum(number for reason, number in counts.items() if " without " in reason or reason == "broken link")
     total = counts.get("pairs", 0) + lost
     if lost > bad_limit * total:
@@ -107,136 +216,3 @@ def _stamp(name: str, path: str, what: str, otherwise: str) -> str:
             f"{name}: expected {what}, found nothing at {path}; correct the path, or {otherwise}."
         ) from error
     return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def stale_reasons(run: str, plan: dict[str, dict]) -> dict[str, list[str]]:
-    """For each notebook what makes it stale, as short sentences; [] = up to date.
-
-    A finished notebook whose networks are gone or altered is stale as soon as another one is that opens them.
-    """
-    own = {notebook: _own_reasons(run, notebook, step) for notebook, step in plan.items()}
-    while True:
-        reasons: dict[str, list[str]] = {}
-        for notebook, step in plan.items():
-            reasons[notebook] = own[notebook] + [f"needs {need}" for need in step["needs"] if reasons[need]]
-        lost = {notebook: _lost_networks(run, notebook, reasons) for notebook in plan if not reasons[notebook]}
-        if not any(lost.values()):
-            return reasons
-        own |= lost
-
-
-def _own_reasons(run: str, notebook: str, step: dict) -> list[str]:
-    """What makes a notebook stale whatever becomes of the others."""
-    if not step_path(run, notebook).is_file():
-        return ["not finished here yet"]
-    if (record := read_step(run, notebook)) is None:
-        return [f"{steps.record(run, notebook)} is broken"]
-    return differences(record, step) + _lost(run, notebook, step, record.get("sha256", {}))
-
-
-def _lost_networks(run: str, notebook: str, reasons: dict[str, list[str]]) -> list[str]:
-    """Which networks of a notebook that is up to date are gone or altered and will be opened by a stale one. Records that
-    were taken over from a run published before networks stood in them know no names: there something has to lie."""
-    opened = {pattern for user, stale in reasons.items() if stale for pattern in steps.STEPS[user].opens}
-    kept = (read_step(run, notebook) or {}).get("networks")
-    found = []
-    for pattern in (one for one in steps.STEPS[notebook].trains if one in opened):
-        names = fnmatch.filter(kept, pattern) if kept is not None else networks_there(run, pattern) or [pattern]
-        files = [runs_dir(run) / "train" / name / "model.safetensors" for name in names]
-        for file in (file for file in files if not is_sealed(file)):
-            flawed = "is not as it was written" if file.is_file() else "is missing"
-            found.append(f"{file.relative_to(ROOT).as_posix()} {flawed}")
-    return found
-
-
-def ending_reasons(run: str, stale: dict[str, list[str]]) -> list[str]:
-    """What makes run.json, the index or the article stale, as short sentences; [] = up to date.
-
-    stale: what `stale_reasons` said. They must be newer than the last step and than the last edit of the text.
-    """
-    if waits := [f"needs {notebook}" for notebook, reasons in stale.items() if reasons]:
-        return waits
-    if lost := _ending_flaws(run):
-        return list(lost.values())
-    files = [ROOT / file for file in steps.ending_outputs(run)]
-    newest = max(map(_time, (*article_sources(), *(step_path(run, notebook) for notebook in stale))))
-    return ["its sources are newer"] if min(map(_time, files)) < newest else []
-
-
-def forget_stale(run: str, plan: dict[str, dict]) -> None:
-    """Remove the records of stale steps, so that they count as not done whatever Snakemake remembers or takes for
-    whole; for a stale article, run.json and what is broken of the article."""
-    stale = stale_reasons(run, plan)
-    for notebook in (notebook for notebook, reasons in stale.items() if reasons):
-        step_path(run, notebook).unlink(missing_ok=True)
-    broken = list(_ending_flaws(run))
-    if ending_reasons(run, stale) and not any(stale.values()):
-        broken.append(steps.record_outputs(run)[0])
-    for file in broken:
-        (ROOT / file).unlink(missing_ok=True)
-
-
-def _ending_flaws(run: str) -> dict[str, str]:
-    """What is wrong with files that are made when all notebooks are done: file -> reason."""
-    sums = ending_sums(run)
-    return {file: reason for file in steps.ending_outputs(run) if (reason := flaw(ROOT / file, sums.get(file, "")))}
-
-
-def article_sources() -> list[Path]:
-    """The files that the article, the index and the crate are made from, but for the run's own."""
-    folder = ROOT / "reports" / "article"
-    endings = ("workflow.article", "workflow.record", "workflow.standards.of_run")
-    modules = {file for module in endings for file in provenance.closure(module)}
-    texts = [ROOT / "CITATION.cff", ROOT / "reports" / "claims.yaml", folder / "checklist.md"]
-    texts += [*sorted(folder.glob("paper.*")), folder / "references.bib"]
-    return texts + page_files() + sorted(modules)
-
-
-def differences(old: dict, new: dict) -> list[str]:
-    """What changed between the record of a step and its plan."""
-    if not set(new) <= set(old):
-        return ["recorded by another version"]
-    before, after = old["parameters"], new["parameters"]
-    changed = [
-        f"{name} {before.get(name)!r} -> {after.get(name)!r}"
-        for name in sorted(before | after)
-        if before.get(name) != after.get(name)
-    ]
-    changed += [
-        f"{file} changed"
-        for file in sorted(old["code"] | new["code"])
-        if old["code"].get(file) != new["code"].get(file)
-    ]
-    return changed + [f"{part} changed" for part in ("needs", "data", "weights", "lock") if old.get(part) != new[part]]
-
-
-def _lost(run: str, notebook: str, step: dict, sums: dict[str, str]) -> list[str]:
-    """Which outputs of a finished step are gone or altered since. sums: their SHA-256 when it was finished."""
-    files = steps.outputs(notebook, run, step["parameters"])
-    lost = [reason for file in files if (reason := flaw(ROOT / file, sums.get(file, "")))]
-    if not lost:
-        try:
-            values.read(run, notebook)
-        except UserError:  # JSON, but not what a notebook writes
-            lost = [f"reports/{run}/values/{notebook}.json is broken"]
-    return lost
-
-
-def flaw(file: Path, digest: str = "") -> str:
-    """What is wrong with an output as a file, in words; "" when nothing is. A loss of power leaves empty files, a bad disk
-    other bytes than were written. digest: the SHA-256 that it had, where that is known."""
-    name = file.relative_to(ROOT).as_posix()
-    if not file.is_file():
-        return f"{name} is missing"
-    if not file.stat().st_size:
-        return f"{name} is empty"
-    if file.suffix in (".json", ".ipynb"):
-        try:
-            json.loads(file.read_bytes())
-        except ValueError:
-            return f"{name} is broken"
-    return f"{name} is not as it was written" if digest and file_digest(file) != digest else ""
-
-
-def _time(file: Path) -> int:
-    return file.stat().st_mtime_ns

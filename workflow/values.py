@@ -1,13 +1,13 @@
-"""The named values that notebooks left (lib.output.values), read again for the article and the claims."""
+"""The named values that notebooks left (lib.report.save), read again for the article and the claims."""
 
 import json
 from pathlib import Path
 
 from lib import provenance
 from lib.base import ROOT, UserError, reports_dir
-from lib.output.values import Leaf
 
-PARTS = {"answer": str, "code": str, "parameters": dict, "values": dict}  # of a values file, beside the commit
+Leaf = float | int | bool | str | dict | None  # a value; a dict is an estimate: value, sd, low, high, seeds, n
+PARTS = {"answer": str, "code": str, "parameters": dict, "values": dict}  # of a values file
 
 
 def read(run: str, notebook: str) -> dict:
@@ -35,11 +35,20 @@ def load(folder: Path) -> dict[str, Leaf]:
 
 
 def samples(folder: Path) -> dict[str, str]:
-    """Name -> the errors behind a mean (lib.evaluation.samples), of those values of a run that are means of such."""
+    """Name -> the errors behind a mean (lib.scores), of those values of a run that are means of such."""
     found: dict[str, str] = {}
     for path in sorted((folder / "values").glob("*.json")):
         found |= _content(path).get("samples", {})
     return found
+
+
+def cells(folder: Path) -> dict[str, tuple[str, str]]:
+    """File that a notebook of a run wrote, by its stem -> (notebook, id of the cell that wrote it)."""
+    return {
+        Path(file).stem: (path.stem, cell)
+        for path in sorted((folder / "values").glob("*.json"))
+        for file, cell in _content(path).get("files", {}).items()
+    }
 
 
 def commits(folder: Path) -> dict[str, str]:

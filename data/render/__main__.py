@@ -56,18 +56,15 @@ def write_manifest(folder: Path, kind: str) -> None:
     """List what is there of a kind, person or clip. Two workers may finish at once: the second waits."""
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        texts = {"manifest.csv": io.StringIO(), "manifest-new.csv": io.StringIO()}  # the second: people from FIRST on
-        tables = [csv.writer(text, lineterminator="\n") for text in texts.values()]
-        for table in tables:
-            table.writerow(COLUMNS)
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
         for file in sorted(folder.glob(f"{kind}-*.webp")):
             number = int(file.stem[-3:])
             parameters = json.dumps(_rounded(_parameters(number, kind)), separators=(",", ":"))
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            tables[number >= FIRST].writerow([file.stem, number, split(number), digest, parameters])
-        for file_name, text in texts.items():
-            if text.getvalue().count("\n") > 1:
-                write_atomically(folder / file_name, text.getvalue().encode())
+            table.writerow([file.stem, number, split(number), digest, parameters])
+        write_atomically(folder / "manifest.csv", text.getvalue().encode())
 
 
 def order() -> list[int]:
@@ -101,7 +98,9 @@ def main() -> None:
     everyone = order()
     todo = [("person", number) for number in everyone] + [("clip", number) for number in everyone[:CLIPS]]
     for kind, number in todo[this::workers]:
-        folder = options.folder / {"person": "portraits", "clip": "sequences"}[kind]
+        folder = (
+            options.folder / {"person": "portraits" if number < FIRST else "portraits-more", "clip": "sequences"}[kind]
+        )
         if (folder / f"{name(number, kind)}.webp").exists():
             continue
         start = time.time(), time.process_time()

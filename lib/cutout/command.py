@@ -1,177 +1,163 @@
-"""Portraits of one's own by a command: `python -m lib cutout photo.jpg`."""
+"""`python -m lib cutout PHOTO ...`: people cut out of photographs, by file, folder or pipe."""
 
 import argparse
+import contextlib
+import errno
+import io
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lib.base import UserError
-from lib.cutout import batch, cutter
-from lib.cutout.backgrounds import background
-from lib.cutout.job import Wish, check_target, do, identities
+from PIL import Image, ImageColor
 
+from lib.base import UserError, write_atomically
+from lib.cutout import cutter
+from lib.data.images import open_picture, read_photo
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Cut the people out of photographs, without a trimap.
-
-    Exit status 0; 1 where some of several files were bad (the others are done); UserError (2) for a mistake.
-    """
-    given = parser().parse_args(arguments)
-    inputs, wish, piped = [Path(each) for each in given.inputs], _wish(given), given.inputs == ["-"]
-    out = Path(given.out) if given.out and given.out != "-" else None
-    if ("-" in given.inputs and not piped) or (given.out == "-" and len(inputs) > 1):
-        raise UserError("-: expected a pipe alone, found more files beside it; name files, or pipe one picture.")
-    if piped or given.out == "-":
-        _pipe(inputs[0], piped, None if given.out == "-" else out, wish, given)
-    elif given.watch:
-        _watch(inputs, out, wish, given)
-    elif len(inputs) == 1 and not inputs[0].is_dir():
-        _one(inputs[0], out, wish, given)
-    else:
-        _many(inputs, out, wish, given)
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".heic")  # fmt: skip
+FORMATS = {".png": "PNG", ".webp": "WEBP"}  # of results
+PIPE = "-"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next picture would fare no better
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    made = argparse.ArgumentParser(
+    result = argparse.ArgumentParser(
         prog="python -m lib cutout",
-        description=main.__doc__.splitlines()[0],
-        epilog="One picture is made anew, whatever is there; of several, those whose results are there are skipped. "
-        "Colour profiles are converted to sRGB; EXIF orientation is applied.",
+        description="Cut the people out of photographs, without a trimap. One photograph is always done; of several, those whose "
+        "results are there are skipped. Colors are converted to sRGB.",
     )
-    add = made.add_argument
-    add(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="pictures, clips (GIF, WebP, MP4 ...) or folders; - is standard input",
-    )
-    add("-o", "--out", help="file (.png, .webp; .jpg with --background; a name without ending: a clip as PNGs), folder for "
-        "several, or - for standard output (default: NAME-cutout.png beside it, FOLDER-cutout for a folder)")  # fmt: skip
-    add("--mask", action="store_true", help="write the matte alone, as a grey picture")
-    add(
-        "--background",
-        metavar="B",
-        help="lay people over a colour (white, #ff8800), a picture, or blur: their own, blurred",
-    )
-    add("--trimap", metavar="FILE", help="your trimap: 0 background, 128 unknown, 255 person")
-    add("--rough-mask", metavar="FILE", help="your rough mask, 255 = person; its edge is found anew")
-    add("--brush", metavar="FILE", help="strokes over what is found: 255 stays, 0 goes, 128 is untouched")
-    add("--rectangle", metavar="X,Y,W,H", help="look only here (pixels from the upper left)")
-    add("--method", choices=cutter.METHODS, default="auto", help="for the unknown pixels; auto is network")
+    add = result.add_argument
+    add("inputs", nargs="+", type=_path, metavar="INPUT", help="photographs, folders of them, or - for standard input")
+    add("-o", "--out", type=_path, help="a .png or .webp file for one photograph, a folder for several, - for standard output (default: "
+        "NAME-cutout.png beside it, FOLDER-cutout for a folder)")  # fmt: skip
+    add("--mask", action="store_true", help="write the matte alone, as a gray picture")
+    add("--background", metavar="B", help="lay the person over a color (white, #ff8800) or a picture")
+    add("--trimap", type=_path, metavar="FILE", help="your trimap: 0 background, 128 unknown, 255 person")
+    add("--method", choices=cutter.METHODS, default=cutter.METHODS[0], help="of the unknown pixels. " + cutter.COSTS)
+    add("--weights", type=_path, default=cutter.WEIGHTS, metavar="FOLDER",
+        help="of networks, or of one training that takes a trimap, such as runs/quick/train/dim-da-both-seed0")  # fmt: skip
     add("--overwrite", action="store_true", help="of several: also those whose results are there")
-    add("--watch", action="store_true", help="do what comes into a folder, until Ctrl-C")
     add("--threads", type=int, default=0, help="of the processor, 0 = all")
-    add("--weights", default=str(cutter.WEIGHTS), help="folder of the networks")
-    return made
+    return result
 
 
-def _wish(given: argparse.Namespace) -> Wish:
-    if given.mask and given.background:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit status 1 where some of several photographs were bad: the others are done. UserError for a mistake."""
+    args = parser().parse_args(arguments)
+    pairs, several = _pairs(args.inputs, args.out)
+    if args.mask and args.background:
         raise UserError("--mask: expected it without --background, found both; choose one.")
-    files = [given.trimap, given.rough_mask, given.brush]
-    if any(files) and (len(given.inputs) > 1 or Path(given.inputs[0]).is_dir()):
-        raise UserError("--trimap, --rough-mask, --brush: expected one picture, found several; do them one by one.")
-    behind = background(given.background) if given.background else None
-    rectangle = _rectangle(given.rectangle) if given.rectangle else None
-    return Wish(given.trimap, given.rough_mask, rectangle, given.brush, given.method, given.mask, behind)
-
-
-def _rectangle(text: str) -> cutter.Rectangle:
-    try:
-        left, top, width, height = map(int, text.split(","))
-    except ValueError as error:
-        raise UserError(f"--rectangle: expected X,Y,W,H in whole pixels, found {text!r}; correct it.") from error
-    return left, top, width, height
-
-
-def _inputs(inputs: list[Path], given: argparse.Namespace) -> set[tuple[int, int]]:
-    """All that must not be overwritten."""
-    beside = (given.trimap, given.rough_mask, given.brush, given.background)
-    return identities(inputs + [Path(each) for each in beside if each])
-
-
-def _pipe(source: Path, piped: bool, out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
-    if out is None and sys.stdout.isatty():
-        raise UserError("-: expected a pipe or a file for the picture, found a terminal; add > out.png, or -o out.png.")
-    if out is not None:
-        check_target(out, _inputs([], given), wish)
-    content = sys.stdin.buffer.read() if piped else source
-    _noted("-" if piped else str(source), do(cutter.load(given.weights, given.threads), content, out, wish))
-
-
-def _one(source: Path, out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
-    target = batch.targets([source], out)[0][1] if out is None or out.is_dir() else out
-    check_target(target, _inputs([source], given), wish)
-    _noted(str(source), do(cutter.load(given.weights, given.threads), source, target, wish))
-    batch.say(f"{source} -> {target}")
-
-
-def _many(inputs: list[Path], out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
-    pairs = []
-    for folder in (each for each in inputs if each.is_dir()):
-        pictures, others = batch.files_of(folder)
-        pairs += batch.targets(pictures, out or _beside(folder))
-        if others:
-            batch.say(f"{folder}: {len(others)} files are no pictures by their names and were left: {_short(others)}.")
-    pairs += batch.targets([each for each in inputs if not each.is_dir()], out)
-    _check_folder(out, [target for _, target in pairs])
-    kept = _inputs([source for source, _ in pairs], given)
-    for _, target in pairs:
-        check_target(target, kept, wish)
-    _work(pairs, wish, given)
-
-
-def _watch(inputs: list[Path], out: Path | None, wish: Wish, given: argparse.Namespace) -> None:
-    if len(inputs) != 1 or not inputs[0].is_dir():
-        raise UserError(f"--watch: expected one folder, found {', '.join(map(str, inputs))}; name a folder.")
-    out = out or _beside(inputs[0])
-    _check_folder(out, [])
-    if out.exists() and out.samefile(inputs[0]):
-        raise UserError(f"{out}: expected another folder than the one that is watched, found the same; name another.")
-    work = _batch(wish, given)
-    batch.say(f"{inputs[0]} is watched; results go to {out}; Ctrl-C ends it.")
-    work.watch(inputs[0], out)
-    _finish(work)
-
-
-def _work(pairs: list[tuple[Path, Path]], wish: Wish, given: argparse.Namespace) -> None:
-    work = _batch(wish, given)
-    work.run(pairs)
-    _finish(work)
-
-
-def _batch(wish: Wish, given: argparse.Namespace) -> batch.Batch:
-    loaded = cutter.load(given.weights, given.threads)
-    return batch.Batch(lambda source, target: do(loaded, source, target, wish), given.overwrite)
-
-
-def _finish(work: batch.Batch) -> None:
-    batch.say(work.summary())
-    if work.bad:
+    if args.trimap and several:
+        raise UserError("--trimap: expected one picture, found several; do them one by one.")
+    _check_targets(pairs, [Path(name).expanduser() for name in (args.trimap, args.background) if name])
+    background = _background(args.background) if args.background else None
+    networks = cutter.load(args.weights, args.threads)
+    networks.matting(args.method)  # what is missing for all is said before the first
+    skipped, bad = 0, 0
+    for source, target in pairs:
+        if several and target.exists() and not args.overwrite:
+            skipped += 1
+            continue
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # pymatting warns there, in the midst of a piped picture
+                cut = _cut_out(networks, source, args)
+            _write(target, cut.mask if args.mask else cut.over(background) if background else cut.rgba)
+        except (UserError, MemoryError) as error:
+            if not several or getattr(error.__cause__, "errno", 0) in NO_ROOM:
+                raise
+            bad += 1
+            print(error if str(error) else f"{source}: expected enough memory, found too little.", file=sys.stderr)
+            continue
+        for note in (*(() if target == PIPE else (f"-> {target}",)), *cut.notes):
+            print(f"{source} {note}", file=sys.stderr)
+    if several:
+        print(f"{len(pairs) - skipped - bad} done, {skipped} there already, {bad} left out.", file=sys.stderr)
+    if bad:
         sys.exit(1)
 
 
-def _check_folder(out: Path | None, results: list[Path]) -> None:
+def _path(text: str) -> Path | str:
+    return text if text == PIPE else Path(text).expanduser()  # no shell expands --out=~/a.png
+
+
+def _pairs(paths: list, out: Path | str | None) -> tuple[list[tuple], bool]:
+    """(photograph, its result), each a path or -; and whether there may be several."""
+    if len(paths) == 1 and (paths[0] == PIPE or not paths[0].is_dir()):
+        if isinstance(out, Path) and out.is_dir() and paths[0] != PIPE:
+            out = out / f"{paths[0].stem}.png"
+        return [(paths[0], out or (PIPE if paths[0] == PIPE else _beside(paths[0])))], False
+    if PIPE in (out, *paths):
+        raise UserError("-: expected one photograph for a pipe, found several; name one, or name a folder.")
     if out is not None and (out.is_file() or (out.suffix and not out.is_dir())):
         raise UserError(f"{out}: expected a folder for several results, found a file's name; name a folder.")
-    twice = sorted({path for path in results if results.count(path) > 1})
-    if twice:
+    pairs = [(path, out / f"{path.stem}.png" if out else _beside(path)) for path in paths if not path.is_dir()]
+    for folder in (path for path in paths if path.is_dir()):
+        results = out or folder.resolve().with_name(f"{folder.resolve().name}-cutout")
+        if results.exists() and results.samefile(folder):  # a second time, results would be cut out as well
+            raise UserError(f"{results}: expected another folder than the photographs', found the same; name another.")
+        files = sorted(file for file in folder.iterdir() if file.name[0] != "." and not file.is_dir())
+        photos = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if not photos:
+            raise UserError(f"{folder}: expected photographs, found none by their names; name another folder.")
+        if len(photos) < len(files):
+            print(f"{folder}: {len(photos)} of {len(files)} files are pictures by their names.", file=sys.stderr)
+        stems = Counter(file.stem for file in photos)
+        pairs += [(f, results / f"{f.stem if stems[f.stem] == 1 else f.name}.png") for f in photos]
+    return pairs, True
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-cutout.png")
+
+
+def _check_targets(pairs: list[tuple], others: list[Path]) -> None:
+    """UserError where a result would be no picture, replace an input, or replace another result: before the work."""
+    paths = [path for path in (*(source for source, _ in pairs), *others) if path != PIPE and path.exists()]
+    inputs = {(status.st_dev, status.st_ino) for status in map(Path.stat, paths)}
+    for target, times in Counter(target for _, target in pairs).items():
+        if target == PIPE:
+            if sys.stdout is None or sys.stdout.isatty():
+                raise UserError("-: expected a pipe for the result, found none; add > out.png, or -o out.png.")
+        elif target.suffix.lower() not in FORMATS:
+            ending = target.suffix or "none"
+            raise UserError(f"{target}: expected an ending of {', '.join(FORMATS)}, found {ending}; choose one.")
+        elif target.exists() and (target.stat().st_dev, target.stat().st_ino) in inputs:
+            raise UserError(f"{target}: expected a file of its own for the result, found an input; name another.")
+        elif times > 1:
+            raise UserError(f"{target}: expected one result there, found several inputs of that name; rename one.")
+
+
+def _cut_out(networks: cutter.Cutter, source, args: argparse.Namespace) -> cutter.CutOut:
+    if source != PIPE:
+        return networks.cut_out(source, args.trimap, args.method)
+    if sys.stdin is None:
+        raise UserError("-: expected an open standard input, found it closed; pipe a photograph into it.")
+    with open_picture(Path(PIPE), sys.stdin.buffer.read()) as image:
+        return networks.cut_out(image, args.trimap, args.method)
+
+
+def _write(target: Path | str, picture: Image.Image) -> None:
+    content = io.BytesIO()
+    try:
+        picture.save(content, "PNG" if target == PIPE else FORMATS[target.suffix.lower()], quality=92)
+        if target == PIPE:
+            sys.stdout.buffer.write(content.getvalue())
+            sys.stdout.buffer.flush()
+        else:
+            write_atomically(target, content.getvalue())
+    except (OSError, ValueError) as error:  # a full disk; a picture too large for WebP
+        cause = getattr(error, "strerror", None) or error
+        raise UserError(f"{target}: expected a place that can be written, found: {cause}; name another.") from error
+
+
+def _background(text: str) -> Image.Image:
+    """A picture, or a colored pixel that is stretched."""
+    if (file := Path(text).expanduser()).is_file():
+        return Image.fromarray(read_photo(file).pixels)
+    try:
+        return Image.new("RGB", (1, 1), ImageColor.getrgb(text)[:3])
+    except ValueError as error:
         raise UserError(
-            f"{twice[0]}: expected one result there, found several inputs of that name; do them one by one."
-        )
-
-
-def _beside(folder: Path) -> Path:
-    """The folder's results: NAME-cutout."""
-    folder = folder.resolve()
-    return folder.with_name(f"{folder.name}-cutout")
-
-
-def _noted(name: str, notes: list[str]) -> None:
-    for note in notes:
-        batch.say(f"{name}: {note}")
-
-
-def _short(paths: list[Path]) -> str:
-    return ", ".join(path.name for path in paths[:5]) + (" ..." if len(paths) > 5 else "")
+            f"--background: expected a picture's path or a color such as white or #ff8800, found {text!r}; correct it."
+        ) from error

@@ -1,9 +1,7 @@
-"""Foreground colours without the background's tint: Germer et al. 2020, 'Fast multi-level foreground estimation'.
+"""Foreground colors without the background's tint: Germer et al. 2020, 'Fast multi-level foreground estimation'.
 
-A pixel of alpha 0.5 shows half of what lies behind it; put before another background as it is, that stays as a fringe.
-The paper solves I = alpha F + (1 - alpha) B for F and B with small gradients where alpha's is small, from one pixel up to
-the full size, and so does `pymatting.estimate_foreground_ml`, which tests compare this with. pymatting needs Numba and
-LLVM, which are larger than all else here together, and compiles for seconds; these lines need NumPy.
+I = alpha F + (1 - alpha) B is solved for F and B with small gradients where alpha's is small, from one pixel up to the full
+size. `pymatting.estimate_foreground_ml` does the same and needs Numba; these lines need NumPy.
 """
 
 import numpy as np
@@ -13,13 +11,9 @@ REGULARISATION = 1e-5  # of the paper
 SMALL, SMALL_STEPS, LARGE_STEPS = 32, 20, 4  # twice the paper's steps, as all pixels change at once (Jacobi)
 
 
-def clean(image: np.ndarray, alpha: np.ndarray, estimate=None) -> np.ndarray:
+def estimate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Foreground (H,W,3) uint8 of image (H,W,3) uint8 and alpha (H,W) float32: the image where alpha is 1, black where it
-    is 0, and the estimated colour between them.
-
-    estimate: another function of image (h,w,3) and alpha (h,w) float32 in [0,1]. Done in tiles that overlap, and only
-    where alpha is soft, so that memory is bounded.
-    """
+    is 0, the estimated color between. In tiles that overlap, so that memory is bounded."""
     result = image * (alpha > 0)[..., None]
     height, width = alpha.shape
     for top in range(0, height, TILE):
@@ -28,9 +22,9 @@ def clean(image: np.ndarray, alpha: np.ndarray, estimate=None) -> np.ndarray:
             soft = (alpha[inner] > 0) & (alpha[inner] < 1)
             if soft.any():
                 outer = tuple(slice(max(0, part.start - MARGIN), part.stop + MARGIN) for part in inner)
-                found = (estimate or multilevel)(image[outer].astype(np.float32) / 255, alpha[outer])
-                shown = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True))
-                result[inner][soft] = np.round(found[shown][soft] * 255).astype(np.uint8)
+                colors = multilevel(image[outer].astype(np.float32) / 255, alpha[outer])
+                part = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True))
+                result[inner][soft] = np.round(colors[part][soft] * 255).astype(np.uint8)
     return result
 
 
@@ -38,7 +32,7 @@ def multilevel(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Foreground (h,w,3) float32 in [0,1] of image (h,w,3) and alpha (h,w), float32 in [0,1]."""
     height, width = alpha.shape
     image = np.ascontiguousarray(image.transpose(2, 0, 1))  # (3, h, w): NumPy's inner loops run along rows
-    F, B = (_mean(image, where)[:, None, None] for where in (alpha > 0.9, alpha < 0.1))
+    F, B = (_mean(image, mask)[:, None, None] for mask in (alpha > 0.9, alpha < 0.1))
     levels = max(1, int(np.ceil(np.log2(max(height, width)))))
     for level in range(levels + 1):
         size = round(height ** (level / levels)), round(width ** (level / levels))
@@ -53,9 +47,9 @@ def _level(image: np.ndarray, a: np.ndarray, F: np.ndarray, B: np.ndarray, steps
     f, b, both = a * a + sum(weights), (1 - a) ** 2 + sum(weights), a * (1 - a)
     determinant = f * b - both * both
     f, b, both = f / determinant, b / determinant, both / determinant  # of the inverse
-    seen_f, seen_b = a * image, (1 - a) * image
+    data_f, data_b = a * image, (1 - a) * image
     for _ in range(steps):
-        right_f, right_b = seen_f.copy(), seen_b.copy()
+        right_f, right_b = data_f.copy(), data_b.copy()
         for weight, near_f, near_b in zip(weights, _neighbours(F), _neighbours(B), strict=True):
             right_f += weight * near_f
             right_b += weight * near_b
@@ -75,6 +69,6 @@ def _nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return array[..., rows[:, None], columns]
 
 
-def _mean(image: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Mean colour (3,) of the pixels (h,w) of image (3,h,w); black where there are none."""
-    return image[:, where].mean(axis=1) if where.any() else np.zeros(3, np.float32)
+def _mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean color (3,) of the pixels (h,w) of image (3,h,w); black where there are none."""
+    return image[:, mask].mean(axis=1) if mask.any() else np.zeros(3, np.float32)

@@ -1,271 +1,249 @@
-"""The networks that ship: their recipes (`python -m lib weights` trains them anew) and what they are worth.
+"""The networks of data/weights: how they are trained, their scores, and their cards; run by `python -m lib weights`.
 
-The folders of data/weights: `trimap`, the network that is given a trimap, `hybrid`, which is handed closed-form matting's answer
-as well (lib.models.hybrid), and `portrait`, the one that finds a person by itself (lib.models.portrait); then the study's related systems at sizes for two cores, `alphagan`, `background` and `video`.
-All are judged on rendered people who were held out; the first two also on whatever photographs the reader has, with soft
-alpha and trimaps, or with masks.
+All are tested on held-out rendered people; those for single pictures also on the reader's photographs.
 """
 
-import argparse
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import jinja2
 import pandas as pd
-import torch
+import yaml
+from torch import nn
 
-from lib import inference, systems
-from lib.base import ROOT, UserError, runs_dir
-from lib.cutout import trimaps
-from lib.cutout.cutter import HEIGHT
-from lib.data.folder import Folder
-from lib.data.plates import retaken
-from lib.data.trimap import make_trimap
-from lib.device import Machine
-from lib.evaluation import benchmark, scores
-from lib.evaluation.benchmark import Method, Picture
-from lib.evaluation.systems import Moving, Still, judge_clips, judge_stills
-from lib.models import store
-from lib.training import alphagan, background, hybrid, portrait, video
-from lib.training.alphagan import AlphaGANRecipe
-from lib.training.background import BackgroundRecipe
-from lib.training.composed import people_held_out
-from lib.training.export import MANIFEST, export, keep_scores, network_code
-from lib.training.hybrid import HybridRecipe
-from lib.training.portrait import TEST_RADIUS, PortraitRecipe, held_out
-from lib.training.video import VideoRecipe, clips_held_out
+from lib import methods
+from lib.base import UserError, runs_dir, write_atomically
+from lib.baselines import SOLVERS
+from lib.compute import Compute
+from lib.inference import Prediction
+from lib.methods import LARGE, WEIGHTS
+from lib.models.checkpoint import MANIFEST, export, load_network, network_code, write_scores
+from lib.scores import MEASURE_LABELS, TRIMAP_CONTROL
+from lib.training import photo
+from lib.training.trainer import train
 
-FOLDER = ROOT / "data" / "weights"
-SMALL = (320, 240)  # height and width in px at which the networks with a plate and for video are judged
-RECIPES = {
-    "trimap": PortraitRecipe(trimap=True, epochs=20, images=2000, side=256, late_side=256),
-    # Begun as the network above; its further channel has nothing to say at first.
-    "hybrid": HybridRecipe(trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(FOLDER / "trimap")),
-    "portrait": PortraitRecipe(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99),
-    # The first two begin with the encoder that the portrait network has already taught to see people. All three shipped after
-    # trainings that went on one from the other; these are as long as all of them together.
-    "background": BackgroundRecipe(epochs=26, images=1000, side=256, late_side=320, encoder=str(FOLDER / "portrait")),
-    "video": VideoRecipe(epochs=15, images=240, side=192, late_side=256, encoder=str(FOLDER / "portrait")),
-    "alphagan": AlphaGANRecipe(epochs=11, images=800, side=160, late_side=192),
+
+def _large_people(count: int) -> dict:
+    return methods.people(count, LARGE)
+
+
+def _handheld_people(count: int) -> dict:
+    return {name: methods.handheld(sample) for name, sample in methods.people(count).items()}
+
+
+@dataclass(frozen=True)
+class Network:
+    """inputs: in words. tests: set -> held-out samples, or clips, of a count. photographs: the name of a reader's set."""
+
+    inputs: str
+    task: type[photo.PhotoTask]
+    config: photo.PhotoConfig
+    tests: dict[str, Callable[[int], dict]]
+    measures: Callable
+    photographs: str = ""
+    count: int = 30
+
+
+_trimap_tests = {
+    "tests": {"held-out": _large_people},
+    "measures": methods.trimap_measures,
+    "photographs": "alphamatting15",
 }
-TRAIN = {
-    HybridRecipe: hybrid.train,
-    PortraitRecipe: portrait.train,
-    BackgroundRecipe: background.train,
-    VideoRecipe: video.train,
-    AlphaGANRecipe: alphagan.train,
+_trimap = photo.PortraitConfig(trimap=True, epochs=20, images=2000, side=256, late_side=256)
+_hybrid = photo.HybridConfig(
+    trimap=True, epochs=9, images=2000, lr=4e-4, encoder_lr=1e-4, start=str(WEIGHTS / "trimap")
+)
+_portrait = photo.PortraitConfig(trimap=False, epochs=10, images=1000, side=256, late_side=320, ema=0.99)
+# Both start with the portrait network's encoder. The included ones continued several times; these are as long in all.
+_background = photo.BackgroundConfig(epochs=26, images=1000, side=256, late_side=320, encoder=str(WEIGHTS / "portrait"))
+_video = photo.VideoConfig(epochs=15, images=240, side=192, late_side=256, encoder=str(WEIGHTS / "portrait"))
+_alphagan = photo.AlphaGANConfig(epochs=11, images=800, side=160, late_side=192)
+NETWORKS = {
+    "trimap": Network("image and trimap", photo.PortraitTask, _trimap, **_trimap_tests),
+    "hybrid": Network(
+        "image and trimap, closed-form matting's alpha", photo.HybridTask, _hybrid, **_trimap_tests
+    ),
+    "portrait": Network(
+        "image", photo.PortraitTask, _portrait, {"held-out": _large_people}, methods.mask_measures, "photographs"
+    ),
+    "background": Network(
+        "image and plate", photo.BackgroundTask, _background,
+        {"plate": methods.people, "plate again": _handheld_people}, methods.picture_measures,
+    ),
+    "video": Network(
+        "frames of a clip", photo.VideoTask, _video, {"clips": methods.clips}, methods.clip_measures, count=6
+    ),
+    "alphagan": Network("image and trimap", photo.AlphaGANTask, _alphagan, **_trimap_tests),
+}  # fmt: skip
+SETS = {  # of the cards
+    "held-out": "30 held-out rendered people at 600x800",
+    "alphamatting15": "alphamatting.com's 15 training pictures, first trimaps",
+    "plate": "30 held-out rendered people at 240x320, plate exact to the pixel",
+    "plate again": "the same, plate moved by 2 px, a tenth brighter, the person's shadow in the picture",
+    "clips": "6 held-out clips of 12 frames at 240x320",
+    "photographs": "200 photographs with masks (EG1800's test portraits), 600x800",
 }
-WITH_TRIMAP = ("trimap", "hybrid", "alphagan")
-GIVEN = {
-    "trimap": "image and trimap",
-    "hybrid": "image and trimap, closed-form matting's alpha",
-    "portrait": "image",
-    "background": "image and plate",
-    "video": "frames of a clip",
-    "alphagan": "image and trimap",
+MEASURES = {key: MEASURE_LABELS.get(key) for key in ("sad", "mse", "grad", "conn")} | {
+    "mad": "mean absolute error",
+    "iou": "IoU",
+    "dtssd": "dtSSD (× 100)",
+    "foreground": "MSE of the foreground's colours",
+    "whole_mse": "MSE, whole frame",
 }
+SHORT = {"mse": "MSE", "grad": "Grad", "iou": "IoU", "mad": "mean absolute error", "dtssd": "dtSSD"}
 
 
-def pictures_of_people(people: int) -> list[Picture]:
-    """So many held-out rendered people at 600x800, each once, with trimaps of TEST_RADIUS px."""
-    return [
-        (f"person {number + 1}", image / np.float32(255), make_trimap(alpha, TEST_RADIUS), alpha)
-        for number, (image, alpha) in enumerate(held_out(people))
-    ]
+# --- Scores
 
 
-def pictures_with_masks(folder: str) -> list[Picture]:
-    """All photographs of a folder (lib.data.folder) with their masks; trimaps of TEST_RADIUS px."""
-    source = Folder(folder, parameter="masks_dir")
-    samples = ((key, source.read(index)) for index, key in enumerate(source.keys))
-    return [
-        (key, sample.image / np.float32(255), make_trimap(sample.alpha, TEST_RADIUS), sample.alpha)
-        for key, sample in samples
-    ]
+def method_of(name: str, network: nn.Module, precision: str = "auto") -> Callable[..., Prediction]:
+    """The method that a network is tested as: Robust Video Matting on whole clips, the others on pictures."""
+    if name == "video":
+        return methods.clip_method(network, precision=precision)
+    return methods.network_method(name, network, precision)
 
 
-def with_trimap(model: torch.nn.Module, precision: str = "auto") -> Method:
-    """The trimap network as benchmark.judge takes a method."""
-    return lambda image, trimap: inference.matte(model, image, trimap, precision=precision)
+def measure(name: str, folder: Path = WEIGHTS, benchmark_dir: str = "", masks_dir: str = "") -> dict:
+    """A network's scores for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
+    network, spec = load_network(folder / name), NETWORKS[name]
+    rivals = {"network": method_of(name, network)}
+    sets = {label: samples(spec.count) for label, samples in spec.tests.items()}
+    if spec.measures is methods.trimap_measures:
+        rivals |= {"closed-form": methods.trimap_method(SOLVERS["closed-form"])}
+        rivals |= {"trimap": methods.trimap_baselines(0)[TRIMAP_CONTROL]}
+        sets |= {spec.photographs: methods.folder_pictures(benchmark_dir)} if benchmark_dir else {}
+    elif spec.photographs and masks_dir:
+        sets |= {spec.photographs: methods.folder_pictures(masks_dir, parameter="masks_dir")}
+    elif name == "video":
+        rivals |= {"without memory": methods.clip_method(network, recurrent=False)}
+    means = {label: _means(methods.evaluate(samples, rivals, spec.measures)) for label, samples in sets.items()}
+    return means | {"three_held_out": score_three(name, network)}
 
 
-def without_trimap(
-    model: torch.nn.Module, height: int = HEIGHT, mirror: bool = False, precision: str = "auto"
-) -> Method:
-    """The portrait network as a method, which leaves the trimap alone."""
-
-    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
-        pixels = np.round(image * 255).astype(np.uint8)
-        alpha = inference.find(model, pixels, height, precision=precision)
-        if not mirror:
-            return alpha
-        mirrored = inference.find(model, np.ascontiguousarray(pixels[:, ::-1]), height, precision=precision)
-        return (alpha + mirrored[:, ::-1]) / 2
-
-    return method
+def score_three(name: str, network: nn.Module, precision: str = "auto") -> dict[str, float]:
+    """Mean scores on the first three held-out people, or clips: a test of the weights repeats them in seconds."""
+    samples, *_ = NETWORKS[name].tests.values()
+    method = {"network": method_of(name, network, precision)}
+    return _means(methods.evaluate(samples(3), method, NETWORKS[name].measures))["network"]
 
 
-def judge_masks(pictures: Iterable[Picture], methods: Mapping[str, Method]) -> pd.DataFrame:
-    """Scores of each method on each picture over all pixels: "iou", of alpha above one half with the truth above one
-    half (1 where both are empty), and "mad", the mean absolute difference."""
-    found = []
-    for name, image, trimap, alpha in pictures:
-        for method, solve in methods.items():
-            solved = solve(image, trimap)
-            measured = {"iou": [iou(solved, alpha)], "mad": [float(np.abs(solved - alpha / 255.0).mean())]}
-            found.append(scores.frame(method, 0, [name], measured))
-    return pd.concat(found, ignore_index=True)
+def _means(scored: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """method -> measure -> mean, without the seconds, rounded to five digits."""
+    table = scored[scored.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
+    return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
 
 
-def iou(predicted: np.ndarray, alpha: np.ndarray) -> float:
-    """Intersection over union of predicted (H,W) in [0,1] above 0.5 with alpha (H,W) uint8 above 127; 1 if both are
-    empty. Jaccard 1901; Everingham et al. 2010 for segmentation."""
-    mine, true = predicted > 0.5, alpha > 127
-    either = (mine | true).sum()
-    return float((mine & true).sum() / either) if either else 1.0
+def ship(
+    names: Sequence[str] = (), textures: str = "", go_on: int = 0, benchmark_dir: str = "", masks_dir: str = "",
+    only_measure: bool = False, compute: Compute = Compute(),
+) -> None:  # fmt: skip
+    """Train the named networks, or all, into data/weights, measure them, and write the cards.
+
+    go_on: epochs to continue the included network for. only_measure: train nothing.
+    """
+    from lib.models.onnx import GRAPHS, export_onnx  # needs onnx, which is not installed everywhere
+
+    if unknown := set(names) - set(NETWORKS):
+        raise UserError(f"names: expected some of {', '.join(NETWORKS)}, found {min(unknown)!r}; correct it.")
+    for name in names or NETWORKS:
+        run_dir, folder = runs_dir("weights") / name, WEIGHTS / name
+        if not only_measure:
+            config = replace(NETWORKS[name].config, textures=textures)
+            if go_on:
+                config = replace(config, epochs=go_on, start=str(folder))
+            train(NETWORKS[name].task, config, run_dir, compute)
+            export(run_dir, folder)
+        if type(load_network(folder, "cpu")) in GRAPHS:
+            export_onnx(folder)
+        write_scores(folder, measure(name, WEIGHTS, benchmark_dir, masks_dir))
+    for file, text in cards():
+        write_atomically(file, text.encode())
 
 
-def cut_out(portrait: torch.nn.Module, network: torch.nn.Module) -> Method:
-    """Both networks, one behind the other, as lib.cutout uses them: a trimap from what the first guesses, then the
-    second. The trimap that is given is left alone."""
-    guess = without_trimap(portrait)
-
-    def method(image: np.ndarray, _: np.ndarray) -> np.ndarray:
-        trimap = trimaps.from_alpha(guess(image, _), image.shape[:2])
-        return inference.matte(network, image, trimap)
-
-    return method
+# --- Cards
 
 
-def cards(folder: Path = FOLDER) -> pd.DataFrame:
-    """One row a shipped network: what it is given, parameters, MB, what it was trained on, whether its code is the same."""
+def network_table(folder: Path = WEIGHTS) -> pd.DataFrame:
+    """One row a network: its inputs, parameters, MB, training data, and whether its code is as it was measured."""
     rows = []
     for file in sorted(folder.glob(f"*/{MANIFEST}")):
-        name, said = file.parent.name, json.loads(file.read_text())
-        config = json.loads((file.parent / "config.json").read_text())
-        same = said["network_code"] == network_code(config)
+        manifest, config = (json.loads((file.parent / name).read_text()) for name in (MANIFEST, "config.json"))
+        same = manifest["network_code"] == network_code(config)
         rows.append(
             {
-                "network": name,
-                "it is given": GIVEN[name],
-                "parameters": sum(weight.numel() for weight in store.load(file.parent, "cpu").parameters()),
-                "MB": round(said["bytes"] / 1e6, 1),
-                "trained on": _seen(config),
+                "network": file.parent.name,
+                "it is given": NETWORKS[file.parent.name].inputs,
+                "parameters": sum(weight.numel() for weight in load_network(file.parent, "cpu").parameters()),
+                "MB": round(manifest["bytes"] / 1e6, 1),
+                "trained on": _training_data(config),
                 "code": "as measured" if same else "changed since: python -m lib weights --measure",
-                "SHA-256": said["sha256"][:12],
+                "SHA-256": manifest["sha256"][:12],
             }
         )
     return pd.DataFrame(rows)
 
 
-def _seen(config: dict) -> str:
-    """What a network was trained on, in words."""
-    what = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
+def _training_data(config: dict) -> str:
+    """A network's training pictures in words."""
+    kind = {"video": f"clips of {config.get('frames')} frames"}.get(config["system"], "composites")
     late = f", then {config['late_side']} px" if config["late_side"] != config["side"] else ""
     earlier = ", going on from an earlier training" if config.get("start_sha256") else ""
     count = config["epochs"] * config["images"]
-    if "stopped_after" in config:  # steps: shipped as it stood then
+    if "stopped_after" in config:  # steps: shipped as it was then
         count, earlier = config["stopped_after"] * config["batch_size"], f"{earlier}, stopped before its end"
-    return f"{count} {what} of {config['side']} px{late}{earlier}"
+    return f"{count} {kind} of {config['side']} px{late}{earlier}"
 
 
-def measure(name: str, folder: Path = FOLDER, people: int = 30, benchmark_dir: str = "", masks_dir: str = "") -> dict:
-    """What a network is worth, for its manifest: set -> method -> measure -> mean. Sets without a folder are left out."""
-    model = store.load(folder / name)
-    if name in WITH_TRIMAP:
-        found = _measure_with_trimap(model, people, benchmark_dir)
-    elif name == "background":
-        samples = list(people_held_out(people, SMALL))
-        again = [replace(each, image=image, background=plate) for each in samples for image, plate in [retaken(each)]]
-        sets = {"plate": samples, "plate again": again}
-        found = {each: _means(judge_stills(some, {"network": with_plate(model)})) for each, some in sets.items()}
-    elif name == "video":
-        methods = {"network": over_a_clip(model), "without memory": over_a_clip(model, remember=False)}
-        found = {"clips": _means(judge_clips(_clips(6), methods))}
-    else:
-        sets = {"held-out": pictures_of_people(people)}
-        sets |= {"photographs": pictures_with_masks(masks_dir)} if masks_dir else {}
-        methods = {"network": without_trimap(model)}
-        found = {each: _means(judge_masks(pictures, methods)) for each, pictures in sets.items()}
-    return found | {"three_held_out": score_three(name, model)}
+def cards(folder: Path = WEIGHTS) -> Iterator[tuple[Path, str]]:
+    """(file, text) of each network's model card, and of the card of all.
+
+    The header of a model card is for Hugging Face (https://huggingface.co/docs/hub/model-cards); questions: Mitchell et al. 2019.
+    """
+    options = {"undefined": jinja2.StrictUndefined, "keep_trailing_newline": True}
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(WEIGHTS), **options)
+    networks = []
+    for row in network_table(folder).to_dict("records"):
+        name = row["network"]
+        manifest, config = (json.loads((folder / name / file).read_text()) for file in (MANIFEST, "config.json"))
+        sets = {label: methods for label, methods in manifest["scores"].items() if label in SETS}
+        text = templates.get_template("card.md.jinja").render(
+            name=name, row=row, config=config, manifest={"onnx_sha256": "", **manifest},
+            header=_header(name, sets, "onnx_sha256" in manifest), table=_score_table(sets),
+        )  # fmt: skip
+        networks.append((row, sets))
+        yield folder / name / "README.md", text
+    text = templates.get_template("README.md.jinja").render(networks=networks, sets=SETS, measures=SHORT)
+    yield folder / "README.md", text
 
 
-def score_three(name: str, model: torch.nn.Module, precision: str = "auto") -> dict[str, float]:
-    """Mean scores on the first three held-out people, or clips: what a test of the weights can repeat in seconds."""
-    if name in WITH_TRIMAP:
-        found = benchmark.judge(pictures_of_people(3), {"network": with_trimap(model, precision)})
-    elif name == "background":
-        found = judge_stills(list(people_held_out(3, SMALL)), {"network": with_plate(model, precision)})
-    elif name == "video":
-        found = judge_clips(_clips(3), {"network": over_a_clip(model, precision=precision)})
-    else:
-        found = judge_masks(pictures_of_people(3), {"network": without_trimap(model, precision=precision)})
-    return _means(found)["network"]
-
-
-def _measure_with_trimap(model: torch.nn.Module, people: int, benchmark_dir: str) -> dict:
-    from lib.baselines import SOLVERS
-
-    methods = {
-        "network": with_trimap(model),
-        "closed-form": SOLVERS["closed-form"],
-        "trimap": benchmark.controls_and_clusters(0)[benchmark.CONTROL],
+def _header(name: str, sets: dict, onnx: bool) -> str:
+    """The card's metadata as YAML."""
+    results = []
+    for label, methods_ in sets.items():
+        metrics = [{"type": key, "value": value, "name": MEASURES[key]} for key, value in methods_["network"].items()]
+        task = {"type": "image-segmentation", "name": "Matting"}
+        dataset = {"name": SETS[label], "type": label.replace(" ", "-")}
+        results.append({"task": task, "dataset": dataset, "metrics": metrics})
+    header = {
+        "library_name": "pytorch",
+        "license": ["mit", "apache-2.0"],
+        "metrics": sorted({metric["type"] for result in results for metric in result["metrics"]}),
+        "pipeline_tag": "image-segmentation",
+        "tags": ["image-matting", "portrait-matting", "safetensors", *(["onnx"] if onnx else [])],
+        "model-index": [{"name": name, "results": results}],
     }
-    sets = {"held-out": pictures_of_people(people)}
-    if benchmark_dir:
-        sets["alphamatting15"] = benchmark.folder_pictures(benchmark_dir, "tolerant")
-    return {each: _means(benchmark.judge(pictures, methods)) for each, pictures in sets.items()}
+    # Without aliases, which the Hub's reader need not know.
+    return yaml.safe_dump(json.loads(json.dumps(header)), sort_keys=False, allow_unicode=True).strip()
 
 
-def with_plate(model: torch.nn.Module, precision: str = "auto") -> Still:
-    """Background Matting V2 as judge_stills takes a method: a sample's background is its plate."""
-    return lambda sample, _: systems.matte_before_plate(model, sample.image, sample.background, precision=precision)
-
-
-def over_a_clip(model: torch.nn.Module, remember: bool = True, precision: str = "auto") -> Moving:
-    """Robust Video Matting as judge_clips takes a method."""
-
-    def method(frames):
-        images = np.stack([frame.image for frame in frames])
-        return systems.matte_clip(model, images, remember=remember, precision=precision)
-
-    return method
-
-
-def _clips(count: int) -> dict:
-    return {str(number): frames for number, frames in enumerate(clips_held_out(count, SMALL))}
-
-
-def _means(found: pd.DataFrame) -> dict[str, dict[str, float]]:
-    table = found[found.measure != "seconds"].dropna().groupby(["method", "measure"]).value.mean()
-    return {name: {k: round(v, 5) for k, v in rows.droplevel(0).items()} for name, rows in table.groupby(level=0)}
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Train the networks that ship, and put them into data/weights with what they are worth."""
-    parser = argparse.ArgumentParser(prog="python -m lib weights", description=main.__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(RECIPES)}; all by default")
-    parser.add_argument("--textures", default="", help="folder of photographs without people")
-    parser.add_argument("--benchmark-dir", default="", help="pictures with soft alpha to measure on")
-    parser.add_argument("--masks-dir", default="", help="photographs with masks to measure on")
-    parser.add_argument("--go-on", type=int, default=0, metavar="EPOCHS", help="train so many more from what ships")
-    parser.add_argument("--measure", action="store_true", help="train nothing: measure what lies in data/weights again")
-    parser.add_argument("--threads", type=int, default=0)
-    given = parser.parse_args(arguments)
-    from lib.models.onnx import GRAPHS, export_onnx  # needs onnx, which measuring doesn't
-
-    for name in given.names or RECIPES:
-        if name not in RECIPES:
-            raise UserError(f"names: expected some of {', '.join(RECIPES)}, found {name!r}; correct it.")
-        run, shipped = runs_dir("weights") / name, FOLDER / name
-        if not given.measure:
-            recipe = replace(RECIPES[name], textures=given.textures)
-            if given.go_on:
-                recipe = replace(recipe, epochs=given.go_on, start=str(shipped))
-            TRAIN[type(recipe)](run, recipe, Machine(threads=given.threads))
-            export(run, shipped)
-        if type(store.load(shipped, "cpu")) in GRAPHS:
-            export_onnx(shipped)
-        keep_scores(shipped, measure(name, FOLDER, 30, given.benchmark_dir, given.masks_dir))
+def _score_table(sets: dict) -> str:
+    """One row a set and method, one column a measure, in Markdown."""
+    rows = [
+        {"set": SETS[label], "method": TRIMAP_CONTROL if method == "trimap" else method}
+        | {MEASURES[key]: f"{value:.4g}" for key, value in values.items()}
+        for label, methods_ in sets.items()
+        for method, values in methods_.items()
+    ]
+    return pd.DataFrame(rows).fillna("").to_markdown(index=False, disable_numparse=True)

@@ -1,14 +1,11 @@
-"""The study's future work as sweeps: `python -m lib sweeps [NAME ...]` trains what notebooks/sweeps.toml lists.
+"""Runs notebooks/experiments.toml: `python -m lib sweep [NAME ...]`.
 
-A sweep is a table there: a question, the settings that all of its trainings share, and `vary`, a list of values for one or
-two names, of which every combination is trained with every seed. Names are those of lib.training.variants.VariantRecipe, and
-`images`, `size`, `split`, `trimap_rule` and `resize` of the data (a filter of lib.data.shrunk: the pictures are composed at four
-times the side, then shrunk by it; "" = composed at that size). Trainings lie in runs/sweeps/, each in a folder of its own, and are
-found done when they are asked for again; results are written to reports/sweeps/.
+A sweep has `vary`, lists of values of one or two names: the study's network is trained with every combination and seed, and
+tested on its own images. An ablation has `arms` and trains another `task` (of TASKS), each arm for `minutes` or `steps`, judged
+on `test_people` held-out people. Other settings are fields of the task's configuration; a sweep also has those of DATA
+(resize: the filter that shrinks pictures from four times the side). Trainings lie in runs/ and are not repeated.
 """
 
-import argparse
-import dataclasses
 import difflib
 import functools
 import hashlib
@@ -16,37 +13,51 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from lib import baselines
-from lib.base import ROOT, UserError, reports_dir, runs_dir
+from lib import baselines, methods, provenance, scores
+from lib.base import ROOT, UserError, reports_dir, runs_dir, write_atomically
+from lib.compute import Compute
+from lib.data.cache import ImageSet, downsample, prepare
 from lib.data.portraits import Portraits
-from lib.data.prepare import Prepared, prepare
-from lib.data.shrunk import shrunk
-from lib.data.splits import group_split, random_split
-from lib.device import Machine
-from lib.evaluation.errors import alpha_errors
-from lib.experiments import committed, published
-from lib.training import variants
-from lib.training.variants import VariantRecipe
+from lib.data.splits import make_split
+from lib.experiments.rehearse import seconds_per_step
+from lib.metrics import errors_by_region
+from lib.models.checkpoint import load_network
+from lib.training import photo
+from lib.training.config import TrainConfig
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
-FILE = ROOT / "notebooks" / "sweeps.toml"
-SHARED = "shared"  # the table of settings that all sweeps begin with
+FILE = ROOT / "notebooks" / "experiments.toml"
+TASKS = {
+    "thumbnail": (ThumbnailTask, ThumbnailConfig),
+    "portrait": (photo.PortraitTask, photo.PortraitConfig),
+    "hybrid": (photo.HybridTask, photo.HybridConfig),
+    "alphagan": (photo.AlphaGANTask, photo.AlphaGANConfig),
+    "background": (photo.BackgroundTask, photo.BackgroundConfig),
+}
 DATA = {"images": 4000, "size": 28, "split": "group", "trimap_rule": "tolerant", "resize": ""}
-FINER = 4  # times as fine are the pictures that a filter shrinks
-FIELDS = {field.name: field.default for field in dataclasses.fields(VariantRecipe)}
-CONTROL = ("control_all", "control_unknown")
-TOLD = ("train_all", "train_unknown", "test_all", "test_unknown", "test_pasted")
+ENCODERS = ("random", "trained")  # trained: by encoder_weights, or torchvision's
+PRESETS = {  # values that stand for several settings
+    "plain sgd": {"optimizer": "sgd", "momentum": 0.0},
+    "adamw, decay 0.01": {
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+    },  # PyTorch's default decay; without it, it is Adam
+}
+PATHS = ("encoder_weights", "textures", "start")
+ERRORS = ["train_all", "train_unknown", "test_all", "test_unknown", "test_pasted"]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """name, family, title, question: of the notebook. vary: name -> values, one or two of them. fixed: name -> value, for all
-    trainings; seeds: how many of each."""
+    """fixed: settings of all trainings. vary: name -> values. arms: label -> settings. seeds: trainings of each setting."""
 
     name: str
     family: str
@@ -54,260 +65,286 @@ class Sweep:
     question: str
     vary: dict[str, list]
     fixed: dict[str, object]
-    seeds: int
+    seeds: int = 1
+    arms: dict[str, dict] = field(default_factory=dict)
 
     def settings(self) -> list[dict[str, object]]:
-        """The varied names' values of each kind of training."""
+        """What each kind of training sets besides `fixed`."""
+        if self.arms:
+            return list(self.arms.values())
         return [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
+
+    def task(self, setting: dict) -> str:
+        return (self.fixed | setting).get("task", "thumbnail")
+
+    def config(self, setting: dict, seed: int = 0, **length) -> TrainConfig:
+        """How one training learns. UserError, with the sweep's name, for an unknown name or a value out of range."""
+        values, kind = self.fixed | setting | length, TASKS[self.task(setting)][1]
+        names = {item.name for item in fields(kind)}
+        others = {*DATA, "encoder"} if kind is ThumbnailConfig else {"task", "minutes", "test_people"}
+        for key in set(values) - names - others:
+            close = difflib.get_close_matches(key, [*names, *others], 1)
+            advice = f"; did you mean {close[0]}?" if close else "; leave it out."
+            raise UserError(f"sweep {self.name}: expected names of the recipe or of the data, found {key}{advice}")
+        values |= PRESETS.get(values.get("optimizer"), {})
+        if kind is ThumbnailConfig:
+            if (encoder := values.get("encoder", "random")) not in ENCODERS:
+                raise UserError(f"sweep {self.name}: encoder: expected random or trained, found {encoder!r}.")
+            values["encoder_weights"] = (values.get("encoder_weights") or "imagenet") if encoder == "trained" else ""
+        else:
+            values |= {"late_side": values["side"], "tests": 0} if "side" in values else {"tests": 0}
+        if values.get("start"):
+            values["start"] = str(ROOT / values["start"])
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        try:
+            return kind(
+                **{key: value for key, value in values.items() if key in names} | {"seed": values.get("seed", 0) + seed}
+            )
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name, sentence = problem["loc"][0], problem["msg"].replace("Input should be", "expected a value")
+            raise UserError(
+                f"sweep {self.name}: {name}: {sentence}, found {problem['input']!r}; correct it."
+            ) from error
 
 
 def read(path: Path = FILE) -> dict[str, Sweep]:
-    """The sweeps by name. UserError that names the sweep and what is wrong with it."""
+    """Sweeps and ablations by name. UserError that names the sweep and what is wrong with it."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path.name}: expected a TOML file of sweeps, found {error}; correct it.") from error
-    shared = tables.pop(SHARED, {})
-    return {name: _sweep(name, shared, table) for name, table in tables.items()}
+    shared = tables.pop("shared", {})
+    return {name: _read_one(name, table, {} if "arms" in table else shared) for name, table in tables.items()}
 
 
-def _sweep(name: str, shared: dict, table: dict) -> Sweep:
-    given = {"seeds": 1} | shared | table
-    missing = [key for key in ("family", "title", "question", "vary") if not given.get(key)]
-    if missing:
+def _read_one(name: str, table: dict, shared: dict) -> Sweep:
+    values = {"seeds": 1} | shared | table
+    needed = ("title", "question", "task", "arms") if "arms" in table else ("family", "title", "question", "vary")
+    if missing := [key for key in needed if not values.get(key)]:
         raise UserError(f"sweep {name}: expected {', '.join(missing)}, found none; add it.")
-    vary = given.pop("vary")
-    if (
-        not isinstance(vary, dict)
-        or not 1 <= len(vary) <= 2
-        or not all(isinstance(v, list) and v for v in vary.values())
-    ):
+    vary, arms = values.pop("vary", {}), values.pop("arms", {})
+    lists = isinstance(vary, dict) and all(isinstance(value, list) and value for value in vary.values())
+    if not arms and not (lists and len(vary) <= 2):
         raise UserError(f"sweep {name}: expected vary to name one or two lists of values, found {vary!r}; correct it.")
-    family, title, question, seeds = (given.pop(key) for key in ("family", "title", "question", "seeds"))
-    for key in (*given, *vary):
-        if key not in FIELDS and key not in DATA:
-            close = difflib.get_close_matches(key, [*FIELDS, *DATA], 1)
-            raise UserError(
-                f"sweep {name}: expected names of the recipe or of the data, found {key}"
-                + (f"; did you mean {close[0]}?" if close else "; leave it out.")
-            )
-    made = Sweep(name, family, title, question, vary, {key: given[key] for key in given if key not in vary}, seeds)
-    for setting in made.settings():
-        recipe(made, setting, 0)  # a value out of range is told before anything is trained
-    return made
+    family, title, question, seeds = (values.pop(key, "") for key in ("family", "title", "question", "seeds"))
+    if arms and not values.get("minutes") and not values.get("steps"):
+        raise UserError(f"sweep {name}: expected minutes or steps, found none; add it.")
+    fixed = {key: value for key, value in values.items() if key not in vary}
+    sweep = Sweep(name, family, title, question, vary, fixed, seeds, arms)
+    for setting in sweep.settings():
+        if sweep.task(setting) not in TASKS:
+            raise UserError(f"sweep {name}: task: expected one of {', '.join(TASKS)}, found {sweep.task(setting)!r}.")
+        sweep.config(setting)  # a value out of range ends it before anything is trained
+    return sweep
 
 
-def recipe(sweep: Sweep, setting: dict, seed: int) -> VariantRecipe:
-    """How one training learns; tested at its end alone. UserError, with the sweep's name, for a value out of range."""
-    given = sweep.fixed | setting
-    own = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items() if key in FIELDS}
-    if own.get("encoder", FIELDS["encoder"]) == "random":
-        own["encoder_weights"] = ""
-    try:
-        return VariantRecipe(**{**own, "seed": seed})
-    except UserError as error:
-        raise UserError(f"sweep {sweep.name}: {error}") from error
+# --- Sweeps
 
 
-def run(sweep: Sweep, folder: Path, machine: Machine = Machine(), known: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Train all of it, or find it done: one row a training and test. known: rows of earlier trainings that are kept as they are.
+def run(sweep: Sweep, folder: Path, compute: Compute = Compute(), known: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Train a sweep, or read finished trainings: one row a training and test.
 
-    Columns: the varied names, seed, training_images, test_images, steps, TOLD; then what the trimap, returned as alpha,
-    scores on the same test images: control_all, control_unknown.
+    Columns: the varied names, seed, training_images, test_images, steps, ERRORS, and the errors of the trimap as alpha:
+    control_all, control_unknown. known: rows of earlier trainings, which are not repeated.
     """
     rows = []
     for setting, seed in itertools.product(sweep.settings(), range(sweep.seeds)):
-        if known is not None and len(held := _held(known, setting, seed)):
-            rows.append(held)
-            continue
+        if known is not None:
+            same = (known[list(setting)] == pd.Series(setting)).all(axis=1) & (known.seed == seed)
+            if same.any():
+                rows.append(known[same])
+                continue
         data = {name: (sweep.fixed | setting).get(name, default) for name, default in DATA.items()}
-        prepared = _prepared(**data)
-        split = (
-            group_split(prepared.groups, 0, 0.2) if data["split"] == "group" else random_split(len(prepared), 0, 0.2)
-        )
-        chosen = recipe(sweep, setting, seed)
-        key = hashlib.sha256(json.dumps([data, dataclasses.asdict(chosen)], sort_keys=True).encode()).hexdigest()[:12]
-        history = variants.train(prepared, split, folder / key, chosen, machine)
-        told = history[["step", *TOLD]].rename(columns={"step": "steps"})
-        sizes = {"training_images": len(split[0]), "test_images": len(split[1])}
-        rows.append(told.assign(**setting, seed=seed, **sizes, **_control(prepared, split[1])))
-    found = pd.concat(rows, ignore_index=True)
-    return found[[*sweep.vary, "seed", "training_images", "test_images", "steps", *TOLD, *CONTROL]]
+        images = _images(data["images"], data["size"], data["trimap_rule"], data["resize"])
+        split, config = make_split(data["split"], images.groups, 0), sweep.config(setting, seed)
+        history = train(ThumbnailTask, config, folder / _key([data, asdict(config)]), compute, images, split)
+        alpha, trimap = (np.asarray(layer[split[1]]) for layer in (images.alpha, images.trimap))
+        control = errors_by_region(baselines.trimap_as_alpha(trimap), alpha, trimap).mean()
+        columns = setting | {"seed": seed, "training_images": len(split[0]), "test_images": len(split[1])}
+        columns |= {f"control_{region}": float(control[region]) for region in ("all", "unknown")}
+        rows.append(history[["step", *ERRORS]].rename(columns={"step": "steps"}).assign(**columns))
+    order = [*sweep.vary, "seed", "training_images", "test_images", "steps", *ERRORS, "control_all", "control_unknown"]
+    return pd.concat(rows, ignore_index=True)[order]
 
 
 @functools.lru_cache(maxsize=1)
-def _prepared(images: int, size: int, split: str, trimap_rule: str, resize: str) -> Prepared:
-    """The data of a training; split is told apart later."""
+def _images(count: int, size: int, rule: str, resize: str) -> ImageSet:
     if not resize:
-        return prepare(Portraits(images), size, trimap_rule)
-    return shrunk(prepare(Portraits(images), FINER * size, trimap_rule), size, resize)
+        return prepare(Portraits(count), size, rule)
+    return downsample(prepare(Portraits(count), 4 * size, rule), size, resize)
 
 
-def _held(known: pd.DataFrame, setting: dict, seed: int) -> pd.DataFrame:
-    """The rows of a training among those of a sweep."""
-    same = known.seed == seed
-    for name, value in setting.items():
-        same &= known[name] == value
-    return known[same]
+def _key(content) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def published_rows(sweep: Sweep) -> pd.DataFrame | None:
-    """What reports/sweeps holds of a sweep whose other settings are the same, or None."""
-    file, found = reports_dir("sweeps") / f"{sweep.name}.json", results(sweep.name)
-    if found is None or not file.is_file():
-        return None
-    before = json.loads(file.read_text())["sweep"]
-    same = before["fixed"] == json.loads(json.dumps(sweep.fixed)) and set(before["vary"]) == set(sweep.vary)
-    return found if same else None
+# --- Ablations
 
 
-def _control(prepared: Prepared, index: np.ndarray) -> dict[str, float]:
-    alpha, trimap = np.asarray(prepared.alpha[index]), np.asarray(prepared.trimap[index])
-    errors = alpha_errors(baselines.trimap_as_alpha(trimap), alpha, trimap).mean()
-    return {name: float(errors[name.removeprefix("control_")]) for name in CONTROL}
+def run_arms(sweep: Sweep, folder: Path, compute: Compute = Compute()) -> dict[str, pd.DataFrame]:
+    """Train the arms of an ablation, or read finished trainings: tables of reports/experiments/ablation/ by name."""
+    steps, configs = {}, {}
+    for number, (arm, setting) in enumerate(sweep.arms.items()):  # all lengths at once: keep the machine quiet so long
+        steps[arm] = sweep.fixed.get("steps") or _steps_for(sweep, setting, folder / f"arm{number}", compute)
+    networks = {}
+    for number, (arm, setting) in enumerate(sweep.arms.items()):
+        configs[arm] = sweep.config(setting, steps=steps[arm], test_at=[steps[arm]])
+        run_dir = folder / f"arm{number}" / "train"
+        train(TASKS[sweep.task(setting)][0], configs[arm], run_dir, compute)
+        networks[arm] = load_network(run_dir, compute.device)
+    judged = _judge(sweep, networks)
+    sizes = {arm: {"steps": steps[arm], "pictures": steps[arm] * configs[arm].batch_size} for arm in sweep.arms}
+    if not sweep.fixed.get("minutes"):
+        return {sweep.name: compare_with_first(judged, sizes)}
+    for arm, network in networks.items():
+        sizes[arm]["parameters"] = sum(weight.numel() for weight in network.parameters())
+    sizes["closed-form"] = dict.fromkeys(("steps", "pictures", "parameters"))
+    table = [{"method": method, **sizes[method], **errors} for method, errors in _by_method(judged).items()]
+    arms = list(sweep.arms)
+    differences = scores.compare(judged, list(zip(arms[1:], arms, strict=False)), 0).drop(columns="sample")
+    return {sweep.name: pd.DataFrame(table), "differences": differences}
+
+
+def _steps_for(sweep: Sweep, setting: dict, folder: Path, compute: Compute) -> int:
+    """Steps that take `minutes`; measured once, then read from the folder, so that a killed training can resume."""
+    file, minutes = folder / "steps.json", sweep.fixed["minutes"]
+    if not file.is_file() or json.loads(file.read_text())["minutes"] != minutes:
+        # Composing is uneven: more steps than a rehearsal's.
+        seconds = seconds_per_step(TASKS[sweep.task(setting)][0], sweep.config(setting), compute, warm_up=4, steps=28)
+        content = {"steps": max(1, round(60 * minutes / seconds)), "minutes": minutes}
+        write_atomically(file, json.dumps(content).encode())
+    return json.loads(file.read_text())["steps"]
+
+
+def _judge(sweep: Sweep, networks: dict) -> pd.DataFrame:
+    """Scores on held-out people: at 600x800 with a trimap, or with plates (mean absolute error by kind of plate)."""
+    count = sweep.fixed.get("test_people", 30)
+    if sweep.fixed["task"] == "background":
+        side = sweep.fixed["side"]
+        exact = methods.people(count, (side, side * 3 // 4))
+        again = {name: methods.handheld(sample) for name, sample in exact.items()}
+        by_plate = {arm: methods.network_method("background", network) for arm, network in networks.items()}
+        parts = []
+        for plate, samples in (("exact", exact), ("again", again)):
+            judged = methods.evaluate(samples, by_plate, methods.picture_measures)
+            parts.append(judged[judged.measure == "mad"].assign(measure=plate))
+        return pd.concat(parts, ignore_index=True)
+    rivals = {arm: methods.network_method("trimap", network) for arm, network in networks.items()}
+    if sweep.fixed.get("minutes"):
+        rivals = {"closed-form": methods.trimap_method(baselines.SOLVERS["closed-form"]), **rivals}
+    judged = methods.evaluate(methods.people(count, methods.LARGE), rivals, methods.trimap_measures)
+    return judged[judged.measure != "seconds"]
+
+
+def _by_method(judged: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Method -> its measures with their 95 % intervals over people."""
+    rows: dict[str, dict[str, float]] = {}
+    for row in scores.summarise(judged, 0).to_dict("records"):
+        rows.setdefault(row["method"], {}).update(_with_interval(row["measure"], row))
+    return rows
+
+
+def _with_interval(name: str, row: dict) -> dict[str, float]:
+    return {name: row["value"], f"{name} low": row["low"], f"{name} high": row["high"]}
+
+
+def compare_with_first(judged: pd.DataFrame, sizes: dict[str, dict]) -> pd.DataFrame:
+    """One row an arm: its sizes, each measure with its interval, and its paired difference from the first arm."""
+    first, *others = sizes
+    rows = {arm: {"arm": arm, **sizes[arm], **errors} for arm, errors in _by_method(judged).items()}
+    for row in scores.compare(judged, [(arm, first) for arm in others], 0).to_dict("records"):
+        rows[row["a"]] |= _with_interval(f"{row['measure']} minus {first}", row)
+    return pd.DataFrame(rows.values())
+
+
+# --- Results
 
 
 def results(name: str) -> pd.DataFrame | None:
-    """What reports/sweeps/ holds of a sweep, or None."""
-    file = reports_dir("sweeps") / f"{name}.csv"
+    """What reports/experiments/sweeps/ has of a sweep, or None."""
+    file = reports_dir("experiments/sweeps") / f"{name}.csv"
     return pd.read_csv(file, float_precision="round_trip") if file.is_file() else None
 
 
-def last(found: pd.DataFrame, vary: Iterable[str]) -> pd.DataFrame:
+def last(table: pd.DataFrame, vary: Iterable[str]) -> pd.DataFrame:
     """The last test of every training: a row each."""
-    return found.loc[found.groupby([*vary, "seed"], sort=False).steps.idxmax()].reset_index(drop=True)
+    return table.loc[table.groupby([*vary, "seed"], sort=False).steps.idxmax()].reset_index(drop=True)
 
 
-def summary(found: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
-    """One row a setting, after its last step: its varied names, steps, and of test_all and test_unknown the mean over seeds
-    with the least and the largest ("test_all", "test_all least", ...)."""
-    ends = last(found, vary)
-    rows = []
-    for values, part in ends.groupby(list(vary), sort=False):
-        row = dict(zip(vary, values, strict=True)) | {"steps": part.steps.iloc[0], "seeds": len(part)}
-        for name in ("test_all", "test_unknown"):
-            row |= {name: part[name].mean(), f"{name} least": part[name].min(), f"{name} largest": part[name].max()}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def as_chosen(table: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
-    """A table with its varied names' values as one writes them, which a table's rounding would spoil: "0.0001", "yes"."""
-    return table.assign(**{name: table[name].map(word) for name in vary})
+def summary(table: pd.DataFrame, vary: Sequence[str]) -> pd.DataFrame:
+    """One row a setting after its last step: steps, seeds, and of test_all and test_unknown mean, least and largest."""
+    groups = last(table, vary).groupby(list(vary), sort=False)
+    columns = {"steps": groups.steps.first(), "seeds": groups.size()}
+    for name in ("test_all", "test_unknown"):
+        columns |= {
+            name: groups[name].mean(),
+            f"{name} least": groups[name].min(),
+            f"{name} largest": groups[name].max(),
+        }
+    return pd.DataFrame(columns).reset_index()
 
 
 def word(value: object) -> str:
-    """A value that someone chose, as one writes it: "0.0001", "64", "yes", "plain sgd"."""
+    """A setting's value in a table or a figure: "0.0001", "64", "yes", "plain sgd"."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
 
 
-def beside_study(found: pd.DataFrame) -> pd.DataFrame:
-    """What trainings of the study's protocol end with, beside what the study printed: a row each, the trimap as alpha last.
+def kept_rows(sweep: Sweep) -> pd.DataFrame | None:
+    """What reports/experiments/sweeps/ has of a sweep whose other settings are the same, or None."""
+    file, table = reports_dir("experiments/sweeps") / f"{sweep.name}.json", results(sweep.name)
+    if table is None or not file.is_file():
+        return None
+    before = json.loads(file.read_text())["sweep"]
+    old, new = ({k: v for k, v in fixed.items() if k not in PATHS} for fixed in (before["fixed"], sweep.fixed))
+    same = old == json.loads(json.dumps(new)) and set(before["vary"]) == set(sweep.vary)
+    return table if same else None
 
-    found: results with a column `kind`, the network in words. Columns: network, training images, steps, seeds, then means over
-    seeds of train all, test all, test unknown, test pasted; missing where the study says nothing.
+
+def save(folder: Path, record: str, tables: dict[str, pd.DataFrame], content: dict) -> None:
+    """Write tables as <name>.csv; content, machine, packages and commit as <record>.json."""
+    for name, table in tables.items():
+        text = table.to_csv(index=False, lineterminator="\n")
+        write_atomically(folder / f"{name}.csv", text.encode())
+    text = json.dumps(content | provenance.environment(), indent=1)
+    write_atomically(folder / f"{record}.json", (text + "\n").encode())
+
+
+def run_all(
+    names: Sequence[str], add: bool = False, settings: dict | None = None, compute: Compute = Compute()
+) -> None:
+    """Run the named experiments, or all, and write their results to reports/experiments/sweeps/ and reports/experiments/ablation/.
+
+    add: keep what reports/ has, train the rest. settings: replace those of the file.
     """
-    rows = [
-        {
-            "network": f"study: {name}",
-            "training images": published.TRAIN_IMAGES,
-            "steps": published.STEPS,
-            "seeds": 1,
-            "train all": loss["train"],
-            "test all": loss["test"],
-        }
-        for name, loss in published.LOSS.items()
-    ]
-    for kind, part in last(found, ["kind"]).groupby("kind", sort=False):
-        means = {
-            name.replace("_", " "): part[name].mean()
-            for name in ("train_all", "test_all", "test_unknown", "test_pasted")
-        }
-        counts = {
-            "training images": int(part.training_images.iloc[0]),
-            "steps": int(part.steps.max()),
-            "seeds": len(part),
-        }
-        rows.append({"network": kind} | counts | means)
-    whole, unknown = (float(found[name].iloc[0]) for name in CONTROL)
-    rows.append(
-        {"network": "control: trimap as alpha", "test all": whole, "test unknown": unknown, "test pasted": whole}
-    )
-    return pd.DataFrame(rows).astype({"training images": "Int64", "steps": "Int64", "seeds": "Int64"})
-
-
-def ending(found: pd.DataFrame, epochs: int) -> dict[str, float]:
-    """What trainings of one setting end with, means over seeds: steps, the errors by their columns' names, gap (test minus
-    training error over all pixels), and last_epoch: what the last of the epochs changed in the test error over unknown ones.
-    """
-    means = found.groupby("steps")[list(TOLD)].mean()
-    end, before = means.iloc[-1], means.loc[means.index[-1] * (epochs - 1) // epochs]
-    return {
-        "steps": int(means.index[-1]),
-        **end.to_dict(),
-        "gap": end.test_all - end.train_all,
-        "last_epoch": end.test_unknown - before.test_unknown,
-    }
-
-
-def in_words(setting: dict[str, object]) -> str:
-    """The varied names' values as a reader says them: "lr 0.01, with skips"."""
-    return ", ".join(_in_words(name.replace("_", " "), value) for name, value in setting.items())
-
-
-def _in_words(name: str, value: object) -> str:
-    if isinstance(value, bool | np.bool_):
-        return f"with {name}" if value else f"without {name}"
-    return f"{name} {word(value)}"
-
-
-def nearest(done: dict[str, pd.DataFrame], vary: dict[str, Sequence[str]], train: float, test: float) -> pd.DataFrame:
-    """Where any training comes nearest to a pair of losses, for every region that each of the two may have been taken over.
-
-    done: sweep -> results; vary: sweep -> its varied names. One row a pair of regions: training over, test over, the sweep,
-    its setting in words, steps, the two losses there, and their distance from (train, test), Euclidean.
-    """
-    rows = []
-    for over, tested in itertools.product(("all", "unknown"), ("all", "unknown")):
-        closest = None
-        for name, found in done.items():
-            distance = np.hypot(found[f"train_{over}"] - train, found[f"test_{tested}"] - test)
-            row = found.loc[distance.idxmin()]
-            if closest is None or distance.min() < closest["distance"]:
-                words = in_words({key: row[key] for key in vary[name]})
-                closest = {
-                    "training loss over": over,
-                    "test loss over": tested,
-                    "sweep": name,
-                    "setting": words,
-                    "steps": int(row.steps),
-                    "training": row[f"train_{over}"],
-                    "test": row[f"test_{tested}"],
-                    "distance": distance.min(),
-                }
-        rows.append(closest)
-    return pd.DataFrame(rows)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Train the sweeps of notebooks/sweeps.toml, and write reports/sweeps/."""
-    parser = argparse.ArgumentParser(prog="python -m lib sweeps", description=main.__doc__)
-    parser.add_argument("names", nargs="*", help="of notebooks/sweeps.toml; all by default")
-    parser.add_argument("--add", action="store_true", help="keep what reports/sweeps/ holds, train what it lacks")
-    parser.add_argument("--encoder-weights", default="", help='safetensors file of VGG-16 for a "trained" encoder')
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
-    given = parser.parse_args(arguments)
-    listed = read()
-    for name in given.names or listed:
-        if name not in listed:
-            raise UserError(f"names: expected some of {', '.join(listed)}, found {name!r}; correct it.")
-        one = listed[name]
-        known = published_rows(one) if given.add else None
-        begun = replace(one, fixed=one.fixed | {"encoder_weights": given.encoder_weights})
-        found = run(begun, runs_dir("sweeps"), Machine(given.device, threads=given.threads), known)
-        said = {"sweep": dataclasses.asdict(one), "kept": 0 if known is None else len(known)}
-        committed.write("sweeps", name, {name: found}, said)
-        print(found.round(4).to_string(index=False), flush=True)
+    sweeps = read()
+    if unknown := set(names) - set(sweeps):
+        raise UserError(f"names: expected some of {', '.join(sweeps)}, found {min(unknown)!r}; correct it.")
+    for name in names or sweeps:
+        sweep = replace(sweeps[name], fixed=sweeps[name].fixed | (settings or {}))
+        for setting in sweep.settings():
+            sweep.config(setting)
+        # Folders of this machine do not go into the record.
+        record = asdict(sweep) | {"fixed": {k: Path(v).name if k in PATHS else v for k, v in sweep.fixed.items()}}
+        if sweep.arms:
+            if add and (reports_dir("experiments/ablation") / f"{name}.csv").is_file():
+                continue
+            tables = run_arms(sweep, runs_dir("ablation") / name, compute)
+            save(
+                reports_dir("experiments/ablation"),
+                name,
+                tables,
+                {"parameters": record["fixed"] | {"people": sweep.fixed.get("test_people", 30)}},
+            )
+        else:
+            known = kept_rows(sweep) if add else None
+            tables = {name: run(sweep, runs_dir("sweeps"), compute, known)}
+            save(
+                reports_dir("experiments/sweeps"),
+                name,
+                tables,
+                {"sweep": record, "kept": 0 if known is None else len(known)},
+            )
+        print(tables[name].round(4).to_string(index=False), flush=True)

@@ -1,6 +1,6 @@
-"""The trainings at the study's size that notebooks 03 to 05 compare: their recipes, and how they are run and scored.
+"""The trainings at the study's size that notebooks 03 to 05 compare: their configurations, how they run, their scores.
 
-Scores are frames of lib.evaluation.scores; the name of a method there is the variant's.
+Scores are frames of lib.scores; a method there has the name of its variant.
 """
 
 import json
@@ -10,37 +10,31 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
-from lib import baselines
+from lib import baselines, scores
 from lib.base import UserError, runs_dir
-from lib.data import augment
-from lib.data.batches import chunks, trimap_levels
-from lib.data.prepare import Prepared
-from lib.data.splits import group_split, random_split
-from lib.data.trimap import UNKNOWN, paste
-from lib.device import cpu_threads
-from lib.evaluation import scores
-from lib.experiments import published
-from lib.experiments.parameters import Data, Parameters
-from lib.inference import predict
-from lib.models import store
-from lib.training import thumbnail, watched
-from lib.training.thumbnail import ThumbnailRecipe
+from lib.compute import cpu_threads
+from lib.data.cache import ImageSet, chunks
+from lib.data.splits import make_split
+from lib.data.trimap import UNKNOWN, fill_known
+from lib.experiments import study
+from lib.experiments.parameters import Parameters
+from lib.inference import predict_batches
+from lib.models.checkpoint import load_network
+from lib.scores import TRIMAP_CONTROL
+from lib.training.thumbnail import Snapshots, ThumbnailConfig, ThumbnailTask, load_snapshots
+from lib.training.trainer import train
 
-Split = tuple[np.ndarray, np.ndarray]  # sorted positions (train, test)
-STEPS = 10  # steps that an epoch of the recipe has at least, as long as batches have FEWEST images
-FEWEST = 8  # batch norm has little to go by with fewer
-# Steps after which every training is tested, beside the ends of epochs: the error against steps costs no extra training.
-TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, published.STEPS)
-# For some hundred photographs (lib.experiments.transfer): many epochs at a higher rate.
-PHOTOGRAPHS = ThumbnailRecipe(
-    epochs=60, batch_size=16, lr=3e-3, optimizer="adamw", weight_decay=1e-4, schedule="onecycle", augment=True
-)
-# Of these the first seed's training is watched: what it makes of two test images, test by test.
-WATCHED = ("sgd", "adam", "recipe")
-TRIMAP_CONTROL, HALF_CONTROL = "control: trimap as alpha", "control: truth, 0.5 where unknown"
+Split = tuple[np.ndarray, np.ndarray]  # sorted positions of the training and of the test images
+STEPS = 10  # of an epoch of the recipe, at least, as long as a batch has MIN_BATCH images
+MIN_BATCH = 8  # batch norm needs some images
+# Steps after which every training is tested, as well as at the ends of epochs: the curve costs no extra training.
+TEST_AT = (30, 60, 120, 240, 500, 1000, 2000, study.STEPS)
+SNAPSHOTS = ("sgd", "adam", "recipe")  # of these, the first seed keeps its alphas of two test images at every test
+PART = 2048  # images that are predicted at once; 256 divides it
+HALF_CONTROL = "control: truth, 0.5 where unknown"
+MID_LINE_CONTROL, LOOKUP_CONTROL = "control: mid-line of the trimap", "control: look-up of its two distances"
 MEAN_CONTROL, CONSTANT_CONTROL = "control: mean training alpha", "control: best constant"
 PASTED_MEAN, PASTED_CONSTANT = f"{MEAN_CONTROL}, known pixels pasted", f"{CONSTANT_CONTROL}, known pixels pasted"
 UNSUPERVISED = {
@@ -56,13 +50,13 @@ UNSUPERVISED = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of the tables. recipe: by which it is trained (see `recipe`), "" = its own name. model: the variant whose
-    training it uses, "" = its own. used: as one would use it, mirrored and with the known pixels kept."""
+    """config: the variant whose configuration it has, model: whose training it uses; "" = its own. test_time_flip:
+    predicts the mirror image, too, and keeps the known pixels. notebook: trains it."""
 
     label: str
-    recipe: str = ""
+    config: str = ""
     model: str = ""
-    used: bool = False
+    test_time_flip: bool = False
     notebook: str = "03_vgg16"
 
 
@@ -72,155 +66,119 @@ VARIANTS = {
     "adam": Variant("VGG-16, Adam"),
     "recipe": Variant("VGG-16, recipe"),
     "recipe-da": Variant("VGG-16 DA, recipe", notebook="04_augmentation"),
-    "recipe-da-used": Variant("VGG-16 DA, recipe, as used", model="recipe-da", used=True, notebook="04_augmentation"),
-    # For the leak: the split (by image or by group) that the run itself doesn't use.
-    "recipe-group": Variant("recipe, split by group", recipe="recipe"),
-    "recipe-random": Variant("recipe, split by image", recipe="recipe"),
+    "recipe-da-used": Variant("VGG-16 DA, recipe, as used", "", "recipe-da", True, "04_augmentation"),
+    # For the leak: the split, by image or by group, that the run itself does not use.
+    "recipe-group": Variant("recipe, split by group", config="recipe"),
+    "recipe-random": Variant("recipe, split by image", config="recipe"),
 }
 
 
 def label(method: str) -> str:
-    """What tables call a variant; every other method by its own name."""
+    """What tables call a variant; every other method keeps its own name."""
     return VARIANTS[method].label if method in VARIANTS else method
 
 
 def labels(variants: Iterable[str]) -> dict[str, str]:
-    """Variant -> label, in the given order."""
+    """Variant -> label, in the same order."""
     return {variant: label(variant) for variant in variants}
 
 
 def seeds_of(p: Parameters) -> list[int]:
     """The training seeds: seed, seed + 1, ... (`seeds` of them)."""
-    return [p.data.seed + number for number in range(p.thumbnail.seeds)]
+    return [p.seed + number for number in range(p.seeds)]
 
 
-# ---------------------------------------------------------------------------------------------- splits
+def split_of(images: ImageSet, p: Parameters, kind: str = "") -> Split:
+    """The split of a kind ("random", "group"), by default the run's own; all training seeds share it."""
+    return make_split(kind or p.split, images.groups, p.seed, p.test_fraction)
 
 
-def split_of(prepared: Prepared, data: Data, split: str = "") -> Split:
-    """The named split ("random", "group"), by default the run's own. All training seeds share it."""
-    if (split or data.split) == "group":
-        return group_split(prepared.groups, data.seed, data.test_fraction)
-    return random_split(len(prepared), data.seed, data.test_fraction)
+# --- Training
 
 
-def leakage_splits(prepared: Prepared, data: Data) -> dict[str, Split]:
-    """Both splits, "random" and "group", with training sides of one size: the larger is thinned by the seed.
-
-    Only the split that the run itself doesn't use is thinned, since the run's own models are trained anyway;
-    where that one is the smaller, the sizes differ. Empty when no group has two images (nothing can leak), or
-    there is one group only (nothing can be held out).
-    """
-    if not 1 < len(set(prepared.groups)) < len(prepared):
-        return {}
-    splits = {name: split_of(prepared, data, name) for name in ("random", "group")}
-    other = "random" if data.split == "group" else "group"
-    train_index, test_index = splits[other]
-    most = len(splits[data.split][0])
-    if len(train_index) > most:
-        generator = np.random.default_rng([data.seed, most])
-        splits[other] = np.sort(generator.choice(train_index, most, replace=False)), test_index
-    return splits
-
-
-# ---------------------------------------------------------------------------------------------- training
-
-
-def recipe(variant: str, p: Parameters, images: int, seed: int = 0) -> ThumbnailRecipe:
+def config_of(variant: str, p: Parameters, images: int, seed: int = 0) -> ThumbnailConfig:
     """How a variant is trained on `images` training images.
 
-    The study's Table 1 has a learning rate, epochs and a batch size but names no optimiser: "sgd" and "adam" are its
-    two usual readings. "recipe" is what one would choose today; where batches of that size would leave fewer than STEPS
-    steps an epoch, which teach nothing, it takes smaller ones. The study's protocol keeps its own, whatever comes of it.
+    The study's Table 1 names no optimiser: "sgd" and "adam" are the usual readings. "recipe" is a choice of today, with
+    smaller batches where there would be fewer than STEPS steps an epoch. The study's protocol keeps its batches.
     """
-    own = p.thumbnail
-    study = ThumbnailRecipe(
-        epochs=own.epochs,
-        lr=own.lr,
-        batch_size=own.batch_size,
-        loss_region=own.loss_region,
-        encoder_weights=own.encoder_weights,
-        width=own.width,
+    common = ThumbnailConfig(
+        epochs=p.epochs,
+        lr=p.lr,
+        batch_size=p.batch_size,
+        loss_region=p.loss_region,
+        encoder_weights=p.encoder_weights,
+        width=p.width,
         test_at=TEST_AT,
         seed=seed,
     )
-    today = replace(
-        study,
-        epochs=own.recipe_epochs,
-        lr=own.recipe_lr,
-        optimizer="adamw",
-        schedule="onecycle",
-        weight_decay=1e-4,
-        batch_size=min(own.batch_size, max(FEWEST, images // STEPS)),
-    )
-    return {
-        "sgd": study,
-        "sgd-da": replace(study, augment=True),
-        "adam": replace(study, optimizer="adam"),
+    batch = min(p.batch_size, max(MIN_BATCH, images // STEPS))
+    today = {"optimizer": "adamw", "schedule": "onecycle", "weight_decay": 1e-4, "batch_size": batch}
+    today |= {"epochs": p.recipe_epochs, "lr": p.recipe_lr}
+    changes = {
+        "sgd": {},
+        "sgd-da": {"augment": True},
+        "adam": {"optimizer": "adam"},
         "recipe": today,
-        "recipe-da": replace(today, augment=True),
-    }[VARIANTS[variant].recipe or variant]
+        "recipe-da": today | {"augment": True},
+    }
+    return replace(common, **changes[VARIANTS[variant].config or variant])
 
 
 def folder(run: str, variant: str, seed: int) -> Path:
-    """Where the training that a variant goes back to keeps its checkpoints, history and model."""
+    """Where the training behind a variant keeps its checkpoints, history and model."""
     return runs_dir(run) / "train" / f"{VARIANTS[variant].model or variant}-seed{seed}"
 
 
-def run_variants(prepared: Prepared, split: Split, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
-    """Train all variants with all seeds on one split, or find them done; their histories below each other.
+def run_variants(images: ImageSet, split: Split, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
+    """Train all variants with all seeds on one split, or read finished trainings; their histories below each other.
 
-    Of WATCHED the first seed leaves the alphas of `watched_images` at each of its tests (`seen`).
+    Of SNAPSHOTS the first seed keeps its alphas of `snapshot_images` at every validation (`snapshots`).
     """
     histories = []
     for variant in variants:
         for seed in seeds_of(p):
-            place, how = folder(p.run, variant, seed), recipe(variant, p, len(split[0]), seed)
-            if variant in WATCHED and seed == p.data.seed:
-                images = watched_images(prepared, split[1])
-                history = watched.train(prepared, split, place, how, p.machine, images)
-            else:
-                history = thumbnail.train(prepared, split, place, how, p.machine)
+            run_dir, config = folder(p.run, variant, seed), config_of(variant, p, len(split[0]), seed)
+            training, callback = (ThumbnailTask, config, run_dir, p.compute, images, split), None
+            if variant in SNAPSHOTS and seed == p.seed:
+                callback = Snapshots(run_dir, images, snapshot_images(images, split[1]))
+            history = train(*training, on_validation=callback)
+            if callback and not callback.complete(history.step):  # finished earlier, without these snapshots
+                (run_dir / "model.safetensors").unlink()
+                history = train(*training, on_validation=callback)
             history.insert(0, "seed", seed)
             history.insert(0, "variant", variant)
             histories.append(history)
     return pd.concat(histories, ignore_index=True)
 
 
-def watched_images(prepared: Prepared, index: np.ndarray) -> np.ndarray:
-    """Two of the images `index`, at a third and at two thirds of them ordered by how much the foreground covers; one of one."""
-    order = np.argsort([np.asarray(prepared.alpha[image]).mean() for image in index], kind="stable")
+def snapshot_images(images: ImageSet, index: np.ndarray) -> np.ndarray:
+    """Two of the images `index`, at one and at two thirds of their order by foreground area."""
+    order = np.argsort([np.asarray(images.alpha[image]).mean() for image in index], kind="stable")
     return np.unique(index[order[[len(order) // 3, 2 * len(order) // 3]]])
 
 
-def seen(history: pd.DataFrame, variants: Iterable[str], p: Parameters) -> dict[str, tuple[list[int], np.ndarray]]:
-    """Of each variant of WATCHED, by its label: the steps of its tests, and the alphas (tests, images, H, W) uint8 then.
-
-    history: of `run_variants`, which trained them.
-    """
-    found = {}
-    for variant in variants:
-        rows = history[(history.variant == variant) & (history.seed == p.data.seed)]
-        found[label(variant)] = rows.step.tolist(), watched.seen(folder(p.run, variant, p.data.seed), rows)
-    return found
+def snapshots(history: pd.DataFrame, variant: str, p: Parameters) -> tuple[list[int], np.ndarray]:
+    """Of a variant of SNAPSHOTS: the steps of its tests, and alphas (tests, images, H, W) uint8 at them."""
+    rows = history[(history.variant == variant) & (history.seed == p.seed)]
+    return rows.step.tolist(), load_snapshots(folder(p.run, variant, p.seed), rows.step)
 
 
 def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """A history of `run_variants` with one row an epoch, its tests within epochs left out; epoch is a whole number.
+    """A history of `run_variants` with one row an epoch, without its tests within epochs and without speeds.
 
-    A row tells of the batches since the row before; the training losses of an epoch are means over its rows, weighted by
-    their steps. The speeds, which stand for a row alone, are left out.
+    A row's training losses are of the batches since the row before: an epoch's are means of its rows, by their steps.
     """
     keys = ["variant", "seed", "epoch"]
-    steps = history.groupby(keys[:2], sort=False).step.diff().fillna(history.step)
+    steps = history.groupby(keys[:2], sort=False).step.diff().fillna(history.step)  # that a row stands for
     history = history.assign(epoch=np.ceil(history.epoch).astype(int))
-    told = [column for column in history if column.startswith("train_")]
-    shares = history[told].notna().mul(steps, axis=0)
-    sums, shares = (
-        part.groupby([history[key] for key in keys], sort=False).sum() for part in (history[told] * shares, shares)
-    )
-    ends = history.drop_duplicates(keys, keep="last").set_index(keys)
-    return ends.drop(columns=[*told, "seconds", "images_per_second"], errors="ignore").join(sums / shares).reset_index()
+    losses = [column for column in history if column.startswith("train_")]
+    groups = [history[key] for key in keys]
+    weights = history[losses].notna().mul(steps, axis=0)
+    sums = (history[losses] * weights).groupby(groups, sort=False).sum()
+    means = sums / weights.groupby(groups, sort=False).sum()
+    ends = history.drop_duplicates(keys, keep="last").set_index(keys)  # not groupby.last(), which skips NaN
+    return ends.drop(columns=[*losses, "seconds", "images_per_second"], errors="ignore").join(means).reset_index()
 
 
 def by_step(history: pd.DataFrame) -> pd.DataFrame:
@@ -229,130 +187,101 @@ def by_step(history: pd.DataFrame) -> pd.DataFrame:
     return history[history.step.isin(TEST_AT) | (history.step == last)]
 
 
-def run_pooling(prepared: Prepared, split: Split, pooling: str, p: Parameters) -> dict[str, float]:
-    """Last history row of one epoch of "sgd" with the named pooling on the first `pooling_images` images.
+def run_pooling(images: ImageSet, split: Split, pooling: str, p: Parameters) -> dict[str, float]:
+    """Last history row of one epoch of "sgd" with a pooling ("halving", "as_written"); {} for pooling_images 0.
 
-    In small batches, so that there are some steps; tested on half as many images. {} for pooling_images 0.
+    On the first `pooling_images` training images, in small batches, so that there are some steps.
     """
-    if not p.thumbnail.pooling_images:
+    if not p.pooling_images:
         return {}
-    few = max(2, p.thumbnail.pooling_images)
-    small = replace(
-        recipe("sgd", p, few, p.data.seed),
-        epochs=1,
-        test_at=(),
-        pooling=pooling,
-        batch_size=max(2, min(p.thumbnail.batch_size, few // 4)),
-    )
-    history = thumbnail.train(
-        prepared,
-        (split[0][:few], split[1][: few // 2]),
-        runs_dir(p.run) / "train" / f"pooling-{pooling}",
-        small,
-        p.machine,
-    )
-    return history.iloc[-1].to_dict()
+    count = max(2, p.pooling_images)
+    batch = max(2, min(p.batch_size, count // 4))
+    config = config_of("sgd", p, count, p.seed)
+    config = replace(config, epochs=1, test_at=(), pooling=pooling, batch_size=batch)
+    run_dir, sides = runs_dir(p.run) / "train" / f"pooling-{pooling}", (split[0][:count], split[1][: count // 2])
+    return train(ThumbnailTask, config, run_dir, p.compute, images, sides).iloc[-1].to_dict()
 
 
-# ------------------------------------------------------------------------------------ models and scores
+# --- Networks and scores
 
 
-def load(prepared: Prepared, variant: str, seed: int, p: Parameters) -> nn.Module:
-    """The trained model; UserError naming the notebook to run first when it is missing or of other data."""
-    place = folder(p.run, variant, seed)
-    name = f"runs/{p.run}/train/{place.name}"
+def load(images: ImageSet, variant: str, seed: int, p: Parameters) -> nn.Module:
+    """The trained network; UserError with the notebook to run first where it is missing or of other data."""
+    run_dir = folder(p.run, variant, seed)
+    name = f"runs/{p.run}/train/{run_dir.name}"
     advice = f"run notebook {VARIANTS[variant].notebook} with the same parameters first."
-    if not (place / "model.safetensors").is_file():
+    if not (run_dir / "model.safetensors").is_file():
         raise UserError(f"{name}: expected a trained model, found none; {advice}")
-    if json.loads((place / "config.json").read_text())["data"] != prepared.fingerprint:
+    if json.loads((run_dir / "config.json").read_text())["data"] != images.fingerprint:
         raise UserError(f"{name}: expected a model of this data and trimap_rule, found another's; {advice}")
-    return store.load(place, p.computer.device)
+    return load_network(run_dir, p.device)
 
 
-def predict_variant(prepared: Prepared, index: np.ndarray, variant: str, seed: int, p: Parameters) -> np.ndarray:
-    """Alpha (n, 1, H, W) float32 in [0, 1] that the variant's model predicts for `index`."""
-    return _predict(load(prepared, variant, seed, p), prepared, index, variant, p)
+def predict(
+    images: ImageSet, index: np.ndarray, variant: str, seed: int, p: Parameters, network: nn.Module | None = None
+) -> np.ndarray:
+    """Alpha (n,1,H,W) float32 in [0,1] of the images `index`. network: the variant's, where it is loaded already."""
+    network, flip = network or load(images, variant, seed, p), VARIANTS[variant].test_time_flip
+    with cpu_threads(p.threads):
+        return predict_batches(network, images, index, p.compute, mirror=flip, keep_known=flip)
 
 
-def _predict(model: nn.Module, prepared: Prepared, index: np.ndarray, variant: str, p: Parameters) -> np.ndarray:
-    used = VARIANTS[variant].used
-    with cpu_threads(p.computer.threads):
-        return predict(model, prepared, index, p.machine, mirror=used, keep_known=used)
+def score(images: ImageSet, index: np.ndarray, variants: Iterable[str], p: Parameters) -> pd.DataFrame:
+    """Scores by region of all variants and seeds on the images `index`, which may be training images.
 
-
-def score(
-    prepared: Prepared, index: np.ndarray, variants: Iterable[str], p: Parameters, part: int = 2048
-) -> pd.DataFrame:
-    """Scores by region of all variants and seeds on the images of `index`, training and test images alike.
-
-    Evaluation mode, fixed trimaps, no augmentation. In parts, so that memory doesn't grow with n.
+    Evaluation mode, fixed trimaps, no augmentation. In parts: memory does not grow with n.
     """
-    found = []
+    parts = []
     for variant in variants:
         for seed in seeds_of(p):
-            model = load(prepared, variant, seed, p)
-            found += [
-                scores.by_region(
-                    variant,
-                    seed,
-                    some,
-                    _predict(model, prepared, some, variant, p),
-                    prepared.alpha[some],
-                    prepared.trimap[some],
-                )
-                for some in chunks(index, part)
-            ]
-    return pd.concat(found, ignore_index=True)
+            network = load(images, variant, seed, p)
+            for part in chunks(index, PART):
+                alpha = predict(images, part, variant, seed, p, network)
+                parts.append(scores.score_regions(variant, seed, part, alpha, images.alpha[part], images.trimap[part]))
+    return pd.concat(parts, ignore_index=True)
 
 
-def score_alphas(prepared: Prepared, index: np.ndarray, alphas: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Scores by region of methods that are not trained: name -> alpha (n, 1, H, W) float in [0, 1] of `index`."""
-    return pd.concat(
-        [
-            scores.by_region(method, 0, index, alpha, prepared.alpha[index], prepared.trimap[index])
-            for method, alpha in alphas.items()
-        ],
-        ignore_index=True,
-    )
+def score_alphas(images: ImageSet, index: np.ndarray, alphas: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Scores by region of methods that are not trained: name -> alpha (n,1,H,W) in [0,1] of the images `index`."""
+    truth, trimap = images.alpha[index], images.trimap[index]
+    parts = [scores.score_regions(method, 0, index, alpha, truth, trimap) for method, alpha in alphas.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
-def controls(prepared: Prepared, index: np.ndarray, train_index: np.ndarray) -> dict[str, np.ndarray]:
-    """Name -> alpha (n, 1, H, W) float32 in [0, 1] for `index` of what looks at no image: the mean of the training alphas
-    and the best constant for them, each as it is and with the known pixels of the trimap pasted; the trimap; the truth
-    with 0.5 in the unknown. The pasted constant is the best one within the unknown pixels of the training trimaps."""
-    trimap, trained = np.asarray(prepared.trimap[index]), np.asarray(prepared.alpha[train_index])
-    mean, constant = baselines.mean_alpha(trained), baselines.best_constant(trained)
-    within = baselines.best_constant(trained, np.asarray(prepared.trimap[train_index]) == UNKNOWN)
+def controls(images: ImageSet, index: np.ndarray, train_index: np.ndarray) -> dict[str, np.ndarray]:
+    """Name -> alpha (n,1,H,W) float32 in [0,1] of methods that use no image.
+
+    The mean and the best constant of the training alphas, each also with the known pixels pasted (that constant is the best
+    one for unknown pixels); the trimap, the edge at the mid-line of its band, the median training alpha by the distances
+    to both its sides; the truth with 0.5 where unknown.
+    """
+    trimap, alphas = np.asarray(images.trimap[index]), np.asarray(images.alpha[train_index])
+    mean, constant = baselines.mean_alpha(alphas), baselines.best_constant(alphas)
+    within = baselines.best_constant(alphas, np.asarray(images.trimap[train_index]) == UNKNOWN)
     return {
         MEAN_CONTROL: np.broadcast_to(mean, trimap.shape),
         CONSTANT_CONTROL: np.full(trimap.shape, constant),
-        PASTED_MEAN: paste(mean, trimap),
-        PASTED_CONSTANT: paste(within, trimap),
+        PASTED_MEAN: fill_known(mean, trimap),
+        PASTED_CONSTANT: fill_known(within, trimap),
         TRIMAP_CONTROL: baselines.trimap_as_alpha(trimap),
-        HALF_CONTROL: baselines.half_unknown(trimap, prepared.alpha[index]),
+        MID_LINE_CONTROL: baselines.mid_line(trimap),
+        LOOKUP_CONTROL: baselines.fit_distance_lookup(images.trimap[train_index], alphas)(trimap),
+        HALF_CONTROL: baselines.truth_with_half_unknown(trimap, images.alpha[index]),
     }
 
 
-def score_controls(prepared: Prepared, index: np.ndarray, train_index: np.ndarray) -> pd.DataFrame:
-    """Scores by region of `controls`."""
-    return score_alphas(prepared, index, controls(prepared, index, train_index))
-
-
 def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Alphas (n, 1, H, W) float32 in [0, 1] that notebook 02 wrote for the images `index`, by method of UNSUPERVISED.
+    """Alphas (n,1,H,W) float32 in [0,1] that notebook 02 wrote for the images `index`, by method of UNSUPERVISED.
 
-    UserError that names notebook 02 when its file is missing, or of other images or another size.
+    UserError that names notebook 02 where its file is missing, or of other images or another size.
     """
     name, path = f"runs/{run}/unsupervised.npz", runs_dir(run) / "unsupervised.npz"
     advice = "run notebook 02_unsupervised with the same parameters first."
     if not path.is_file():
         raise UserError(f"{name}: expected the alphas of K-means, GMM and GrabCut, found no file; {advice}")
     with np.load(path) as file:
-        if (
-            not set(UNSUPERVISED) <= set(file)
-            or not np.array_equal(file["index"], index)
-            or file["kmeans_border"].shape[-2:] != size
-        ):
+        complete = set(UNSUPERVISED) <= set(file) and np.array_equal(file["index"], index)
+        if not complete or file["kmeans_border"].shape[-2:] != size:
             raise UserError(
                 f"{name}: expected alphas of all methods for this run's {len(index)} test images at "
                 f"{size[0]}x{size[1]} px, found others; {advice}"
@@ -360,28 +289,48 @@ def load_unsupervised(run: str, index: np.ndarray, size: tuple[int, int]) -> dic
         return {method: file[method].astype(np.float32) / 255 for method in UNSUPERVISED}
 
 
-# ---------------------------------------------------------------------------------------------- pictures
+# --- Inputs swapped between images
+
+OWN_INPUT, OTHER_TRIMAP, OTHER_IMAGE = "its own input", "another image's trimap", "another trimap's image"
+NO_TRIMAP = "unknown everywhere"
+MAX_SWAPPED = 1000  # images
 
 
-def augmented_pairs(prepared: Prepared, index: np.ndarray, seed: int, count: int = 4) -> list[dict]:
-    """The first `count` images of `index` that the augmentation's first epoch draws, before and after it.
+def swapped_inputs(image: np.ndarray, trimap: np.ndarray, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Name -> (image, trimap) for the network; image (n,3,H,W), trimap (n,1,H,W), uint8.
 
-    Dicts with before and after: (image (H, W, 3), alpha (H, W), trimap (H, W)) float in [0, 1]; note: what
-    was done.
+    Each image has one partner, never itself, drawn by the seed. UserError for fewer than two images.
     """
-    flip, angle = augment.draw(int(index.max()) + 1, seed, epoch=1)
-    chosen = index[flip.numpy()[index]][:count]
-    image, alpha = (
-        torch.from_numpy(np.asarray(array[chosen])).float() / 255 for array in (prepared.image, prepared.alpha)
-    )
-    before = image, alpha, trimap_levels(torch.from_numpy(np.asarray(prepared.trimap[chosen])))
-    after = augment.flip_rotate(*before, flip[chosen], angle[chosen])
-    return [
-        {"before": _pictures(before, row), "after": _pictures(after, row), "note": f"flip, {angle[key].item():+.0f}°"}
-        for row, key in enumerate(chosen)
-    ]
+    if len(image) < 2:
+        raise UserError(f"test_index: expected at least 2 images to swap, found {len(image)}; test on more.")
+    order = np.random.default_rng(seed).permutation(len(image))
+    partner = np.empty_like(order)
+    partner[order] = np.roll(order, 1)
+    return {
+        OWN_INPUT: (image, trimap),
+        OTHER_TRIMAP: (image, trimap[partner]),
+        OTHER_IMAGE: (image[partner], trimap),
+        NO_TRIMAP: (image, np.full_like(trimap, UNKNOWN)),
+    }
 
 
-def _pictures(batch: tuple[torch.Tensor, ...], row: int) -> tuple[np.ndarray, ...]:
-    image, alpha, trimap = (part[row].numpy() for part in batch)
-    return image.transpose(1, 2, 0), alpha[0], trimap[0]
+def score_swapped(
+    images: ImageSet, index: np.ndarray, variants: Iterable[str], p: Parameters
+) -> dict[str, pd.DataFrame]:
+    """Input -> scores by region of all variants and seeds on at most MAX_SWAPPED of the images `index`, evenly spaced.
+
+    Errors are against each image's own alpha, by the regions of its own trimap.
+    """
+    index = index[np.linspace(0, len(index) - 1, min(len(index), MAX_SWAPPED)).round().astype(int)]
+    alpha, trimap = np.asarray(images.alpha[index]), np.asarray(images.trimap[index])
+    inputs = swapped_inputs(np.asarray(images.image[index]), trimap, p.seed)
+    parts: dict[str, list] = {name: [] for name in inputs}
+    for variant in variants:
+        for seed in seeds_of(p):
+            network = load(images, variant, seed, p)
+            for name, (image, network_trimap) in inputs.items():
+                swapped = replace(images, image=image, trimap=network_trimap)
+                with cpu_threads(p.threads):
+                    predicted = predict_batches(network, swapped, np.arange(len(index)), p.compute)
+                parts[name].append(scores.score_regions(variant, seed, index, predicted, alpha, trimap))
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}

@@ -1,29 +1,31 @@
-"""The networks for photographs: an encoder trained on ImageNet, a decoder with skip connections; two uses of one class.
+"""The networks for photographs that ship: EfficientNet-Lite0 trained on ImageNet, and a decoder with skip connections.
 
-With a trimap it is a network of Deep Image Matting's task (Xu et al. 2017), which its unpooling decoder solves with
-indices alone; here every scale hands over its whole map (U-Net, Ronneberger et al. 2015; for matting GCA, Li and Lu
-2020). Without one it finds the person by itself (Sengupta et al. 2020, Lin et al. 2022 do so with a plate or over
-time).
+With a trimap it solves Deep Image Matting's task (Xu et al. 2017), whose unpooling decoder gets indices alone; here
+every scale hands over its whole map (U-Net, Ronneberger et al. 2015; for matting GCA, Li and Lu 2020). Without one it
+finds the person by itself. The hybrid gets the answer of closed-form matting (Levin, Lischinski and Weiss 2008) as well,
+which follows colours along hair.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from lib.base import UserError
-from lib.models.dim import VGG16Matting
-from lib.models.encoder import CHANNELS, ConvNorm, EfficientNetLite0
-from lib.models.layers import Normalise
+from lib.closed_form import half_closed_form
+from lib.models.backbones import CHANNELS, ConvNorm, EfficientNetLite0
+from lib.models.layers import Normalise, concat_up, trimap_classes, upsample_like
+from lib.models.vgg import VGG16Matting
 
 DECODER = (128, 128, 96, 64, 32, 16)  # channels at 1/32, 1/16, ... 1/1 of the side, for width 1
-
-
 STRUCTURES = ("skips", "unpooling")
 
 
 def build(trimap: bool, width: float = 1.0, structure: str = "skips") -> nn.Module:
-    """A network by its training's configuration: `PortraitMatting`, or for comparison, with "unpooling", stage 1 of Deep
-    Image Matting with batch norm and 64 `width` channels in its first block. UserError for one that there isn't."""
+    """PortraitMatting, or for comparison, with "unpooling", stage 1 of Deep Image Matting with batch norm.
+
+    width: of the unpooling network, 1 is 64 channels in its first block. UserError for another structure.
+    """
     if structure not in STRUCTURES or (structure == "unpooling" and not trimap):
         raise UserError(f"structure: expected skips, or unpooling with a trimap, found {structure!r}; choose one.")
     if structure == "skips":
@@ -34,14 +36,14 @@ def build(trimap: bool, width: float = 1.0, structure: str = "skips") -> nn.Modu
 class PortraitMatting(nn.Module):
     """Alpha from an image, with a trimap or without.
 
-    trimap: the network expects one, as three more channels (known background, unknown, known foreground). width: factor
-    on the decoder's channels.
+    trimap: the network is given one, as three more channels. width: factor on the decoder's channels. more: further
+    input channels.
     """
 
-    def __init__(self, trimap: bool, width: float = 1.0):
+    def __init__(self, trimap: bool, width: float = 1.0, more: int = 0):
         super().__init__()
         self.normalise, self.trimap = Normalise(), trimap
-        inputs = 6 if trimap else 3
+        inputs = (6 if trimap else 3) + more
         self.encoder = EfficientNetLite0(inputs)
         w = [max(8, round(width * channels / 8) * 8) for channels in DECODER]
         s = CHANNELS
@@ -53,24 +55,35 @@ class PortraitMatting(nn.Module):
         self.narrow = nn.Conv2d(w[4], w[5], 1)
         self.detail = _convolution(inputs, w[5])
         self.level1 = _convolution(w[5], w[5])
-        self.sharper = nn.Sequential(
-            _convolution(w[5], w[5]), ConvNorm(w[5], w[5], 3, activation="", frozen=False, eps=1e-5)
-        )
+        self.sharper = nn.Sequential(_convolution(w[5], w[5]), _convolution(w[5], w[5], activation=""))
         self.alpha = nn.Conv2d(w[5], 1, 1)
-        _initialise(self)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Convolutions from seed 0 (He et al. 2015, normal, fan-out); alpha around 0.5; `sharper` adds nothing at first
+        (Goyal et al. 2017, section 5.1)."""
+        generator = torch.Generator().manual_seed(0)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.sharper[1].norm.weight)
+        nn.init.normal_(self.alpha.weight, std=0.01, generator=generator)
+        nn.init.constant_(self.alpha.bias, 0.5)
 
     def unclamped(self, image: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
-        """Alpha (N,1,H,W) float32 that may leave [0,1]: what the loss sees, so that no pixel's gradient is cut off."""
-        x = self._inputs(image, trimap)  # (N, 3 or 6, H, W)
+        """Alpha (N,1,H,W) float32 that may leave [0,1]: for the loss, so that no pixel's gradient is cut off."""
+        x = self._inputs(image, trimap)  # (N, 3, 6 or 7, H, W)
         a, b, c, d, e = self.encoder(x)
         y = self.level32(e)  # (N, 128, H/32, W/32)
-        y = self.level16(_joined(y, d))  # (N, 128, H/16, W/16)
-        y = self.level8(_joined(y, c))  # (N, 96, H/8, W/8)
-        y = self.level4(_joined(y, b))  # (N, 64, H/4, W/4)
-        y = self.level2(_joined(y, a))  # (N, 32, H/2, W/2)
-        y = _grown(self.narrow(y), x)  # (N, 16, H, W), narrowed first: at full size channels are dear
+        y = self.level16(concat_up(y, d))  # (N, 128, H/16, W/16)
+        y = self.level8(concat_up(y, c))  # (N, 96, H/8, W/8)
+        y = self.level4(concat_up(y, b))  # (N, 64, H/4, W/4)
+        y = self.level2(concat_up(y, a))  # (N, 32, H/2, W/2)
+        y = upsample_like(self.narrow(y), x)  # (N, 16, H, W), narrowed first: at full size channels are dear
         y = self.level1(y + self.detail(x))  # (N, 16, H, W)
-        y = y + self.sharper(y)  # (N, 16, H, W), nothing at first: a residual that learns what is finer
+        y = y + self.sharper(y)  # (N, 16, H, W), a residual of what is finest
         return self.alpha(y).float()  # (N, 1, H, W)
 
     def forward(self, image: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
@@ -89,34 +102,32 @@ class PortraitMatting(nn.Module):
         x = self.normalise(image)
         if trimap is None:
             return x
-        levels = torch.cat([trimap < 0.25, (trimap - 0.5).abs() <= 0.25, trimap > 0.75], dim=1)
-        return torch.cat([x, levels.to(x.dtype)], dim=1).contiguous(memory_format=torch.channels_last)
+        return torch.cat([x, trimap_classes(trimap).to(x.dtype)], dim=1).contiguous(memory_format=torch.channels_last)
 
 
-def _convolution(inputs: int, outputs: int) -> ConvNorm:
-    """3x3 convolution, batch norm with living statistics, ReLU."""
-    return ConvNorm(inputs, outputs, 3, activation="relu", frozen=False, eps=1e-5)
+class HybridMatting(PortraitMatting):
+    """PortraitMatting with a trimap and a seventh input channel, the alpha of lib.closed_form; forward as there."""
+
+    def __init__(self, width: float = 1.0):
+        super().__init__(trimap=True, width=width, more=1)
+
+    def load_trimap_network(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take the weights of a network with a trimap, or of a hybrid. The former's answers stay: the new channel's
+        weights are 0."""
+        for name, value in self.state_dict().items():
+            if value.ndim == 4 and value.shape[1] == 7 and weights[name].shape[1] == 6:
+                weights = weights | {name: F.pad(weights[name], (0, 0, 0, 0, 0, 1))}  # (out, 6, h, w) -> (out, 7, h, w)
+        self.load_state_dict(weights)
+
+    def _inputs(self, image: torch.Tensor, trimap: torch.Tensor | None) -> torch.Tensor:
+        x = super()._inputs(image, trimap)  # (N, 6, H, W)
+        images = image.detach().float().permute(0, 2, 3, 1).cpu().numpy()
+        trimaps = trimap.detach()[:, 0].float().cpu().numpy()
+        alphas = [half_closed_form(*pair) for pair in zip(images, trimaps, strict=True)]
+        alpha = torch.from_numpy(np.stack(alphas)[:, None]).to(x)  # (N, 1, H, W)
+        return torch.cat([x, alpha], dim=1).contiguous(memory_format=torch.channels_last)
 
 
-def _joined(coarse: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-    """The coarse map brought to the skip's size, and the skip: (N, c + s, h, w)."""
-    return torch.cat([_grown(coarse, skip), skip], dim=1)
-
-
-def _grown(coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
-    """The coarse map, bilinear, at the fine one's size."""
-    return F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _initialise(model: PortraitMatting, seed: int = 0) -> None:
-    """All convolutions drawn from `seed` (He et al. 2015, normal, fan-out), the last one small, around an alpha of 0.5;
-    the residual at full size starts as nothing (Goyal et al. 2017, section 5.1)."""
-    generator = torch.Generator().manual_seed(seed)
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    nn.init.zeros_(model.sharper[1].norm.weight)
-    nn.init.normal_(model.alpha.weight, std=0.01, generator=generator)
-    nn.init.constant_(model.alpha.bias, 0.5)
+def _convolution(inputs: int, outputs: int, activation: str = "relu") -> ConvNorm:
+    """3x3 convolution, batch norm with statistics of its own, activation."""
+    return ConvNorm(inputs, outputs, 3, activation=activation, frozen=False, eps=1e-5)

@@ -1,194 +1,197 @@
-"""Training of the study's network (its section 2.2 and Table 1) on whole images of one small size."""
+"""The study's training (its section 2.2 and Table 1), and the variants of it that notebooks/experiments.toml lists."""
 
+import hashlib
+import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.distributed as dist
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from safetensors.torch import load_file
 
-from lib.base import Stream, UserError
-from lib.data.augment import draw, flip_rotate
-from lib.data.batches import Arrays, batches, chunks, trimap_levels
-from lib.data.prepare import Prepared
-from lib.data.trimap import default_radius, from_distance
-from lib.device import Machine
-from lib.evaluation.errors import alpha_errors
-from lib.inference import predict
+from lib.base import RngStream, UserError, file_sha256, write_atomically
+from lib.compute import Compute, Runtime
+from lib.data.augment import draw_augmentation, flip_rotate
+from lib.data.cache import ImageSet, batches_of, chunks, stream_batches
+from lib.data.trimap import default_radius, trimap_from_distance, trimap_to_float as trimap_levels
+from lib.inference import predict_batches
 from lib.losses import alpha_prediction_loss
-from lib.models.dim import POOLING, WIDTH, VGG16Matting
+from lib.metrics import errors_by_region
 from lib.models.layers import initialise
-from lib.models.weights import load_encoder
-from lib.training import loop
-from lib.training.folder import file_digest, index_digest
-from lib.training.place import Place, place
-from lib.training.recipe import Recipe
+from lib.models.vgg import build_study_network, load_vgg_weights
+from lib.training.checkpoint import weights_of
+from lib.training.config import TrainConfig
+from lib.training.trainer import Task
 
-Split = tuple[Sequence[int], Sequence[int]]  # positions of the images to train and to test on
-TESTED = ("all", "unknown", "pasted")  # of lib.evaluation.errors: what each test records
+Split = tuple[Sequence[int], Sequence[int]]  # positions of the training and of the test images
+REGIONS = ("all", "unknown", "pasted")
 
 
 @dataclass(frozen=True)
-class ThumbnailRecipe(Recipe):
-    """augment: the study's flips and rotations (lib.data.augment). loss_region: all or unknown pixels. batch_norm,
-    pooling: of the network (lib.models.dim). encoder_weights: see lib.models.weights.load_encoder. width: channels of its
-    first block; 64 is VGG-16."""
+class ThumbnailConfig(TrainConfig):
+    """Table 1 of the study by default; `augment` is its section 3. The sweeps vary the rest."""
 
-    loss_region: str = "all"
+    loss_region: Literal["all", "unknown"] = Field("all", description="pixels that the training loss sees")
+    eps: float = Field(1e-6, ge=0, description="of the alpha-prediction loss")
+    encoder_weights: str = Field("", description='"" random, "imagenet", or a safetensors file of VGG-16')
+    start: str = Field("", description="folder of a finished training to go on from")
+    network: Literal["study's", "residual, as many weights", "residual, as long a step"] = "study's"
+    width: int = Field(64, ge=1, description="channels of the first block; 64 is VGG-16")
     batch_norm: bool = True
-    pooling: str = "halving"
-    encoder_weights: str = ""
-    width: int = WIDTH
-
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        **Recipe.CHOICES,
-        "loss_region": ("all", "unknown"),
-        "pooling": tuple(POOLING),
-    }
-    LEAST: ClassVar[dict[str, float]] = {**Recipe.LEAST, "width": 1}
-
-
-def train(
-    prepared: Prepared, split: Split, run_dir: Path | str, recipe: ThumbnailRecipe, machine: Machine = Machine()
-) -> pd.DataFrame:
-    """Train VGG16Matting on one side of `split`, test on the other after each epoch; the history, one row a test.
-
-    Training trimaps are made from alpha with a radius drawn anew for each image and epoch from [r, 2r], r the default
-    radius; test trimaps are fixed (`Prepared.trimap`). Columns: epoch and step, then the mean over images of the
-    alpha-prediction loss over all and over unknown pixels: train_* while the weights were changing, test_* afterwards
-    in evaluation mode (NaN without test images), there also test_pasted, over all pixels with the known ones pasted;
-    seconds and images_per_second are those of the training steps alone.
-
-    Writes in run_dir config.json, history.csv, model.safetensors (when finished) and, until then, the last checkpoint.
-    Called again with the same recipe, data and code it goes on from there, or returns at once; with another it says so
-    and starts over. Same call, machine and thread count: same numbers, bit for bit, resumed or not; on a GPU not with
-    the pooling "as_written", whose overlapping windows race for a pixel. Under torchrun batch norm takes its statistics in
-    each process by itself, and those of the first are kept.
-
-    UserError for too few images or a wrong weights file.
-    """
-    few = min(recipe.batch_size, len(split[0]))
-    if len(split[0]) < 2:
-        raise UserError(f"train_index: expected at least 2 images, found {len(split[0])}; use more images.")
-    with place(machine) as here:
-        if few < 2 * here.world:
-            raise UserError(
-                f"batch_size: expected 2 images a process (for batch norm), found batches of {few} for "
-                f"{here.world} process(es); use more images."
-            )
-        inputs = inputs_of(prepared, split, recipe)
-        return loop.train(lambda: Thumbnail(prepared, split, recipe, here), run_dir, recipe, here, inputs)
+    pooling: Literal["halving", "as_written"] = "halving"
+    unpooling: Literal["places", "bilinear", "transposed"] = "places"
+    skips: bool = Field(False, description="skip connections from the encoder")
+    four_channels: bool = Field(False, description="the trimap as fourth input channel, without the 4->3 head")
+    normalisation: Literal["imagenet", "centred", "none"] = "imagenet"
+    decoder_kernel: int = Field(5, ge=1)
+    probability: float = Field(0.5, ge=0, description="that an image is augmented")
+    flip: bool = Field(True, description="whether the augmented are flipped")
+    degrees: float = Field(30.0, ge=0, description="largest angle of the augmented")
+    border: Literal["reflection", "border", "zeros"] = Field("reflection", description="outside of a turned image")
+    jitter: float = Field(0.0, ge=0, description="strength of the colour jitter; 1 = as Deep Image Matting's")
+    train_rule: Literal["", "strict", "tolerant"] = Field("", description='of training trimaps; "" = the test rule')
+    radius: float = Field(2.0, ge=1, description="largest training radius in units of the test radius")
+    blind: bool = Field(False, description="the network sees a trimap of 0.5 everywhere")
 
 
-def inputs_of(prepared: Prepared, split: Split, recipe: ThumbnailRecipe) -> dict[str, str]:
-    """What a training's numbers depend on beside recipe and code: fingerprints of pictures, split and the encoder's weights."""
-    return {
-        "data": prepared.fingerprint,
-        "encoder_sha256": file_digest(recipe.encoder_weights),
-        "train_index": index_digest(split[0]),
-        "test_index": index_digest(split[1]),
-    }
+def fingerprints(config, prepared: ImageSet, split: Split) -> dict[str, str]:
+    """Checksums of the data, of both sides of the split, and of the weights to start from."""
+    sides = [np.ascontiguousarray(side, dtype=np.int64).tobytes() for side in split]
+    train_index, test_index = (hashlib.sha256(side).hexdigest() for side in sides)
+    start = file_sha256(weights_of(config.start)) if config.start else ""
+    weights = {"encoder_sha256": file_sha256(config.encoder_weights), "start": start}
+    return {"data": prepared.fingerprint, "train_index": train_index, "test_index": test_index} | weights
 
 
-class Thumbnail(loop.System):
-    """The network of the study, on batches of whole images."""
+class ThumbnailTask(Task):
+    """Whole images of one small size. Training trimaps get a new radius from [r, 2r] each epoch; test trimaps are fixed."""
 
-    distributed = True
-    records = ("train_all", "train_unknown")
+    name = "thumbnail"
+    log_names = ("train_all", "train_unknown")
+    config: ThumbnailConfig
+    fingerprints = staticmethod(fingerprints)
 
-    def __init__(self, prepared: Prepared, split: Split, recipe: ThumbnailRecipe, here: Place):
-        super().__init__(recipe, here)
-        self.prepared, (train_index, self.test_index) = prepared, map(np.asarray, split)
-        self.model = VGG16Matting(recipe.batch_norm, pooling=recipe.pooling, width=recipe.width)
-        initialise(self.model, recipe.seed)
-        load_encoder(self.model, recipe.encoder_weights)
-        self.arrays = Arrays(prepared, train_index, here.device)
-        self.images = len(train_index)
+    def __init__(self, config: ThumbnailConfig, runtime: Runtime, prepared: ImageSet, split: Split):
+        super().__init__(config, runtime)
+        if len(split[0]) < 2:
+            raise UserError(f"train_index: expected at least 2 images, found {len(split[0])}; use more images.")
+        self.prepared, (self.train_index, self.test_index) = prepared, map(np.asarray, split)
+        self.images = len(self.train_index)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)  # of transposed convolutions, which `initialise` leaves alone
+            self.model = build_study_network(config)
+        initialise(self.model, config.seed)
+        load_vgg_weights(self.model, config.encoder_weights)
+        if config.start:
+            self.model.load_state_dict(load_file(weights_of(config.start)))
 
-    def epoch_steps(self) -> int:
-        """Batches of an epoch; a rest of fewer than two images a process joins the batch before it, since batch norm
-        has no variance over one 1x1 map."""
-        count = len(batches(np.arange(self.images), self.recipe.batch_size, self.place.world))
-        return max(1, count // self.recipe.accumulate)
+    def steps_per_epoch(self) -> int:
+        return max(1, len(batches_of(np.arange(self.images), self.config.batch_size)) // self.config.accumulate)
 
-    def batches(self, epoch: int, first: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """(image, alpha, trimap) of each batch, in an order of the epoch's own, augmented where the recipe says so."""
-        recipe = self.recipe
-        flips, angles, radii = draws(self.arrays, recipe.seed, epoch)
-        order = np.random.default_rng([recipe.seed, epoch, Stream.ORDER]).permutation(self.images)
-        parts = batches(order, recipe.batch_size, self.place.world)[first:]
-        shares = [part[self.place.rank :: self.place.world] for part in parts]
-        for rows, (image, alpha, distance) in self.arrays.stream(shares):
-            trimap = trimap_levels(from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
-            if recipe.augment:
-                image, alpha, trimap = flip_rotate(image, alpha, trimap, flips[rows], angles[rows])
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """(image, alpha, trimap). Every draw is a function of (seed, epoch, image), whatever the order of the batches."""
+        config, device = self.config, self.runtime.device
+        flips, angles, radii, gains, gammas = (values.to(device) for values in self.draws(epoch))
+        order = np.random.default_rng([config.seed, epoch, RngStream.ORDER]).permutation(self.images)
+        parts, rule = batches_of(order, config.batch_size)[start:], config.train_rule or self.prepared.rule
+        for rows, (image, alpha, distance) in stream_batches(self.prepared, self.train_index, parts, rule, device):
+            trimap = trimap_levels(trimap_from_distance(distance, radii[rows].view(-1, 1, 1, 1)))
+            if config.jitter:
+                image = (gains[rows] * image ** gammas[rows]).clamp(0, 1)
+            if config.augment:
+                image, alpha, trimap = flip_rotate(image, alpha, trimap, flips[rows], angles[rows], config.border)
             yield image, alpha, trimap
 
+    def draws(self, epoch: int) -> tuple[torch.Tensor, ...]:
+        """Of each training image: flip, angle, trimap radius (n,), gain (n,3,1,1) and gamma (n,1,1,1) of the jitter."""
+        config, index = self.config, self.train_index
+        count = int(index.max()) + 1
+        flips, angles = draw_augmentation(count, config.seed, epoch, config.probability, config.degrees)
+        spread = np.random.default_rng([config.seed, epoch, RngStream.RADIUS]).random(count, dtype=np.float32)
+        radii = default_radius(self.prepared.alpha.shape[-2:]) * (1 + (config.radius - 1) * spread)
+        uniform = (
+            np.random.default_rng([config.seed, epoch, RngStream.AUGMENT, 1]).random((count, 5)).astype(np.float32)
+        )
+        jitter = config.jitter * (2 * uniform[index] - 1)
+        gains = ((1 + 0.15 * jitter[:, :1]) * (1 + 0.07 * jitter[:, 1:4])).reshape(-1, 3, 1, 1)
+        gammas = np.exp(0.223 * jitter[:, 4:]).reshape(-1, 1, 1, 1)
+        radii = torch.from_numpy(radii.astype(np.float32))[index]
+        return (flips & config.flip)[index], angles[index], radii, torch.from_numpy(gains), torch.from_numpy(gammas)
+
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The alpha-prediction loss over the recipe's region; told are sums over the batch (see `sums`)."""
+        """The alpha-prediction loss over the config's region, and `_sums`."""
         image, alpha, trimap = batch
         unknown = trimap == 0.5
-        region = unknown if self.recipe.loss_region == "unknown" else None
-        with self.place.autocast():
-            predicted = self.network(image, trimap)
-        loss = alpha_prediction_loss(predicted, alpha, region)
-        return loss * self._weight(unknown, region), sums(predicted.detach(), alpha, unknown)
+        with self.runtime.autocast():
+            predicted = self.model(image, torch.full_like(trimap, 0.5) if self.config.blind else trimap)
+        region = unknown if self.config.loss_region == "unknown" else None
+        loss = alpha_prediction_loss(predicted, alpha, region, self.config.eps)
+        return loss, _sums(predicted.detach(), alpha, unknown)
 
-    def _weight(self, unknown: torch.Tensor, region: torch.Tensor | None) -> torch.Tensor | float:
-        """Factor that makes the mean of the processes' gradients the gradient of the whole batch's mean loss."""
-        if self.place.world == 1:
-            return 1.0
-        own = (torch.ones_like(unknown) if region is None else region).sum().float()
-        whole = own.clone()
-        dist.all_reduce(whole)
-        return own * self.place.world / whole.clamp(min=1)
+    def summarize(self, logs: torch.Tensor) -> dict[str, float]:
+        """Means over images of the error over all pixels, and over the unknown ones of images that have any."""
+        total, images, within, counted = logs.double().cumsum(dim=0)[-1].tolist()  # in order: resuming changes no digit
+        return {"train_all": total / images, "train_unknown": within / counted if counted else math.nan}
 
-    def summary(self, records: torch.Tensor) -> dict[str, float]:
-        """Means over images: over all pixels, and over the unknown ones of those that have any."""
-        totals = records.double().cumsum(dim=0)[-1]  # one after the other: the same digits wherever a training was cut
-        if self.place.world > 1:
-            dist.all_reduce(totals)
-        everywhere, images, within, counted = totals.tolist()
-        return {"train_all": everywhere / images, "train_unknown": within / counted if counted else math.nan}
-
-    def test(self, model: torch.nn.Module) -> dict[str, float]:
-        """Mean error of the test images, as TESTED says; in parts, so that memory does not grow with the set."""
-        machine = Machine(str(self.place.device), self.place.precision)
-        parts = [
-            alpha_errors(
-                predict(model, self.prepared, part, machine), self.prepared.alpha[part], self.prepared.trimap[part]
+    def validate(self, model: torch.nn.Module) -> dict[str, float]:
+        """Mean errors of the test images by region, in parts: memory does not grow with their number."""
+        model = WithoutTrimap(model) if self.config.blind else model
+        compute = Compute(str(self.runtime.device), self.runtime.precision)
+        errors = [
+            errors_by_region(
+                predict_batches(model, self.prepared, part, compute),
+                self.prepared.alpha[part],
+                self.prepared.trimap[part],
             )
             for part in chunks(self.test_index, 1024)
         ]
-        mean = pd.concat(parts).mean() if parts else dict.fromkeys(TESTED, math.nan)
-        return {f"test_{region}": float(mean[region]) for region in TESTED}
-
-    def told(self, row: dict) -> str:
-        """Losses of training and test."""
-        return (
-            f"train {row['train_all']:.4f} (unknown {row['train_unknown']:.4f}), "
-            f"test {row['test_all']:.4f} (unknown {row['test_unknown']:.4f})"
-        )
+        mean = pd.concat(errors).mean() if errors else dict.fromkeys(REGIONS, math.nan)
+        return {f"test_{region}": float(mean[region]) for region in REGIONS}
 
 
-def draws(arrays: Arrays, seed: int, epoch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Flip, angle and trimap radius of each training image: functions of (seed, epoch, index) alone."""
-    images = int(arrays.index.max()) + 1
-    radius = default_radius(arrays.prepared.alpha.shape[-2:])
-    radii = radius * (1 + np.random.default_rng([seed, epoch, Stream.RADIUS]).random(images, dtype=np.float32))
-    values = (*draw(images, seed, epoch), torch.from_numpy(radii))
-    return tuple(value[arrays.index].to(arrays.device) for value in values)
+class WithoutTrimap(torch.nn.Module):
+    """A network that is given 0.5 everywhere for a trimap."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        return self.model(image, torch.full_like(trimap, 0.5))
 
 
-def sums(predicted: torch.Tensor, alpha: torch.Tensor, unknown: torch.Tensor) -> torch.Tensor:
-    """Over the batch: sum of errors, images, sum of errors within unknown, images with unknown pixels; (4,)."""
+class Snapshots:
+    """A callback of `trainer.train`: the network's alphas of some images at every validation, as watched/<step>.npz."""
+
+    def __init__(self, run_dir: Path | str, prepared: ImageSet, index: Sequence[int]):
+        self.folder, self.prepared, self.index = Path(run_dir) / "watched", prepared, np.asarray(index)
+
+    def __call__(self, model: torch.nn.Module, runtime: Runtime, step: int) -> None:
+        alpha = predict_batches(model, self.prepared, self.index, Compute(str(runtime.device), runtime.precision))
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, images=self.index, alpha=np.rint(255 * alpha[:, 0]).astype(np.uint8))
+        write_atomically(self.folder / f"{step:06d}.npz", buffer.getvalue())
+
+    def complete(self, steps: Sequence[int]) -> bool:
+        """Whether all these steps are there, with these images."""
+        files = [self.folder / f"{step:06d}.npz" for step in steps]
+        return all(file.is_file() and np.array_equal(np.load(file)["images"], self.index) for file in files)
+
+
+def load_snapshots(run_dir: Path | str, steps: Sequence[int]) -> np.ndarray:
+    """Alphas (steps, images, H, W) uint8 that `Snapshots` wrote."""
+    return np.stack([np.load(Path(run_dir) / "watched" / f"{step:06d}.npz")["alpha"] for step in steps])
+
+
+def _sums(predicted: torch.Tensor, alpha: torch.Tensor, unknown: torch.Tensor) -> torch.Tensor:
+    """Over a batch: sum of errors, images, sum of errors within unknown, images with unknown pixels; (4,)."""
     error, within = (predicted - alpha).abs(), unknown.float()
     pixels = within.sum(dim=(1, 2, 3))
     unknown_error = (error * within).sum(dim=(1, 2, 3)) / pixels.clamp(min=1)
-    return torch.stack(
-        [error.mean(dim=(1, 2, 3)).sum(), torch.ones_like(pixels).sum(), unknown_error.sum(), (pixels > 0).sum()]
-    )
+    sums = [error.mean(dim=(1, 2, 3)).sum(), torch.ones_like(pixels).sum(), unknown_error.sum(), (pixels > 0).sum()]
+    return torch.stack(sums)

@@ -5,7 +5,6 @@ Each part runs in a process of its own, so that its peak memory is its own too.
 """
 
 import argparse
-import functools
 import json
 import multiprocessing
 import os
@@ -25,23 +24,20 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
-from sklearn.cluster import KMeans
-from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
-from benchmarks import clip, compose, metrics, options, whole_image
+from benchmarks import metrics, whole_image
 from lib.base import UserError, reports_dir, write_atomically
-from lib.baselines import STARTS, gmm_alpha, kmeans_alpha
-from lib.data.open import open_source
+from lib.compute import Compute
+from lib.data.cache import prepare
 from lib.data.portraits import Portraits
-from lib.data.prepare import prepare
+from lib.data.sources import open_source
 from lib.losses import alpha_prediction_loss
-from lib.models.dim import VGG16Matting
+from lib.models.vgg import VGG16Matting
 from lib.provenance import environment
-from lib.training.thumbnail import ThumbnailRecipe, train
+from lib.training.thumbnail import ThumbnailConfig, ThumbnailTask
+from lib.training.trainer import train
 
 TARGET = 4.0  # training, against the ancestor's way
-MEASURES = {"kmeans": kmeans_alpha, "gmm": gmm_alpha}
 
 
 def bench(
@@ -51,13 +47,11 @@ def bench(
     batch_size: int = 64,
     epochs: int = 4,
     side: tuple[int, int] = (800, 600),
-    compiled: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure everything; returns (rates, memory).
 
     images: files to train on and prepare, copies of `distinct` rendered portraits of `side` (height, width) px.
     epochs: of our training; the first one warms up and is not counted, the median of the others is.
-    compiled: whether torch.compile is among the options of a training step.
     rates: what, ours and reference in images/s, ratio, target. memory: part, peak_mb.
     """
     if images < 2 * batch_size or epochs < 2:
@@ -73,15 +67,9 @@ def bench(
             "preparation, sequential full size": _prepare_plain,
             "training, ours": _train_ours,
             "training, decoding each epoch": _train_plain,
-            "training, option by option": functools.partial(options.steps, compiled=compiled),
-            "rendered portraits, small": compose.small,
-            "rendered portraits, full size": compose.large,
-            "clustering": _cluster,
             "a whole picture, network": whole_image.network,
             "a whole picture, closed form": whole_image.closed_form,
             f"a picture of {whole_image.LARGER:g} times the side, in tiles": whole_image.large,
-            "a clip at 240x320, ONNX Runtime": clip.by_onnx,
-            "a clip at 240x320, PyTorch": clip.by_torch,
         }
         for name, part in parts.items():
             result, peak = _alone(part, Path(folder), size, batch_size, epochs)
@@ -90,27 +78,7 @@ def bench(
             measured = ", ".join(f"{what} {rate:.1f} images/s" for what, rate in result.items())
             print(f"{name}: {measured}", flush=True)
     field = pd.DataFrame(metrics.rates(images=distinct, distinct=distinct, side=side))
-    return pd.concat([_rates(found), _options(found), field], ignore_index=True), pd.DataFrame(memory)
-
-
-def _options(found: dict[str, float]) -> pd.DataFrame:
-    """A row an option of a training step, beside the step as it is; the two networks of today's sweep."""
-    own = found[f"option_{options.AS_IS}"]
-    pairs = [
-        (f"a training step: {name} / {options.AS_IS}", found[f"option_{name}"], own)
-        for name in options.OPTIONS
-        if name != options.AS_IS and f"option_{name}" in found
-    ]
-    pairs.append(
-        (
-            "a training step: small residual U-Net / the study's, a quarter as wide",
-            found["quarter_residual"],
-            found["quarter_study"],
-        )
-    )
-    return pd.DataFrame(
-        [{"what": what, "ours": a, "reference": b, "ratio": a / b, "target": None} for what, a, b in pairs]
-    )
+    return pd.concat([_rates(found), field], ignore_index=True), pd.DataFrame(memory)
 
 
 def _rates(found: dict[str, float]) -> pd.DataFrame:
@@ -120,19 +88,7 @@ def _rates(found: dict[str, float]) -> pd.DataFrame:
         ("training with preparation and checkpoints / the same", "train_whole", "train_plain", None),
         ("training steps / the same without its decoding", "train_ours", "train_network", None),
         ("preparation / sequential full-size decode", "prepare_ours", "prepare_plain", None),
-        (
-            "rendered portraits, small / composed at full size and averaged",
-            "compose_small",
-            "compose_small_plain",
-            None,
-        ),
-        ("rendered portraits, full size / one process", "compose_large", "compose_large_plain", None),
-        ("K-means, small: one thread / the library's own threads", "kmeans_small", "kmeans_small_plain", None),
-        ("GMM, small: one thread / the library's own threads", "gmm_small", "gmm_small_plain", None),
-        ("K-means, full size: fit on a sample / on all pixels", "kmeans_full", "kmeans_full_plain", None),
-        ("GMM, full size: fit on a sample / on all pixels", "gmm_full", "gmm_full_plain", None),
         ("a whole picture, two-stage network / pymatting's closed form", "whole_network", "whole_closed_form", None),
-        ("frames of a clip at 240x320, ONNX Runtime (30 a second asked) / PyTorch", "clip_onnx", "clip_torch", None),
     ]:
         rows.append(
             {
@@ -227,7 +183,8 @@ def _train_ours(folder: Path, size: int, batch_size: int, epochs: int) -> dict[s
     source = open_source("aisegment", str(folder / "set"))
     prepared = prepare(source, size, cache=folder / "second-cache")
     everything = np.arange(len(prepared))
-    history = train(prepared, (everything, []), folder / "run", ThumbnailRecipe(epochs=epochs, batch_size=batch_size))
+    config = ThumbnailConfig(epochs=epochs, batch_size=batch_size)
+    history = train(ThumbnailTask, config, folder / "run", Compute(), prepared, (everything, []))
     whole = epochs * len(prepared) / (time.perf_counter() - started)
     return {"train_ours": history["images_per_second"].iloc[1:].median(), "train_whole": whole}
 
@@ -272,50 +229,6 @@ def _plain_batch(pairs: list[tuple[Path, Path]], size: int) -> tuple[np.ndarray,
     return np.stack(images), np.stack(alphas), np.stack(trimaps)
 
 
-# ------------------------------------------------------------------------------------------------ clustering
-
-
-def _cluster(folder: Path, size: int, batch_size: int, epochs: int) -> dict[str, float]:
-    """K-means and GMM: at `size` px on one thread and with the libraries' own; at full size from a sample and whole."""
-    pairs, result = _pairs(folder), {}
-    small = [_decode(*pair, size)[0][..., ::-1].copy() for pair in pairs[:batch_size]]
-    full = cv2.imread(str(pairs[0][0]))[..., ::-1].copy()
-    whole = _pixels(full)
-    plain = {
-        "kmeans": lambda: KMeans(2, random_state=0, n_init=STARTS).fit_predict(whole),
-        "gmm": lambda: GaussianMixture(2, random_state=0).fit(whole).predict_proba(whole),
-    }
-    for name, alpha in MEASURES.items():
-        result |= {
-            f"{name}_small": _rate(_on_one_thread, alpha, small, images=len(small)),
-            f"{name}_small_plain": _rate(_one_by_one, alpha, small, images=len(small)),
-            f"{name}_full": _rate(alpha, full, "border"),
-            f"{name}_full_plain": _rate(plain[name]),
-        }
-    return result
-
-
-def _on_one_thread(alpha: Callable, images: list[np.ndarray]) -> None:
-    """As lib.baselines.all_alphas clusters small images: threads of their own would only wait for each other."""
-    with threadpool_limits(1):
-        _one_by_one(alpha, images)
-
-
-def _one_by_one(alpha: Callable, images: list[np.ndarray]) -> None:
-    for image in images:
-        alpha(image, "border")
-
-
-def _pixels(image: np.ndarray) -> np.ndarray:
-    return image.reshape(-1, 3).astype(np.float64) / 255
-
-
-def _rate(call: Callable, *arguments, images: int = 1) -> float:
-    started = time.perf_counter()
-    call(*arguments)
-    return images / (time.perf_counter() - started)
-
-
 # ------------------------------------------------------------------------------------------------ report
 
 
@@ -348,7 +261,7 @@ def write(rates: pd.DataFrame, memory: pd.DataFrame, settings: dict, folder: Pat
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure and write reports/bench/bench.json and bench.md."""
+    """Measure and write reports/experiments/bench/bench.json and bench.md."""
     parser = argparse.ArgumentParser(
         prog="python tests/benchmarks", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -357,10 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=28, help="side of the prepared images in pixels")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=4, help="epochs of our training, the first not counted")
-    parser.add_argument(
-        "--no-compile", dest="compiled", action="store_false", help="leave torch.compile out: a minute less"
-    )
-    parser.add_argument("--out", type=Path, default=reports_dir("bench"), help="folder of the report")
+    parser.add_argument("--out", type=Path, default=reports_dir("experiments/bench"), help="folder of the report")
     settings = vars(parser.parse_args(arguments))
     out = settings.pop("out")
     try:

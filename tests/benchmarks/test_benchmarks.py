@@ -7,21 +7,19 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
-from benchmarks import clip, speed, whole_image
+from benchmarks import speed, whole_image
 
 
+@pytest.mark.slow
 def test_bench_writes_ratios(tmp_path, monkeypatch):
     # in this process: starting a fresh one for each part takes longer than the parts
     monkeypatch.setattr(speed, "_alone", lambda part, *arguments: speed._with_peak(part, arguments))
-    monkeypatch.setattr(clip, "ROUNDS", 2)
     monkeypatch.setattr(whole_image, "LARGER", 2)
-    rates, memory = speed.bench(images=8, distinct=1, size=28, batch_size=4, epochs=2, side=(120, 90), compiled=False)
+    rates, memory = speed.bench(images=8, distinct=1, size=28, batch_size=4, epochs=2, side=(120, 90))
     assert (rates["ours"] > 0).all() and (rates["reference"] > 0).all()
     assert np.allclose(rates["ratio"], rates["ours"] / rates["reference"])
-    tried = rates[rates.what.str.startswith("a training step: ")].what
-    assert len(tried) == 5 and not tried.str.contains("compile").any()
     assert rates["what"].iloc[-1].startswith("SAD, MSE, Grad and Conn / ")
-    assert len(memory) == 13 and (memory["peak_mb"] > 100).all()
+    assert len(memory) == 7 and (memory["peak_mb"] > 100).all()
     speed.write(rates, memory, {"images": 8, "size": 28, "batch_size": 4}, tmp_path / "bench")
     record = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert record["rates"][0]["target"] == 4.0 and record["rates"][1]["target"] is None

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from lib import inference
+from lib.compute import resolve_device
 from lib.data.trimap import default_radius, make_trimap
-from lib.device import resolve_device
-from lib.models.dim import deep_image_matting
+from lib.models.vgg import deep_image_matting
 
 LARGER = 7.5  # 800x600 px become 6000x4500
 
@@ -45,7 +45,7 @@ def large(folder: Path, *_: object) -> dict[str, float]:
 
 def _network():
     model = deep_image_matting().to(resolve_device()).eval()
-    return lambda image, trimap: inference.matte(model, image, trimap)
+    return lambda image, trimap: inference.predict_trimap(model, image, trimap)
 
 
 def _second(method, image: np.ndarray, trimap: np.ndarray) -> float:

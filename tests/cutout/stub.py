@@ -1,4 +1,4 @@
-"""A person for tests: a disc, found and matted by functions in the networks' places."""
+"""A person for tests: a disc, found and matted by a function in the networks' place."""
 
 import numpy as np
 from PIL import Image
@@ -22,14 +22,17 @@ def photo(height: int = 120, width: int = 90) -> np.ndarray:
 
 
 def redness(image: np.ndarray, trimap: np.ndarray | None = None) -> np.ndarray:
-    """Stands in for both networks: alpha (H,W) float32 by colour, exact on `photo`."""
-    assert image.dtype == np.float32 and image.max() <= 1
-    assert trimap is None or (trimap.shape == image.shape[:2] and trimap.dtype == np.uint8)
-    return np.clip((image[..., 0] - 20 / 255) / (180 / 255), 0, 1)
+    """Stands in for all networks: alpha (H,W) float32 by color, exact on `photo`."""
+    assert image.dtype == np.uint8 and (
+        trimap is None or (trimap.shape == image.shape[:2] and trimap.dtype == np.uint8)
+    )
+    return np.clip((image[..., 0] - np.float32(20)) / 180, 0, 1)
 
 
-def cutter() -> Cutter:
-    return Cutter(redness, redness)
+def cutter(network=redness) -> Cutter:
+    one = Cutter()
+    one.network = lambda name: network
+    return one
 
 
 def png(path, pixels: np.ndarray, **options):

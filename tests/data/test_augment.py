@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.data.augment import draw, flip_rotate
+from lib.data.augment import draw_augmentation, flip_rotate
 
 
 def batch(n: int = 4, height: int = 12, width: int = 12, seed: int = 0):
@@ -75,7 +75,7 @@ def test_border_is_filled_by_reflection():
 
 def test_result_does_not_depend_on_the_order_of_the_batch():
     arrays, order = batch(n=8), torch.tensor([5, 2, 7, 0, 1, 6, 3, 4])
-    flip, angle = draw(8, seed=3, epoch=2)
+    flip, angle = draw_augmentation(8, seed=3, epoch=2)
     straight = flip_rotate(*arrays, flip, angle)
     shuffled = flip_rotate(*(array[order] for array in arrays), flip[order], angle[order])
     alone = flip_rotate(*(array[5:6] for array in arrays), flip[5:6], angle[5:6])
@@ -85,19 +85,19 @@ def test_result_does_not_depend_on_the_order_of_the_batch():
 
 
 def test_draws_are_a_function_of_seed_epoch_and_index():
-    flip, angle = draw(1000, seed=1, epoch=1)
-    few = draw(10, seed=1, epoch=1)
+    flip, angle = draw_augmentation(1000, seed=1, epoch=1)
+    few = draw_augmentation(10, seed=1, epoch=1)
     assert torch.equal(flip[:10], few[0]) and torch.equal(angle[:10], few[1])
-    assert not torch.equal(flip, draw(1000, seed=1, epoch=2)[0])
-    assert not torch.equal(flip, draw(1000, seed=2, epoch=1)[0])
+    assert not torch.equal(flip, draw_augmentation(1000, seed=1, epoch=2)[0])
+    assert not torch.equal(flip, draw_augmentation(1000, seed=2, epoch=1)[0])
 
 
 def test_draws_have_the_asked_distribution():
-    flip, angle = draw(20000, seed=0, epoch=1, probability=0.5, max_degrees=30)
+    flip, angle = draw_augmentation(20000, seed=0, epoch=1, probability=0.5, max_degrees=30)
     assert flip.float().mean().item() == pytest.approx(0.5, abs=0.02)
     assert (angle[~flip] == 0).all()
     turned = angle[flip].numpy()
     assert np.abs(turned).max() <= 30
     assert turned.std() == pytest.approx(30 / np.sqrt(3), rel=0.03)
-    assert not draw(100, seed=0, epoch=1, probability=0.0)[0].any()
-    assert draw(100, seed=0, epoch=1, probability=1.0)[0].all()
+    assert not draw_augmentation(100, seed=0, epoch=1, probability=0.0)[0].any()
+    assert draw_augmentation(100, seed=0, epoch=1, probability=1.0)[0].all()

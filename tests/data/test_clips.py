@@ -7,58 +7,59 @@ import numpy as np
 import pytest
 
 from lib.base import UserError
-from lib.data.clips import FOLDER, SIDE, Clips
-from lib.data.portraits import read_manifest
+from lib.data.portraits import CLIP_SIDE, CLIPS, Clips, read_manifest
 
-CLIPS = Clips()
+ALL = Clips()
 
 
 def test_there_are_twenty_four_people_of_twelve_frames_and_files_agree_with_the_manifest():
-    assert len(CLIPS.rows) == len(set(CLIPS.groups)) == 24
-    for row in CLIPS.rows:
-        assert hashlib.sha256((FOLDER / f"{row['id']}.webp").read_bytes()).hexdigest() == row["sha256"]
-    assert all(CLIPS.layers(index).shape == (12, *SIDE, 4) for index in (0, 23))
+    assert len(ALL.rows) == len(set(ALL.groups)) == 24
+    for row in ALL.rows:
+        assert hashlib.sha256((CLIPS / f"{row['id']}.webp").read_bytes()).hexdigest() == row["sha256"]
+    assert all(ALL.layers(index).shape == (12, *CLIP_SIDE, 4) for index in (0, 23))
 
 
 def test_people_are_on_the_same_side_as_in_the_pictures():
     side = {row["id"]: row["split"] for row in read_manifest()}
-    assert all(side[group.split("-", 1)[1]] == group.split("-", 1)[0] for group in CLIPS.groups)
-    assert {group.split("-")[0] for group in CLIPS.groups} == {"train", "test"}
+    assert all(side[group.split("-", 1)[1]] == group.split("-", 1)[0] for group in ALL.groups)
+    assert {group.split("-")[0] for group in ALL.groups} == {"train", "test"}
 
 
 def test_every_frame_is_the_composite_of_its_layers():
-    for frame in CLIPS.read(1)[::5]:
+    for frame in ALL.read(1)[::5]:
         alpha = frame.alpha[..., None] / 255
         assert np.abs(frame.image - alpha * frame.foreground - (1 - alpha) * frame.background).max() <= 0.5 + 1e-9
 
 
 def test_the_person_moves_but_not_by_leaps():
     for index in range(0, 24, 6):
-        alpha = CLIPS.layers(index)[..., 3].astype(float) / 255
+        alpha = ALL.layers(index)[..., 3].astype(float) / 255
         step = np.abs(np.diff(alpha, axis=0)).mean((1, 2))
         assert (step > 1e-4).all() and (step < 0.05).all()
 
 
 def test_the_background_moves_as_the_camera_shakes():
-    frames, moved = CLIPS.read(2), np.array(CLIPS.parameters[2]["far_moves"])
+    frames, moved = ALL.read(2), np.array(ALL.parameters[2]["far_moves"])
     other = int(np.argmax(np.hypot(*(moved - moved[0]).T)))
     grey = [
         cv2.cvtColor(cv2.GaussianBlur(frames[i].background, (0, 0), 3), cv2.COLOR_RGB2GRAY).astype(np.float64)
         for i in (0, other)
     ]
-    found = cv2.phaseCorrelate(*grey, cv2.createHanningWindow(SIDE[::-1], cv2.CV_64F))[0]
+    found = cv2.phaseCorrelate(*grey, cv2.createHanningWindow(CLIP_SIDE[::-1], cv2.CV_64F))[0]
     assert np.abs(np.array(found) - (moved[other] - moved[0])).max() < 1.0  # pixels
 
 
 def test_the_same_seed_gives_the_same_clip_and_another_another():
-    assert (Clips().read(0)[3].image == CLIPS.read(0)[3].image).all()
-    assert not (Clips(seed=1).read(0)[3].background == CLIPS.read(0)[3].background).all()
+    assert (Clips().read(0)[3].image == ALL.read(0)[3].image).all()
+    assert not (Clips(seed=1).read(0)[3].background == ALL.read(0)[3].background).all()
 
 
-def test_missing_and_spoilt_clips_are_told_of(tmp_path):
+def test_missing_and_spoilt_clips_are_refused(tmp_path, monkeypatch):
+    manifest = (CLIPS / "manifest.csv").read_bytes()
+    monkeypatch.setattr("lib.data.portraits.CLIPS", tmp_path)
     with pytest.raises(UserError, match="make render"):
-        Clips(folder=tmp_path)
-    (tmp_path / "manifest.csv").write_bytes((FOLDER / "manifest.csv").read_bytes())
-    cv2.imwrite(str(tmp_path / f"{CLIPS.keys[0]}.webp"), np.zeros((30, 30, 3), np.uint8))
+        Clips()
+    (tmp_path / "manifest.csv").write_bytes(manifest)
+    cv2.imwrite(str(tmp_path / f"{ALL.keys[0]}.webp"), np.zeros((30, 30, 3), np.uint8))
     with pytest.raises(UserError, match="found \\(30, 30, 3\\)"):
-        Clips(folder=tmp_path).read(0)
+        Clips().read(0)

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from lib.data import moving
-from lib.data.composer import Layers, PortraitScenes
+from lib.data.compose import AssetPool, PortraitComposites
 
 HEIGHT, WIDTH = 96, 72
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return PortraitScenes(Layers(people=2), 4, moving.with_margin(HEIGHT), moving.with_margin(WIDTH), seed=2)
+    return PortraitComposites(AssetPool(people=2), 4, moving.with_margin(HEIGHT), moving.with_margin(WIDTH), seed=2)
 
 
 def clips(scenes, layers=()):
-    return moving.MovingScenes(scenes, list(layers), 4, HEIGHT, WIDTH)
+    return moving.ComposedClips(scenes, list(layers), 4, HEIGHT, WIDTH)
 
 
 def test_an_item_is_a_clip_and_depends_on_its_place_alone(scenes):
@@ -41,13 +41,13 @@ def test_somebody_moves_in_most_clips_and_never_by_leaps(scenes):
 def test_frames_of_a_rendered_clip_follow_each_other():
     clip = np.arange(12)
     for seed in range(40):
-        chosen = moving.part(clip, 5, np.random.default_rng(seed))
+        chosen = moving.sample_frames(clip, 5, np.random.default_rng(seed))
         assert set(np.abs(np.diff(chosen))) <= {1, 2} and len(chosen) == 5
-    assert len(moving.part(clip, 30, np.random.default_rng(0))) == 30
+    assert len(moving.sample_frames(clip, 30, np.random.default_rng(0))) == 30
 
 
 def test_a_glide_is_slow_at_its_ends_and_stays_near():
-    matrices = np.stack(moving.glide(9, (100, 80), np.random.default_rng(3)))
+    matrices = np.stack(moving.random_motion(9, (100, 80), np.random.default_rng(3)))
     speed = np.abs(np.diff(matrices[:, :, 2], axis=0)).sum(1)
     assert speed[0] < speed[len(speed) // 2] and speed[-1] < speed[len(speed) // 2]
     middle = matrices @ np.array([39.5, 49.5, 1])

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from lib.base import ROOT, UserError
 from lib.data.composite import composite
-from lib.data.open import open_source
-from lib.data.portraits import FOLDER, PER_OCCASION, SCENES, Portraits, read_manifest
-from lib.data.source import Source
+from lib.data.portraits import FOLDER, PER_SESSION, SCENES, Portraits, read_manifest
+from lib.data.sample import Source
+from lib.data.sources import open_source
 from lib.data.splits import group_split
 
 LAYERS = ("image", "alpha", "foreground", "background")
@@ -72,7 +72,9 @@ def test_each_person_is_in_one_split_and_group_splits_keep_people_apart():
     assert {row["split"] for row in ROWS} == {"train", "test"}
     assert len({row["id"] for row in ROWS}) == len({row["seed"] for row in ROWS}) == len(ROWS)
     source = Portraits(2000)
-    train, test = ([source.people[source.who[index]] for index in side] for side in group_split(source.groups, seed=3))
+    train, test = (
+        [source.people[source.person_of[index]] for index in side] for side in group_split(source.groups, seed=3)
+    )
     assert {row["split"] for row in train} == {"train"} and {row["split"] for row in test} == {"test"}
     assert len(test) == 400  # the study's fifth
     seen = [{row["id"] for row in side} for side in (train, test)]
@@ -94,7 +96,7 @@ def test_it_is_a_source_with_sorted_keys():
     assert source.counts == {"found": 33, "used": 33} and source.left_out == []
     people = [key.split("-", 1)[1] for key in source.keys]
     assert [group.split("-", 1)[1] for group in source.groups] == people
-    assert all(len(set(people[first : first + PER_OCCASION])) == 1 for first in range(0, 33, PER_OCCASION))
+    assert all(len(set(people[first : first + PER_SESSION])) == 1 for first in range(0, 33, PER_SESSION))
 
 
 def test_layers_have_the_size_asked_for():
@@ -146,19 +148,20 @@ def test_a_small_picture_is_the_large_one_averaged():
 
 
 def test_camouflage_and_texture_can_be_tuned():
-    from lib.evaluation.difficulty import colour_overlap, texture
+    from lib.experiments.difficulty import colour_overlap, texture
 
     def mean(measure, **arguments):
-        pictures = [Portraits(120, **arguments).read(index, (80, 60)) for index in range(0, 120, 4)]
+        pictures = [Portraits(120, **arguments).read(index, (80, 60)) for index in range(0, 120, 10)]
         return np.nanmean([measure(picture.image, picture.alpha) for picture in pictures])
 
     assert mean(colour_overlap, camouflage=1.0) > mean(colour_overlap, camouflage=0.0)
     assert mean(texture, texture=0.0) < 0.6 * mean(texture, texture=1.0)
 
 
-def test_missing_people_are_told_of(tmp_path):
+def test_missing_people_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("lib.data.portraits.FOLDER", tmp_path)
     with pytest.raises(UserError, match="make render"):
-        Portraits(3, folder=tmp_path)
+        Portraits(3)
 
 
 def test_a_person_renders_as_stored(tmp_path, monkeypatch):

@@ -7,7 +7,14 @@ import torch
 from scipy import ndimage
 
 from lib.base import UserError
-from lib.data.trimap import default_radius, from_distance, make_trimap, signed_distance
+from lib.data.trimap import (
+    default_radius,
+    make_trimap,
+    signed_distance,
+    to_three_levels,
+    trimap_from_distance,
+    trimap_to_float,
+)
 
 
 def blobs(seed, shape=(60, 45)):
@@ -80,13 +87,13 @@ def test_torch_equals_numpy_with_one_radius_an_image():
     alpha = np.stack([blobs(seed, (28, 28)) for seed in range(4)])[:, None]
     radius = np.array([1.5, 2.0, 2.7, 3.0], np.float32).reshape(4, 1, 1, 1)
     distance = signed_distance(alpha)
-    expected = from_distance(distance, radius)
-    found = from_distance(torch.from_numpy(distance), torch.from_numpy(radius))
-    assert found.dtype == torch.uint8 and np.array_equal(found.numpy(), expected)
+    expected = trimap_from_distance(distance, radius)
+    trimaps = trimap_from_distance(torch.from_numpy(distance), torch.from_numpy(radius))
+    assert trimaps.dtype == torch.uint8 and np.array_equal(trimaps.numpy(), expected)
     for one, its_radius, trimap in zip(alpha, radius.ravel(), expected, strict=True):
         assert np.array_equal(make_trimap(one, float(its_radius)), trimap)
-    one_for_all = from_distance(torch.from_numpy(distance), 2.2)
-    assert np.array_equal(one_for_all.numpy(), from_distance(distance, 2.2))
+    one_for_all = trimap_from_distance(torch.from_numpy(distance), 2.2)
+    assert np.array_equal(one_for_all.numpy(), trimap_from_distance(distance, 2.2))
 
 
 def test_default_radius_scales_with_the_shorter_side():
@@ -98,3 +105,14 @@ def test_default_radius_scales_with_the_shorter_side():
 def test_unknown_rule_is_refused():
     with pytest.raises(UserError, match="trimap_rule: expected strict or tolerant, found 'loose'"):
         signed_distance(np.zeros((4, 4), np.uint8), "loose")
+
+
+def test_levels_as_floats_are_exact():
+    levels = np.array([0, 128, 255], np.uint8)
+    for values in (trimap_to_float(levels), trimap_to_float(torch.from_numpy(levels)).numpy()):
+        assert values.tolist() == [0.0, 0.5, 1.0] and values.dtype == np.float32
+
+
+def test_three_levels_are_the_nearest():
+    levels = to_three_levels(np.array([0, 63, 64, 127, 128, 191, 192, 255]))
+    assert levels.tolist() == [0, 0, 128, 128, 128, 128, 255, 255]

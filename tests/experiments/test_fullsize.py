@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib import scores
 from lib.base import UserError
-from lib.data.open import open_source
-from lib.data.prepare import prepare
-from lib.evaluation import scores
-from lib.evaluation.scores import FOUR
+from lib.data.cache import prepare
+from lib.data.sources import open_source
 from lib.experiments import fullsize, parameters
-from lib.experiments.fullsize import CONTROL, effects, encoder, label, split, trainings
+from lib.experiments.fullsize import TRAININGS, TRIMAP_CONTROL as CONTROL, effects, encoder, label, split
+from lib.scores import OFFICIAL_MEASURES as FOUR
 
 GIVEN = {
     "run": "nothing-here",
@@ -32,11 +32,11 @@ def with_(**changes) -> parameters.Parameters:
 def scored(**means: float) -> pd.DataFrame:
     """Scores of all trainings and the control, the same numbers in all four measures: two seeds, three images."""
     noise = np.array([[0.0, 0.01, 0.02], [0.03, 0.01, 0.0]])
-    rows = {label(arm, step): noise + means[f"{arm}_{step}"] for arm, step in trainings()}
+    rows = {label(arm, step): noise + means[f"{arm}_{step}"] for arm, step in TRAININGS}
     rows[CONTROL] = np.full((1, 3), means["control"])
     return pd.concat(
         [
-            scores.frame(method, seed, range(3), dict.fromkeys(FOUR, row))
+            scores.scores_frame(method, seed, range(3), dict.fromkeys(FOUR, row))
             for method, values in rows.items()
             for seed, row in enumerate(values)
         ]
@@ -77,7 +77,7 @@ def test_effects_are_differences_of_means():
 
 
 def test_every_training_comes_after_what_it_starts_from():
-    order = trainings()
+    order = TRAININGS
     for arm, step in order:
         start = fullsize.STEPS[step].start
         assert not start or order.index((arm, start)) < order.index((arm, step))
@@ -87,7 +87,7 @@ def test_every_training_comes_after_what_it_starts_from():
 def test_nobody_is_on_both_sides(tmp_path):
     prepared = prepare(open_source("portraits", "", 40, 0), (40, 30), cache=tmp_path)
     train_index, test_index = split(prepared, P)
-    assert len(test_index) == P.full.tests and len(set(test_index)) == len(test_index)
+    assert len(test_index) == P.full_tests and len(set(test_index)) == len(test_index)
     assert not {prepared.groups[i] for i in train_index} & {prepared.groups[i] for i in test_index}
 
 

@@ -7,8 +7,9 @@ import tomllib
 import pytest
 
 from lib.base import ROOT, UserError
-from lib.device import Machine
-from lib.experiments import parameters, profiles
+from lib.compute import Compute
+from lib.experiments import parameters
+from workflow import profiles
 from workflow.plan import make_plan
 
 
@@ -16,8 +17,8 @@ def test_known_values_pass_and_whole_numbers_become_floats():
     found = parameters.check({"epochs": 3, "lr": 1, "data": "folder", "_hidden": "x", "In": ["x"], "module": tomllib})
     assert found.given == {"epochs": 3, "lr": 1.0, "data": "folder"}
     assert isinstance(found.given["lr"], float)
-    assert (found.thumbnail.epochs, found.thumbnail.lr, found.data.data) == (3, 1.0, "folder")
-    assert found.full == parameters.FullSize() and found.machine == Machine()
+    assert (found.epochs, found.lr, found.data) == (3, 1.0, "folder")
+    assert found.full_size == parameters.defaults()["full_size"] and found.compute == Compute()
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,6 @@ def test_plan_gives_each_notebook_only_what_it_declares():
 
 def test_who_plans_needs_no_torch():
     """`make paper` with nothing to do, and `make status`, answer at once."""
-    code = "import sys, workflow.make, workflow.plan; print('torch' in sys.modules)"
+    code = "import sys, workflow.run, workflow.plan; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

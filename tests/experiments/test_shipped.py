@@ -1,51 +1,52 @@
-"""The networks that ship: measured as they should be."""
+"""The cards of the included networks: as the manifests give them, and read by huggingface_hub's own parser."""
+
+import json
+import re
 
 import numpy as np
 import pytest
-import torch
 
-from lib.data.trimap import UNKNOWN
-from lib.experiments import card, shipped
-from lib.models.portrait import PortraitMatting
+from lib.data.trimap import make_trimap
+from lib.experiments import shipped
+from lib.methods import WEIGHTS
+from lib.models.checkpoint import MANIFEST
 
-
-def square(rows: slice, columns: slice) -> np.ndarray:
-    alpha = np.zeros((20, 20), np.uint8)
-    alpha[rows, columns] = 255
-    return alpha
+SECTIONS = ("Intended use", "Out of scope, and limits", "Training data", "Training", "Evaluation", "Licence")
 
 
-def test_iou_of_squares_is_the_ratio_of_areas():
-    inside, outside = square(slice(0, 10), slice(0, 10)), square(slice(0, 10), slice(5, 15))
-    assert shipped.iou(inside / 255.0, outside) == 50 / 150
-    assert shipped.iou(inside / 255.0, inside) == 1
-    assert shipped.iou(np.zeros((20, 20)), inside) == 0
-    assert shipped.iou(np.zeros((20, 20)), np.zeros((20, 20), np.uint8)) == 1  # nobody there, nobody found
+@pytest.mark.parametrize("name", sorted(shipped.NETWORKS))
+def test_a_cards_results_are_those_of_the_manifest(name):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    card = hub.ModelCard.load(WEIGHTS / name / "README.md")
+    scores = json.loads((WEIGHTS / name / MANIFEST).read_text())["scores"]
+    results: dict[str, dict] = {}
+    for result in card.data.eval_results:
+        assert result.metric_name == shipped.MEASURES[result.metric_type]
+        assert result.task_type == card.data.pipeline_tag == "image-segmentation"
+        results.setdefault(result.dataset_type, {})[result.metric_type] = result.metric_value
+    assert results == {each.replace(" ", "-"): of["network"] for each, of in scores.items() if each != "three_held_out"}
+    assert card.data.license == ["mit", "apache-2.0"]
+    assert {measure for values in results.values() for measure in values} == set(card.data.metrics)
 
 
-def test_masks_are_judged_over_all_pixels():
-    alpha = square(slice(0, 10), slice(0, 20))
-    picture = ("one", np.zeros((20, 20, 3), np.float32), np.zeros((20, 20), np.uint8), alpha)
-    found = shipped.judge_masks([picture], {"half": lambda image, trimap: np.full((20, 20), 0.75, np.float32)})
-    assert found.set_index("measure").value.to_dict() == {"iou": 0.5, "mad": pytest.approx((0.25 + 0.75) / 2)}
+def test_the_cards_are_those_that_the_manifests_give_and_leave_no_question_open():
+    cards = dict(shipped.cards())
+    assert {file.parent.name for file in cards} == {*shipped.NETWORKS, "weights"}
+    for file, text in cards.items():
+        assert file.read_text() == text, "run shipped.cards() again"
+        if file.parent != WEIGHTS:
+            assert set(SECTIONS) <= set(re.findall(r"^## (.+)", text, re.M))
 
 
-def test_each_held_out_person_stands_in_one_picture():
-    pictures = shipped.pictures_of_people(2)
-    assert [name for name, *_ in pictures] == ["person 1", "person 2"]
-    for _, image, trimap, alpha in pictures:
-        assert image.shape == (800, 600, 3) and image.dtype == np.float32 and 0 <= image.min() <= image.max() <= 1
-        soft = (alpha > 12) & (alpha < 242)
-        assert (trimap[soft] == UNKNOWN).all()
-
-
-def test_a_mean_with_the_mirror_image_knows_no_left_and_right():
-    torch.manual_seed(0)
-    method = shipped.without_trimap(PortraitMatting(trimap=False, width=0.25), height=64, mirror=True)
-    image = np.random.default_rng(0).random((80, 60, 3), np.float32)
-    there, back = method(image, None), method(np.ascontiguousarray(image[:, ::-1]), None)[:, ::-1]
-    assert there.shape == (80, 60) and np.abs(there - back).max() < 1e-5
-
-
-def test_the_card_says_what_the_manifests_say():
-    assert (shipped.FOLDER / "README.md").read_text() == card.card()
+@pytest.mark.parametrize("name", sorted(shipped.NETWORKS))
+def test_the_code_of_a_card_runs(name):
+    text = (WEIGHTS / name / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", text, re.S)[1].replace('"data/weights/', f'"{WEIGHTS}/')
+    alpha = np.zeros((64, 64), np.uint8)
+    alpha[16:48, 16:48] = 255
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    image = picture / np.float32(255) if "trimap" in shipped.NETWORKS[name].inputs else picture
+    names = {"image": image, "plate": picture[::-1].copy(), "trimap": make_trimap(alpha, 4)}
+    names["frames"] = np.stack([picture, picture])
+    exec(code, names)
+    assert names["alpha"].shape[-2:] == (64, 64) and 0 <= names["alpha"].min() <= names["alpha"].max() <= 1

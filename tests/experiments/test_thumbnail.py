@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from helpers import prepared_from
+from lib import scores
 from lib.base import UserError
-from lib.data.prepare import Prepared
-from lib.evaluation import scores
-from lib.evaluation.scores import REGIONS
+from lib.data.cache import ImageSet
 from lib.experiments import parameters, thumbnail
+from lib.scores import REGIONS
 
 GIVEN = {
     "run": "test",
@@ -42,7 +43,7 @@ def parameters_with(**changes) -> parameters.Parameters:
 P = parameters_with()
 
 
-def discs(n: int, groups: list[str] | None = None) -> Prepared:
+def discs(n: int, groups: list[str] | None = None) -> ImageSet:
     """n images of a bright disc of growing radius on a dark ground, with a soft edge."""
     y, x = np.mgrid[:28, :28] - 13.5
     radius = np.linspace(5, 10, n).reshape(-1, 1, 1)
@@ -56,41 +57,26 @@ def discs(n: int, groups: list[str] | None = None) -> Prepared:
     [("recipe", 28_426, 64), ("recipe", 640, 64), ("recipe", 160, 16), ("recipe-da", 18, 8), ("sgd", 160, 64)],
 )
 def test_recipe_takes_ten_steps_an_epoch_where_the_study_keeps_its_batches(variant, images, batch):
-    assert thumbnail.recipe(variant, parameters_with(batch_size=64), images).batch_size == batch
+    assert thumbnail.config_of(variant, parameters_with(batch_size=64), images).batch_size == batch
 
 
 def test_every_variant_has_a_recipe_of_its_own_numbers():
     for variant, made in thumbnail.VARIANTS.items():
-        assert made.model or thumbnail.recipe(variant, P, 100, seed=7).seed == 7
+        assert made.model or thumbnail.config_of(variant, P, 100, seed=7).seed == 7
     for variant, expected in {"sgd": ("sgd", 0.01, 1, False), "recipe-da": ("adamw", 0.001, 2, True)}.items():
-        chosen = thumbnail.recipe(variant, P, 100)
+        chosen = thumbnail.config_of(variant, P, 100)
         assert (chosen.optimizer, chosen.lr, chosen.epochs, chosen.augment) == expected
-    assert thumbnail.recipe("recipe-group", P, 100) == thumbnail.recipe("recipe", P, 100)
+    assert thumbnail.config_of("recipe-group", P, 100) == thumbnail.config_of("recipe", P, 100)
 
 
 def test_a_pair_differs_in_the_augmentation_alone():
     for plain, augmented in {"sgd": "sgd-da", "recipe": "recipe-da"}.items():
-        assert replace(thumbnail.recipe(plain, P, 100), augment=True) == thumbnail.recipe(augmented, P, 100)
-
-
-def test_leakage_splits_hold_groups_apart_and_train_on_no_more_images():
-    prepared = discs(40, [f"g{i // 3}" for i in range(40)])
-    splits = thumbnail.leakage_splits(prepared, P.data)
-    train_index, test_index = splits["group"]
-    groups = np.array(prepared.groups)
-    assert not set(groups[train_index]) & set(groups[test_index])
-    assert len(train_index) <= len(splits["random"][0])
-    assert np.all(np.diff(train_index) > 0)
-
-
-@pytest.mark.parametrize("groups", [["one"] * 8, [str(i) for i in range(8)]])
-def test_no_leakage_splits_without_pairs_or_without_a_second_group(groups):
-    assert thumbnail.leakage_splits(discs(8, groups), P.data) == {}
+        assert replace(thumbnail.config_of(plain, P, 100), augment=True) == thumbnail.config_of(augmented, P, 100)
 
 
 def test_controls_cost_what_the_unknown_pixels_cost():
     prepared, index = discs(6), np.array([1, 4])
-    found = thumbnail.score_controls(prepared, index, np.array([0, 2, 3, 5]))
+    found = thumbnail.score_alphas(prepared, index, thumbnail.controls(prepared, index, np.array([0, 2, 3, 5])))
     errors = {region: scores.matrix(found, thumbnail.HALF_CONTROL, region) for region in REGIONS}
     alpha = prepared.alpha[index] / 255
     unknown = prepared.trimap[index] == 128
@@ -111,10 +97,10 @@ def test_controls_that_look_at_no_image_know_the_training_alphas_alone():
         assert (found[name][known] == (prepared.trimap[index] / 255)[known]).all()
     within = np.quantile(alpha[unknown], 0.5, method="inverted_cdf")
     assert found[thumbnail.PASTED_CONSTANT][~known] == pytest.approx(within, abs=1e-6)
-    pasted = scores.by_region(
+    pasted = scores.score_regions(
         "m", 0, index, found[thumbnail.MEAN_CONTROL], prepared.alpha[index], prepared.trimap[index]
     )
-    whole = thumbnail.score_controls(prepared, index, trained)
+    whole = thumbnail.score_alphas(prepared, index, found)
     np.testing.assert_allclose(
         scores.matrix(pasted, "m", "pasted"), scores.matrix(whole, thumbnail.PASTED_MEAN, "all"), atol=1e-7
     )
@@ -123,14 +109,15 @@ def test_controls_that_look_at_no_image_know_the_training_alphas_alone():
 def test_training_scoring_and_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(thumbnail, "runs_dir", lambda run: tmp_path / run)
     prepared, p = discs(8), parameters_with(seeds=1)
-    split = thumbnail.split_of(prepared, p.data)
+    split = thumbnail.split_of(prepared, p)
     with pytest.raises(UserError, match="03_vgg16"):
         thumbnail.score(prepared, split[1], ["sgd"], p)
     with pytest.raises(UserError, match="04_augmentation"):
         thumbnail.load(prepared, "sgd-da", 3, p)
     history = thumbnail.run_variants(prepared, split, ["sgd"], p)
     assert history[["variant", "seed", "epoch"]].values.tolist() == [["sgd", 3, 1]]
-    found = scores.matrix(thumbnail.score(prepared, split[1], ["sgd"], p, part=1), "sgd", "all")
+    monkeypatch.setattr(thumbnail, "PART", 1)
+    found = scores.matrix(thumbnail.score(prepared, split[1], ["sgd"], p), "sgd", "all")
     assert found.shape == (1, len(split[1]))
     assert found.mean() == pytest.approx(history.test_all.iloc[-1], abs=1e-5)
     other = prepared_from(prepared.image, prepared.alpha, prepared.groups, rule="strict")
@@ -179,11 +166,40 @@ def test_unsupervised_alphas_must_be_of_these_images(tmp_path, monkeypatch):
             thumbnail.load_unsupervised("test", other, size)
 
 
-def test_augmented_pairs_start_from_the_images_as_they_are():
-    prepared, index = discs(12), np.arange(12)
-    pairs = thumbnail.augmented_pairs(prepared, index, P.data.seed, count=3)
-    images = prepared.image.transpose(0, 2, 3, 1) / 255
-    assert 0 < len(pairs) <= 3
-    for pair in pairs:
-        assert min(np.abs(images - pair["before"][0]).max(axis=(1, 2, 3))) < 1e-6
-        assert set(np.unique(pair["after"][2])) <= {0.0, 0.5, 1.0}
+def striped(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n,3,32,32) of one grey level each, and alphas with an upright edge at another place each, 3 px apart."""
+    image = np.repeat(np.arange(n, dtype=np.uint8)[:, None, None, None] * 20, 3, axis=1) + np.zeros((32, 32), np.uint8)
+    alpha = np.where(np.arange(32) < 3 + 3 * np.arange(n)[:, None, None, None], 0, 255) + np.zeros((32, 1), int)
+    return image, alpha.astype(np.uint8)
+
+
+def test_swapped_inputs_come_from_one_partner_never_the_image_itself():
+    image, alpha = striped(7)
+    inputs = thumbnail.swapped_inputs(image, alpha, seed=3)
+    partners = inputs[thumbnail.OTHER_IMAGE][0][:, 0, 0, 0] // 20
+    assert sorted(partners) == list(range(7)) and (partners != np.arange(7)).all()
+    np.testing.assert_array_equal(inputs[thumbnail.OTHER_TRIMAP][1], alpha[partners])
+    np.testing.assert_array_equal(inputs[thumbnail.OTHER_TRIMAP][0], image)
+    np.testing.assert_array_equal(inputs[thumbnail.OTHER_IMAGE][1], alpha)
+    assert (inputs[thumbnail.NO_TRIMAP][1] == 128).all()
+    with pytest.raises(UserError, match="test_index: expected at least 2 images to swap, found 1"):
+        thumbnail.swapped_inputs(*striped(1), seed=0)
+
+
+class CopyTrimap(nn.Module):
+    def forward(self, image, trimap):
+        return trimap
+
+
+def test_a_network_that_copies_the_trimap_fails_with_anothers_and_not_with_another_image(monkeypatch):
+    prepared = prepared_from(*striped(6))
+    monkeypatch.setattr(thumbnail, "load", lambda *_: CopyTrimap())
+    scored = thumbnail.score_swapped(prepared, np.arange(6), ["sgd"], P)
+    errors = {name: scores.matrix(frame, "sgd", "all") for name, frame in scored.items()}
+    assert errors[thumbnail.OWN_INPUT].shape == (2, 6)
+    np.testing.assert_array_equal(errors[thumbnail.OWN_INPUT], errors[thumbnail.OTHER_IMAGE])
+    assert (errors[thumbnail.OTHER_TRIMAP] > errors[thumbnail.OWN_INPUT] + 1 / 32).all()
+    np.testing.assert_allclose(errors[thumbnail.NO_TRIMAP], 0.5)
+    monkeypatch.setattr(thumbnail, "MAX_SWAPPED", 3)
+    thinned = thumbnail.score_swapped(prepared, np.arange(6), ["sgd"], P)[thumbnail.OWN_INPUT]
+    assert thinned.image.unique().tolist() == [0, 2, 5]

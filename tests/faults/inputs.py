@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image
 
 from lib.base import ROOT, UserError
-from lib.cutout import pictures
-from lib.data import decode
-from lib.data.folder import Folder
-from lib.experiments import profiles
+from lib.cutout import cutter
+from lib.data import images
+from lib.data.sources import open_folder
 from lib.experiments.parameters import check_one
-from workflow import claims
+from workflow import claims, profiles
 
 CLEAR, TRACEBACK, WRONG = "clear sentence", "traceback", "silently wrong"
 Case = tuple[str, str, Callable[[Path], object]]  # kind, name, what is tried in a folder of its own
@@ -79,7 +78,7 @@ def _pictures() -> Iterator[Case]:
         "PostScript named .png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
         "a PDF": b"%PDF-1.4\n%%EOF\n",
         "an SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        "a GIF where none is read": _encoded("GIF", "L"),
+        "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
         "30,000 x 30,000 pixels": _bomb(30_000, 30_000),
         "a PNG of 2^31 pixels a side": _bomb(2**31 - 1, 2**31 - 1),
         "a PNG of no pixels": _bomb(0, 0),
@@ -94,48 +93,48 @@ def _pictures() -> Iterator[Case]:
         "a TIFF header alone": tiff[:8],
     }
     for name, data in content.items():
-        yield "picture", name, lambda folder, data=data: decode.read_rgb(_put(folder / "x.png", data))
-    yield "picture", "no file", lambda folder: decode.read_rgb(folder / "x.png")
-    yield "picture", "a folder", lambda folder: decode.read_rgb(folder)
-    yield "picture", "a device", lambda folder: decode.read_rgb(Path("/dev/zero"))
-    yield "picture", "a pipe", lambda folder: decode.read_rgb(_pipe(folder / "x.png"))
-    yield "picture", "a link to itself", lambda folder: decode.read_rgb(_linked(folder / "x.png"))
+        yield "picture", name, lambda folder, data=data: images.read_rgb(_put(folder / "x.png", data))
+    yield "picture", "no file", lambda folder: images.read_rgb(folder / "x.png")
+    yield "picture", "a folder", lambda folder: images.read_rgb(folder)
+    yield "picture", "a device", lambda folder: images.read_rgb(Path("/dev/zero"))
+    yield "picture", "a pipe", lambda folder: images.read_rgb(_pipe(folder / "x.png"))
+    yield "picture", "a link to itself", lambda folder: images.read_rgb(_linked(folder / "x.png"))
 
 
 def _mattes() -> Iterator[Case]:
     colours = _encoded("PNG")
     classes = {f"classes 0 to {most}": np.arange(1200).reshape(30, 40) % (most + 1) for most in (1, 2, 3)}
     deep = np.arange(1200, dtype=np.uint16).reshape(30, 40) % 256
-    yield "alpha", "no alpha channel", lambda folder: decode.read_alpha(_put(folder / "x.png", colours))
-    yield "alpha", "in colours", lambda folder: decode.read_grey(_put(folder / "x.png", colours))
+    yield "alpha", "no alpha channel", lambda folder: images.read_alpha(_put(folder / "x.png", colours))
+    yield "alpha", "in colours", lambda folder: images.read_gray(_put(folder / "x.png", colours))
     for name, values in classes.items():
-        yield "trimap", name, lambda folder, values=values: decode.read_grey(_saved(folder, values.astype(np.uint8)))
-    yield "alpha", "16 bits of 0 to 255", lambda folder: decode.read_grey(_saved(folder, deep))
-    for name, given in (("an array", deep), ("Pillow", Image.fromarray(deep)), ("bytes", _bytes_of(deep))):
+        yield "trimap", name, lambda folder, values=values: images.read_gray(_saved(folder, values.astype(np.uint8)))
+    yield "alpha", "16 bits of 0 to 255", lambda folder: images.read_gray(_saved(folder, deep))
+    for name, given in (("an array", deep),):
         yield (
             "trimap",
             f"16 bits of 0 to 255, {name}",
-            lambda folder, given=given: pictures.take_trimap(given, deep.shape, "trimap"),
+            lambda folder, given=given: cutter._read_trimap(given, deep.shape),
         )
-    yield "mask", "floating point", lambda folder: decode.read_grey(_saved(folder, np.zeros((9, 9), np.float32), "tif"))
+    yield "mask", "floating point", lambda folder: images.read_gray(_saved(folder, np.zeros((9, 9), np.float32), "tif"))
 
 
 def _folders() -> Iterator[Case]:
     def one(folder: Path, image: bytes, alpha: bytes, name: str = "a.png") -> object:
         _put(folder / "image/a.png", image)
         _put(folder / "alpha" / name, alpha)
-        return Folder(folder).read(0)
+        return open_folder(folder).read(0)
 
     photo, grey = _encoded("PNG"), _encoded("PNG", "L")
-    yield "folder", "not there", lambda folder: Folder(folder / "nowhere")
-    yield "folder", "a file", lambda folder: Folder(_put(folder / "x", b"x"))
-    yield "folder", "empty", lambda folder: Folder(folder)
-    yield "folder", "no alpha/", lambda folder: Folder(_put(folder / "image/a.png", photo).parent.parent)
+    yield "folder", "not there", lambda folder: open_folder(folder / "nowhere")
+    yield "folder", "a file", lambda folder: open_folder(_put(folder / "x", b"x"))
+    yield "folder", "empty", lambda folder: open_folder(folder)
+    yield "folder", "no alpha/", lambda folder: open_folder(_put(folder / "image/a.png", photo).parent.parent)
     yield "folder", "no two names alike", lambda folder: one(folder, photo, grey, "b.png")
     yield "folder", "sizes that differ", lambda folder: one(folder, photo, _encoded("PNG", "L", (30, 40)))
     yield "folder", "an alpha in colours", lambda folder: one(folder, photo, photo)
     yield "folder", "a broken alpha", lambda folder: one(folder, photo, grey[:60])
-    yield "folder", "pictures too deep", lambda folder: one(folder, photo, grey, "1/2/3/a.png")
+    yield "folder", "pictures of a tool", lambda folder: one(folder, photo, grey, ".ipynb_checkpoints/a.png")
     yield "folder", "a name that is not UTF-8", _not_utf8
 
 
@@ -143,7 +142,7 @@ def _not_utf8(folder: Path) -> object:
     (folder / "image").mkdir()
     (folder / "alpha").mkdir()
     with open(os.fsencode(folder / "image") + b"/caf\xe9.png", "wb"):
-        return Folder(folder)
+        return open_folder(folder)
 
 
 def _parameters() -> Iterator[Case]:
@@ -199,12 +198,11 @@ def _profile(path: Path) -> object:
 
 
 def _weights() -> Iterator[Case]:
-    from lib.cutout import matte  # brings PyTorch, as store does
-    from lib.cutout.network import Network
-    from lib.models.store import load
+    from lib.cutout.network import OnnxNetwork
+    from lib.models.checkpoint import load_network
 
     for name, text in {"cut off": b"{", "a list": b"[]", "null": b"null", "without sums": b"{}"}.items():
-        yield "manifest", name, lambda folder, text=text: Network(_folder_of(folder, {"manifest.json": text}))
+        yield "manifest", name, lambda folder, text=text: OnnxNetwork(_folder_of(folder, {"manifest.json": text}))
 
     config = b'{"system": "thumbnail", "batch_norm": true, "pooling": "halving", "width": 64}'
     for name, files in {
@@ -217,12 +215,12 @@ def _weights() -> Iterator[Case]:
         "another system's": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b'{"system": "none"}'},
         "a list for a config": {"model.safetensors": b"\2\0\0\0\0\0\0\0{}", "config.json": b"[]"},
     }.items():
-        yield "weights", name, lambda folder, files=files: load(_folder_of(folder, files), "cpu")
+        yield "weights", name, lambda folder, files=files: load_network(_folder_of(folder, files), "cpu")
     for name in ("portrait", "background", "video"):
         path = ROOT / "data/weights" / name
-        yield "weights", f"{name}, for a trimap", lambda folder, path=path: matte.load(path, "cpu")
+        yield "weights", f"{name}, for a trimap", lambda folder, path=path: cutter._trained(path)
     sums = {"model.sha256": b"\xff\xfe", "model.safetensors": b""}
-    yield "weights", "a sum that is no text", lambda folder: matte.load(_folder_of(folder, sums), "cpu")
+    yield "weights", "a sum that is no text", lambda folder: cutter._trained(_folder_of(folder, sums))
 
 
 def _made(folder: Path) -> Path:

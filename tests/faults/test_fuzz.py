@@ -1,61 +1,129 @@
-"""Readers and checks against bent input, a little of it on every run (`python tests/faults/fuzz.py` takes its time)."""
+"""Readers given damaged files: each returns what it promises, or raises a UserError of one line."""
 
+import io
+import json
+import warnings
+
+import numpy as np
 import pytest
-from faults import fuzz
+from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
 
 from lib.base import UserError
+from lib.cutout import cutter, network
+from lib.data import images
 
 
-@pytest.mark.parametrize("target", fuzz.TARGETS)
-def test_bent_input_ends_in_what_was_promised_or_in_a_clear_sentence(target):
-    fuzz.check(target, examples=60)
+def encoded(kind: str, mode: str, size: tuple[int, int] = (13, 9)) -> bytes:
+    """A picture of noise as a file's bytes."""
+    shape = (size[1], size[0], len(Image.new(mode, (1, 1)).getbands()))
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8).squeeze()
+    Image.fromarray(noise).convert(mode).save(file, kind)
+    return file.getvalue()
 
 
-def test_what_is_neither_is_a_finding(monkeypatch):
-    def attempt(content):
-        fuzz.clear(lambda: 1 / len(content))
-
-    monkeypatch.setitem(fuzz.TARGETS, "broken", (fuzz.st.binary(max_size=3), attempt))
-    with pytest.raises(ZeroDivisionError):
-        fuzz.check("broken", examples=60)
-    found = fuzz.fuzz("broken", minutes=0.001)
-    assert found["examples"] >= 1 and [name.split()[0] for name in found["findings"]] == ["ZeroDivisionError"]
+COLOURED = [encoded(kind, mode) for kind in ("PNG", "WEBP", "TIFF") for mode in ("RGB", "RGBA")]
+COLOURED += [encoded("JPEG", "RGB"), encoded("JPEG", "CMYK"), encoded("BMP", "RGB"), encoded("GIF", "P")]
+GREY = [encoded(kind, mode) for kind, mode in (("PNG", "L"), ("PNG", "LA"), ("PNG", "1"), ("TIFF", "L"), ("JPEG", "L"))]
+SUMS = {"sha256": "0" * 64, "onnx_sha256": "1" * 64, "scores": {"held-out": {"network": {"MSE": 0.1}}}}
 
 
-def test_a_sentence_of_two_lines_is_none():
-    def attempt():
-        raise UserError("a: expected one line,\nfound two; join them.")
-
-    with pytest.raises(AssertionError, match="no clear sentence"):
-        fuzz.clear(attempt)
-
-
-def test_turns_add_up_and_findings_are_those_of_the_last():
-    first = {"minutes": 1.0, "examples": 5, "findings": {"a": "b"}, "batches": 2}
-    last = {"minutes": 2.0, "examples": 6, "findings": {}, "batches": 4}
-    assert fuzz.add(first, last) == {"minutes": 3.0, "examples": 11, "findings": {}, "batches": 4}
-
-
-def test_bytes_build_the_input_of_a_target(monkeypatch):
-    """What libFuzzer hands over becomes an input of the strategy, and what that raises comes through."""
-    seen = []
-    monkeypatch.setitem(fuzz.TARGETS, "seen", (fuzz.st.integers(0, 9), seen.append))
-    one = fuzz.built("seen")
-    for content in (bytes(64), b"\xff" * 64):
-        one(content)
-    assert seen and all(0 <= number <= 9 for number in seen)
-    monkeypatch.setitem(fuzz.TARGETS, "broken", (fuzz.st.integers(), lambda number: 1 / 0))
-    with pytest.raises(ZeroDivisionError):
-        fuzz.built("broken")(bytes(64))
+@st.composite
+def damaged(draw, originals: list[bytes]) -> bytes:
+    """One of the originals with up to six changes."""
+    content = bytearray(draw(st.sampled_from(originals)))
+    for _ in range(draw(st.integers(0, 6))):
+        place = draw(st.integers(0, max(len(content) - 1, 0)))
+        change = draw(st.sampled_from(("flip", "set", "cut", "put in", "end", "double")))
+        if change == "flip" and content:
+            content[place] ^= 1 << draw(st.integers(0, 7))
+        elif change == "set" and content:
+            content[place] = draw(st.sampled_from((0, 1, 0x7F, 0x80, 0xFF)))
+        elif change == "cut":
+            del content[place : place + draw(st.integers(1, 16))]
+        elif change == "put in":
+            content[place:place] = draw(st.binary(max_size=8))
+        elif change == "end":
+            del content[place:]
+        else:
+            content += content[place:]
+    return bytes(content[: 1 << 20])
 
 
-def test_a_process_that_dies_is_a_finding(monkeypatch, tmp_path):
-    (tmp_path / "guided.py").write_text("import sys\nsys.exit('boom')\n")
-    monkeypatch.setattr(fuzz, "__file__", str(tmp_path / "fuzz.py"))
-    assert fuzz.guided("pictures", 0.1)["findings"] == {"ended with 1": "boom"}
+@st.composite
+def arrays(draw) -> np.ndarray:
+    """An array of any kind that somebody might take for a trimap."""
+    shape = tuple(draw(st.lists(st.integers(0, 4), max_size=4)))
+    kinds = ("uint8", "uint16", "int64", "int8", "float32", "float64", "bool", "complex64")
+    dtype = np.dtype(draw(st.sampled_from(kinds)))
+    low, high = draw(st.sampled_from(((0, 1), (0, 2), (0, 255), (-1, 1), (0, 70000))))
+    values = np.random.default_rng(draw(st.integers(0, 9))).uniform(low, high, shape)
+    if draw(st.booleans()) and values.size and dtype.kind in "fc":
+        values.flat[0] = draw(st.sampled_from((np.nan, np.inf)))
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return values.astype(dtype)
 
 
-def test_atheris_finds_what_it_is_shown(tmp_path):
-    pytest.importorskip("atheris", reason="pip install atheris==3.0.0")
-    found = fuzz.guided("settings", 0.05)
-    assert found["examples"] > 10 and not found["findings"]
+def answer(attempt):
+    """What the attempt returns; None for a UserError of one line that says what was expected."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of broken EXIF
+            return attempt()
+    except UserError as error:
+        words = str(error)
+        assert "\n" not in words and "expected" in words, f"no clear sentence: {words!r}"
+        return None
+
+
+def picture(content: bytes, path) -> None:
+    path.write_bytes(content)
+    found = answer(lambda: images.read_rgb(path, (4, 4)))
+    if found is not None:
+        pixels, scale = found
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3 and scale >= 1
+
+
+def alpha(content: bytes, path) -> None:
+    path.write_bytes(content)
+    for reader in (images.read_alpha, images.read_gray):
+        found = answer(lambda reader=reader: reader(path))
+        assert found is None or (found.dtype == np.uint8 and found.ndim == 2 and found.size)
+
+
+def trimap(content, path) -> None:
+    size = content.shape[:2] if isinstance(content, np.ndarray) and content.ndim > 1 else (9, 13)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        content = path
+    found = answer(lambda: cutter._read_trimap(content, tuple(size)))
+    if found is not None:
+        levels, _, notes = found
+        assert levels.shape == tuple(size) and set(np.unique(levels)) <= {0, 128, 255} and all(notes)
+
+
+def manifest(content: bytes, path) -> None:
+    (path.parent / network.MANIFEST).write_bytes(content)
+    answer(lambda: network._check_sums(path.parent))
+
+
+READERS = {
+    "picture": (damaged(COLOURED + GREY), picture),
+    "alpha": (damaged(GREY + COLOURED), alpha),
+    "trimap": (damaged(GREY) | arrays(), trimap),
+    "manifest": (damaged([json.dumps(SUMS, indent=indent).encode() for indent in (None, 1)]), manifest),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_input_ends_in_a_promised_answer_or_a_clear_sentence(name, tmp_path):
+    inputs, read = READERS[name]
+
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(inputs)
+    def one(content):
+        read(content, tmp_path / "x.png")
+
+    one()

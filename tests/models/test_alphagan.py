@@ -2,27 +2,21 @@
 
 import pytest
 import torch
+from models import published as peers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.losses import discriminator_loss, generator_loss
 from lib.models.alphagan import AlphaGAN, PatchDiscriminator
-from lib.models.mobile import Pyramid
 
 
 def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def small_encoder(inputs: int = 4) -> Pyramid:
-    """Four convolutions of stride 2, with the channels of EfficientNet-Lite0."""
-    stages = [nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in ((inputs, 16), (16, 24), (24, 40), (40, 112))]
-    return Pyramid(*stages, channels=(16, 24, 40, 112), inputs=inputs)
-
-
 def small() -> AlphaGAN:
     torch.manual_seed(0)
-    return AlphaGAN(small_encoder(), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32, 16), groups=8)
+    return AlphaGAN(peers.convolutions_of_stride_2(4), aspp=64, rates=(2, 4, 6), decoder=(64, 48, 32, 16), groups=8)
 
 
 def inputs(height: int, width: int, n: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,7 +28,7 @@ def inputs(height: int, width: int, n: int = 2) -> tuple[torch.Tensor, torch.Ten
 @pytest.fixture(scope="module")
 def published() -> AlphaGAN:
     with torch.device("meta"):  # shapes only
-        return AlphaGAN()
+        return peers.alphagan()
 
 
 def test_generator_has_the_published_size(published):
@@ -63,7 +57,7 @@ def test_group_norm_or_batch_norm(published):
     kinds = {type(layer) for layer in published.modules()}
     assert nn.GroupNorm in kinds and nn.BatchNorm2d not in kinds
     with torch.device("meta"):
-        assert not any(isinstance(layer, nn.GroupNorm) for layer in AlphaGAN(groups=0).modules())
+        assert not any(isinstance(layer, nn.GroupNorm) for layer in peers.alphagan(groups=0).modules())
     assert {
         layer.num_channels // layer.num_groups for layer in small().modules() if isinstance(layer, nn.GroupNorm)
     } == {2, 4, 6, 8}  # of 16, 32, 48 and 64 channels
@@ -109,7 +103,7 @@ def test_gradients_reach_every_layer():
 
 def test_published_size_learns_at_batch_one():
     torch.manual_seed(0)
-    model = AlphaGAN(groups=32).train()
+    model = peers.alphagan().train()
     model(*inputs(32, 32, n=1)).mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 

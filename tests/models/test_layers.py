@@ -6,7 +6,6 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from lib.models.dim import VGG16Matting
 from lib.models.layers import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -14,9 +13,11 @@ from lib.models.layers import (
     Pool,
     SamePadConv2d,
     Unpool,
-    convolutions,
+    concat_up,
+    conv_bn_relu,
     initialise,
 )
+from lib.models.vgg import VGG16Matting
 
 
 def test_unpooling_by_hand():
@@ -58,12 +59,28 @@ def test_normalise_is_torchvisions_with_imagenets_numbers():
     assert not Normalise().state_dict(), "constants, not weights"
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_convolutions_keep_the_sides(batch_norm):
-    block = convolutions(3, 5, 7, kernel=5, batch_norm=batch_norm)
-    kinds = [SamePadConv2d, nn.BatchNorm2d, nn.ReLU] if batch_norm else [SamePadConv2d, nn.ReLU]
-    assert [type(layer) for layer in block] == kinds * 2
-    assert block(torch.rand(2, 3, 9, 6)).shape == (2, 7, 9, 6)
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {}),
+        ({"kernel": 1}, {"kernel_size": 1}),
+        ({"stride": 2}, {"stride": 2}),
+        ({"padding": 0}, {"padding": 0}),
+        ({"dilation": 6}, {"dilation": 6}),
+        ({"norm": nn.InstanceNorm2d}, {"norm_layer": nn.InstanceNorm2d}),
+    ],
+)
+def test_convolution_norm_and_relu_are_torchvisions(ours, theirs):
+    layer, peer = conv_bn_relu(3, 5, **ours), torchvision.ops.Conv2dNormActivation(3, 5, **theirs)
+    layer.load_state_dict(peer.state_dict())
+    x = torch.rand(2, 3, 15, 13, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer(x), peer(x))
+
+
+def test_a_coarse_map_is_enlarged_as_by_torchvision():
+    coarse, skip = torch.rand(2, 3, 5, 4), torch.rand(2, 1, 9, 8)
+    expected = torchvision.transforms.functional.resize(coarse, [9, 8], antialias=False)
+    torch.testing.assert_close(concat_up(coarse, skip), torch.cat([expected, skip], dim=1))
 
 
 def test_weights_are_a_function_of_the_seed_alone():
@@ -80,14 +97,12 @@ def test_weights_are_a_function_of_the_seed_alone():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 3), (6, 5)])
 def test_padded_taps_left_out_change_nothing(size):
-    layer = SamePadConv2d(3, 4, 5).double()
+    layer = SamePadConv2d(3, 4, 5, padding=2).double()
     x = torch.rand(2, 3, *size, dtype=torch.float64, requires_grad=True)
     expected = F.conv2d(x, layer.weight, layer.bias, padding=2)
     torch.testing.assert_close(layer(x), expected)
-    found = torch.autograd.grad(layer(x).square().sum(), [x, layer.weight, layer.bias])
-    wanted = torch.autograd.grad(expected.square().sum(), [x, layer.weight, layer.bias])
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other)
+    gradients = [torch.autograd.grad(y.square().sum(), [x, layer.weight, layer.bias]) for y in (layer(x), expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_bf16_gradients_are_written_everywhere():

@@ -1,10 +1,12 @@
-"""The networks for photographs: shapes, both uses, what a trimap changes."""
+"""The networks for photographs: shapes, all three uses, what a trimap changes."""
 
 import pytest
 import torch
 
+from helpers import soft_edge
 from lib.base import UserError
-from lib.models.portrait import PortraitMatting, build
+from lib.closed_form import half_closed_form
+from lib.models.portrait import HybridMatting, PortraitMatting, build
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +64,36 @@ def test_the_residual_at_full_size_starts_as_nothing():
 
 
 def test_structures_for_comparison():
-    assert build(True, 0.25, "unpooling").eval()(torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32)).shape == (
-        1,
-        1,
-        32,
-        32,
-    )
+    image, trimap = torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32)
+    assert build(True, 0.25, "unpooling").eval()(image, trimap).shape == (1, 1, 32, 32)
     with pytest.raises(UserError, match="unpooling with a trimap"):
         build(False, 0.25, "unpooling")
+
+
+# ------------------------------------------------------------------------------------------------------------ the hybrid
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[torch.Tensor, torch.Tensor]:
+    image, trimap, _ = soft_edge()
+    return torch.from_numpy(image).permute(2, 0, 1)[None], torch.from_numpy(trimap)[None, None]
+
+
+def test_the_network_sees_the_answer(scene):
+    """At first, with the encoder's seventh channel at work, another answer is another alpha."""
+    network = HybridMatting(0.25).eval()
+    inputs = network._inputs(*scene)
+    assert inputs.shape == (1, 7, 64, 64) and network(*scene).shape == (1, 1, 64, 64)
+    torch.testing.assert_close(inputs[0, 6].numpy(), half_closed_form(*soft_edge()[:2]))
+
+
+def test_begun_as_a_plain_network_it_answers_like_that_one(scene):
+    plain, hybrid, again = PortraitMatting(True, 0.25), HybridMatting(0.25), HybridMatting(0.25)
+    torch.nn.init.normal_(plain.alpha.weight, generator=torch.Generator().manual_seed(0))  # else nearly all is a half
+    hybrid.load_trimap_network(plain.state_dict())
+    again.load_trimap_network(hybrid.state_dict())
+    with torch.inference_mode():
+        expected = plain.eval().unclamped(*scene)  # clamped, it might be 1 all over
+        assert expected.std() > 0.01
+        torch.testing.assert_close(hybrid.eval().unclamped(*scene), expected)
+        torch.testing.assert_close(again.eval().unclamped(*scene), expected)

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 
-from lib.models.dim import VGG16Matting, deep_image_matting
 from lib.models.summary import summary
+from lib.models.vgg import VGG16Matting, deep_image_matting
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,11 @@ def test_parameter_count_is_that_of_the_layers_the_study_names(normed):
     assert summary(normed)["parameters"].sum() == head + encoder + decoder + last
 
 
-def test_summary_leaves_no_hooks_and_keeps_the_mode():
-    plain = VGG16Matting(batch_norm=False).train()
-    summary(plain, (20, 40))
-    assert plain.training
-    plain.eval()
-    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in plain.modules())
+def test_pooling_as_written_grows_the_map_by_one_each_time():
+    table = summary(VGG16Matting(batch_norm=False, pooling="as_written"), (16, 20)).set_index("layer")
+    assert table.loc[["pool1", "pool2", "pool3", "pool4"], "height"].tolist() == [17, 18, 19, 20]
+    assert table.loc[["unpool4", "unpool3", "unpool2", "unpool1"], "height"].tolist() == [19, 18, 17, 16]
+    assert table.loc["alpha", ["height", "width"]].tolist() == [16, 20]
 
 
 def test_full_width_has_the_papers_layers():
@@ -69,9 +68,3 @@ def test_full_width_has_the_papers_layers():
         + sum(a * b * 25 + b for a, b in [(512, 512), (512, 256), (256, 128), (128, 64), (64, 64), (64, 1)])
     )
     assert sum(p.numel() for p in deep_image_matting().stage1.parameters()) == by_hand
-
-
-def test_the_studys_network_is_not_touched_by_the_options():
-    table = summary(VGG16Matting(), 28)
-    assert "Identity" not in set(table.kind)
-    assert (table.kind == "MaxPool2d").sum() == (table.kind == "MaxUnpool2d").sum() == 4

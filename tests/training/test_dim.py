@@ -1,26 +1,25 @@
-"""Training the two-stage network: each step trains what it should, resumes, and repeats itself."""
+"""Training the two-stage network: each step trains what it should, on the crops it should."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from lib.base import UserError
-from lib.data.open import open_source
-from lib.data.prepare import prepare
-from lib.device import Machine
+from lib.compute import Compute, Runtime
+from lib.data.cache import prepare
+from lib.data.sources import open_source
 from lib.losses import compositional_loss
-from lib.models.store import load
-from lib.training import dim, loop
-from lib.training.dim import DimRecipe, DimTraining, train
-from lib.training.place import Place
+from lib.models.checkpoint import load_network
+from lib.training.dim import DimConfig, DimTask
+from lib.training.trainer import train
 
-SMALL = DimRecipe(epochs=2, side=32, batch_size=4, width=4)
-CPU = Machine("cpu", threads=1)
+SMALL = DimConfig(epochs=1, side=32, batch_size=4, width=4)
+CPU, RUNTIME = Compute("cpu", threads=1), Runtime(torch.device("cpu"), "fp32")
 SPLIT = np.arange(8), np.arange(8, 12)
-TIMED = ["seconds", "images_per_second"]
 
 
 @pytest.fixture(scope="module")
@@ -31,85 +30,38 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stage1(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stage1")
-    return folder, train(prepared, SPLIT, folder, replace(SMALL, augment=True), CPU)
-
-
-def test_history_and_repeatability(prepared, stage1, tmp_path):
-    folder, history = stage1
-    assert list(history) == ["epoch", "step", "train_alpha", "train_composition", "test_sad", "test_mse", *TIMED]
-    assert history.epoch.tolist() == [1, 2] and history.step.tolist() == [2, 4]
-    again = train(prepared, SPLIT, tmp_path, replace(SMALL, augment=True), CPU.with_workers(1))
-    assert history.drop(columns=TIMED).equals(again.drop(columns=TIMED))
-    assert (folder / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
-
-
-def test_a_killed_training_ends_with_the_same_numbers(prepared, stage1, tmp_path, monkeypatch):
-    real, calls = dim.test, []
-
-    def killed(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(dim, "test", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(prepared, SPLIT, tmp_path, replace(SMALL, augment=True), CPU)
-    monkeypatch.undo()
-    train(prepared, SPLIT, tmp_path, replace(SMALL, augment=True), CPU)
-    assert (stage1[0] / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
-
-
-def test_a_training_killed_within_an_epoch_ends_with_the_same_numbers(prepared, stage1, tmp_path, monkeypatch):
-    """Batch norm's averages over the epoch, and which crops are still to come, are in the checkpoint, too."""
-    recipe, calls, real = replace(SMALL, augment=True), [], DimTraining.step
-
-    def killed(self, batches):
-        calls.append(1)
-        if len(calls) == 4:  # the second step of the second epoch
-            raise KeyboardInterrupt
-        return real(self, batches)
-
-    monkeypatch.setattr(loop, "SAVE_EVERY", 0)
-    monkeypatch.setattr(DimTraining, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(prepared, SPLIT, tmp_path, recipe, CPU)
-    assert [path.name for path in tmp_path.glob("*-0*")] == ["step-000003"]
-    monkeypatch.undo()
-    history = train(prepared, SPLIT, tmp_path, recipe, CPU)
-    assert history.drop(columns=TIMED).equals(stage1[1].drop(columns=TIMED))
-    assert (stage1[0] / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+    train(DimTask, SMALL, folder, CPU, prepared, SPLIT)
+    return folder
 
 
 def test_each_stage_trains_its_own_weights(prepared, stage1, tmp_path):
-    before = load_file(stage1[0] / "model.safetensors")
-    train(prepared, SPLIT, tmp_path / "r", replace(SMALL, stage="refinement", start=str(stage1[0])), CPU)
+    before = load_file(stage1 / "model.safetensors")
+    train(DimTask, replace(SMALL, stage="refinement", start=str(stage1)), tmp_path / "r", CPU, prepared, SPLIT)
     refined = load_file(tmp_path / "r/model.safetensors")
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], refined[name])}
     assert moved == {"refinement"}
-    train(prepared, SPLIT, tmp_path / "b", replace(SMALL, stage="both", start=str(tmp_path / "r")), CPU)
+    train(DimTask, replace(SMALL, stage="both", start=str(tmp_path / "r")), tmp_path / "b", CPU, prepared, SPLIT)
     both = load_file(tmp_path / "b/model.safetensors")
     moved = {name.split(".")[0] for name in both if not torch.equal(both[name], refined[name])}
     assert moved == {"stage1", "refinement"}
-    assert not load(tmp_path / "b", "cpu").training
+    assert not load_network(tmp_path / "b", "cpu").training
 
 
 def test_mistakes_are_named(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.safetensors").touch()  # must not be taken for that of an empty start
-    for settings, sentence in [
-        ({"stage": "third"}, "stage: expected one of stage1, refinement, both, found 'third'"),
-        ({"stage": "both"}, "start: expected the folder of a finished training"),
-        ({"stage": "both", "start": "nowhere"}, "no model.safetensors in 'nowhere'"),
-        ({"side": 16}, "side: expected at least 32, found 16"),
-        ({"composition": 2.0}, "composition: expected a share from 0 to 1, found 2.0"),
-    ]:
-        with pytest.raises(UserError, match=sentence):
-            replace(SMALL, **settings)
+    for changes in ({"stage": "both"}, {"stage": "refinement", "start": "nowhere"}):
+        with pytest.raises(
+            UserError, match="start: expected the folder of a finished training, found no model.safetensors"
+        ):
+            train(DimTask, replace(SMALL, **changes), tmp_path / "new", CPU, prepared, SPLIT)
+    for changes in ({"stage": "third"}, {"side": 16}, {"composition": 2.0}):
+        with pytest.raises(ValidationError, match=next(iter(changes))):
+            replace(SMALL, **changes)
     with pytest.raises(UserError, match="expected at least 2 crops, found 1 images"):
-        train(prepared, ([0], [1]), tmp_path / "new", SMALL, CPU)
+        train(DimTask, SMALL, tmp_path / "new", CPU, prepared, ([0], [1]))
     with pytest.raises(UserError, match="expected model.safetensors of a finished training"):
-        load(tmp_path / "nothing")
+        load_network(tmp_path / "nothing")
 
 
 def test_compositional_loss_in_closed_form():
@@ -125,11 +77,11 @@ def test_compositional_loss_in_closed_form():
 
 
 def test_batch_norm_averages_the_whole_epoch(prepared):
-    system = DimTraining(prepared, SPLIT, SMALL, Place(torch.device("cpu"), "fp32"))
-    norm = next(layer for layer in system.learning().modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    task = DimTask(SMALL, RUNTIME, prepared, SPLIT)
+    norm = next(layer for layer in task.trainable().modules() if isinstance(layer, torch.nn.BatchNorm2d))
     random = torch.Generator().manual_seed(0)
     for _ in range(2):  # the first epoch is forgotten
-        system.start_epoch()
+        task.on_epoch_start()
         batches = [torch.randn(4, SMALL.width, 3, 3, generator=random) + shift for shift in range(6)]
         for batch in batches:
             norm(batch)
@@ -140,6 +92,6 @@ def test_batch_norm_averages_the_whole_epoch(prepared):
 
 
 def test_a_rest_of_one_crop_is_left_out(prepared):
-    system = DimTraining(prepared, (np.arange(9), []), SMALL, Place(torch.device("cpu"), "fp32"))
-    assert system.epoch_steps() == 2 and [len(batch[0]) for batch in system.batches(1, 0)] == [4, 4]
-    assert [len(batch[0]) for batch in system.batches(1, 1)] == [4]
+    task = DimTask(SMALL, RUNTIME, prepared, (np.arange(9), []))
+    assert task.steps_per_epoch() == 2 and [len(batch[0]) for batch in task.batches(1, 0)] == [4, 4]
+    assert [len(batch[0]) for batch in task.batches(1, 1)] == [4]

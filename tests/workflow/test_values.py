@@ -4,15 +4,13 @@ import pytest
 
 from lib import base
 from lib.base import UserError
-from lib.output import values
+from lib.report import save
 from workflow import values as kept
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(base, "ROOT", tmp_path)
-    for module in (values, kept):
-        monkeypatch.setattr(module, "reports_dir", lambda run: tmp_path / "reports" / run)
     return tmp_path
 
 
@@ -24,8 +22,8 @@ def test_missing_values_name_the_notebook_to_run(elsewhere):
 
 
 def test_parameters_are_known_by_notebook_and_together(elsewhere):
-    values.write({"run": "smoke", "epochs": 3}, "01_data", "yes", {"images": 3})
-    values.write({"run": "smoke", "size": 28}, "03_vgg16", "yes", {"loss": 1})
+    save.write_values({"run": "smoke", "epochs": 3}, "01_data", "yes", {"images": 3})
+    save.write_values({"run": "smoke", "size": 28}, "03_vgg16", "yes", {"loss": 1})
     folder = elsewhere / "reports" / "smoke"
     assert kept.parameters_by_notebook(folder) == {
         "01_data": {"run": "smoke", "epochs": 3},
@@ -42,8 +40,11 @@ def test_a_file_of_another_version_is_refused(elsewhere):
         kept.load(elsewhere / "reports" / "smoke")
 
 
-def test_values_of_changed_code_are_stale(elsewhere):
-    values.write({"run": "smoke"}, "01_data", "yes", {"images": 3})
+def test_values_of_changed_code_are_stale(elsewhere, monkeypatch):
+    monkeypatch.setattr(kept, "ROOT", elsewhere)
+    (elsewhere / "notebooks").mkdir()
+    (elsewhere / "notebooks" / "01_data.ipynb").write_text('{"cells": []}')
+    save.write_values({"run": "smoke"}, "01_data", "yes", {"images": 3})
     folder = elsewhere / "reports" / "smoke"
     assert kept.stale(folder) == {}
     path = folder / "values" / "01_data.json"

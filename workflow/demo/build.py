@@ -18,7 +18,7 @@ import numpy as np
 
 from lib import tiles
 from lib.base import ROOT, UserError, write_atomically
-from lib.cutout import cutter, foreground, scale, trimaps
+from lib.cutout import cutter, foreground, trimaps, upsample
 from lib.cutout.example import example
 from lib.cutout.network import MANIFEST, SUMS
 from workflow import npm
@@ -33,10 +33,10 @@ NETWORKS = ("portrait", "trimap")
 MOST_BYTES = 25_000_000
 # What steps.js takes from Python, so that no number stands in two places.
 NAMES = {
-    cutter: ("HEIGHT", "MULTIPLE", "LONGEST", "SOMEBODY"),
+    cutter: ("PORTRAIT_HEIGHT", "MULTIPLE", "LONGEST", "PERSON_SHARE"),
     trimaps: ("SIDE", "LOW", "HIGH", "UNSURE", "WIDER", "BACKGROUND", "UNKNOWN", "FOREGROUND"),
     tiles: ("TILE", "OVERLAP"),
-    scale: ("REACH", "LEAST", "LOOKED", "RADIUS", "EPSILON", "FLAT"),
+    upsample: ("BAND", "MIN_SIDE", "SEARCH_SIDE", "RADIUS", "EPSILON", "FLAT"),
     foreground: ("MARGIN", "REGULARISATION", "SMALL", "SMALL_STEPS", "LARGE_STEPS"),
 }
 CONSTANTS = {name: getattr(module, name) for module, names in NAMES.items() for name in names}

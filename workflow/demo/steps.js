@@ -1,4 +1,4 @@
-// The steps of lib/cutout (cutter.py, trimaps.py, scale.py, foreground.py) and lib/tiles.py, in a worker; functions have Python's names.
+// The steps of lib/cutout (cutter.py, trimaps.py, upsample.py, foreground.py) and lib/tiles.py, in a worker; functions have Python's names.
 // Numbers in capitals come from there when the page is built. Pictures are RGBA, a byte each; alpha is float32 in [0,1].
 "use strict";
 
@@ -45,9 +45,9 @@ function fromAlpha(alpha, [height, width], size) {
   alpha = resized(alpha, 1, [height, width], small, true);
   const radius = defaultRadius(...small), low = Math.fround(LOW), high = Math.fround(HIGH);
   const doubt = Uint8Array.from(alpha, a => round(4 * a * (1 - a) * 255));
-  const wide = grown(blurred(doubt, small, radius).map(level => level / 255 > UNSURE), small, WIDER * radius);
-  const notForeground = grown(Uint8Array.from(alpha, a => a < high), small, radius);
-  const notBackground = grown(Uint8Array.from(alpha, a => a > low), small, radius);
+  const wide = dilate(blurred(doubt, small, radius).map(level => level / 255 > UNSURE), small, WIDER * radius);
+  const notForeground = dilate(Uint8Array.from(alpha, a => a < high), small, radius);
+  const notBackground = dilate(Uint8Array.from(alpha, a => a > low), small, radius);
   const foreground = notForeground.map((not, i) => not || wide[i] ? 0 : 255);
   const background = notBackground.map((not, i) => not || wide[i] ? 0 : 255);
   const trimap = new Uint8Array(size[0] * size[1]).fill(UNKNOWN);
@@ -57,7 +57,7 @@ function fromAlpha(alpha, [height, width], size) {
 }
 
 // A region of 0 and 1 and all within `radius` px: dilation with a disc, one row of the disc at a time.
-function grown(region, [height, width], radius) {
+function dilate(region, [height, width], radius) {
   const result = new Uint8Array(region.length), count = new Int32Array(width + 1);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) count[x + 1] = count[x] + region[y * width + x];
@@ -110,23 +110,30 @@ async function alphaOf(session, pixels, trimap, width, {top, left, h, w}) {
   return part;
 }
 
-// Guessed alpha at about the size that the network was trained at, and that size.
-async function look(pixels, height, width) {
-  const scale = Math.sqrt(HEIGHT * HEIGHT * 0.75 / (height * width));
+// Guessed alpha at about the size that the network knows, the mean with the mirror image's, and that size.
+async function guessAlpha(pixels, height, width) {
+  const scale = Math.sqrt(PORTRAIT_HEIGHT * PORTRAIT_HEIGHT * 0.75 / (height * width));
   const size = [height, width].map(side => Math.min(LONGEST, Math.max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE)));
-  const small = resized(new Uint8Array(pixels.buffer), 4, [height, width], size, scale < 1);
-  const alpha = await alphaOf(sessions.portrait, small, null, size[1], {top: 0, left: 0, h: size[0], w: size[1]});
-  return [alpha.map(clip), size];
+  const small = resized(new Uint8Array(pixels.buffer), 4, [height, width], size, scale < 1), [h, w] = size;
+  const mirror = (values, channels) => values.map((_, i) => {
+    const c = i % channels, at = (i - c) / channels, x = at % w;
+    return values[(at - x + w - 1 - x) * channels + c];
+  });
+  const alphas = [];
+  for (const picture of [small, mirror(small, 4)])
+    alphas.push(await alphaOf(sessions.portrait, picture, null, w, {top: 0, left: 0, h, w}));
+  const other = mirror(alphas[1], 1);
+  return [alphas[0].map((alpha, i) => clip((alpha + other[i]) / 2)), size];
 }
 
 // Alpha of the whole picture, at a size that the network knows.
 async function matte(pixels, trimap, height, width, progress) {
   const size = workingSize(trimap, height, width);
   if (size[0] === height && size[1] === width) return tiled(pixels, trimap, height, width, progress);
-  const [small, known] = shrunk(pixels, trimap, [height, width], size);
+  const [small, known] = shrinkBoth(pixels, trimap, [height, width], size);
   const alpha = await tiled(small, known, ...size, progress);
   progress("Bringing alpha to the photograph's edges.");
-  return enlarged(alpha, small, size, pixels, trimap, [height, width]);
+  return guidedUpsample(alpha, small, size, pixels, trimap, [height, width]);
 }
 
 // The same by the network with a trimap, in tiles that overlap; known pixels are kept.
@@ -168,15 +175,15 @@ function ramp(start, n, length) {
 // ------------------------------------------------------------------------------------------------- large photographs
 
 function workingSize(trimap, height, width) {
-  const longest = Math.max(height, width), step = Math.ceil(longest / LOOKED);
+  const longest = Math.max(height, width), step = Math.ceil(longest / SEARCH_SIDE);
   const h = Math.ceil(height / step), w = Math.ceil(width / step), region = new Uint8Array(h * w);
   for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) region[y * w + x] = trimap[y * step * width + x * step] === UNKNOWN;
-  const scale = Math.min(1, Math.max(REACH / Math.max(step * reach(region, h, w), 1), LEAST / longest));
+  const scale = Math.min(1, Math.max(BAND / Math.max(step * halfLargestSquare(region, h, w), 1), MIN_SIDE / longest));
   return [height, width].map(side => Math.max(1, round(side * scale)));
 }
 
 // Half the side of the largest square of ones in a region of 0 and 1.
-function reach(region, height, width) {
+function halfLargestSquare(region, height, width) {
   const count = new Int32Array((height + 1) * (width + 1)), wide = width + 1;
   for (let y = 0; y < height; y++) for (let x = 0; x < width; x++)
     count[(y + 1) * wide + x + 1] = region[y * width + x] + count[y * wide + x + 1] + count[(y + 1) * wide + x] - count[y * wide + x];
@@ -194,7 +201,7 @@ function reach(region, height, width) {
   return fits >> 1;
 }
 
-function shrunk(pixels, trimap, size, [h, w]) {
+function shrinkBoth(pixels, trimap, size, [h, w]) {
   const [height, width] = size, small = resized(new Uint8Array(pixels.buffer), 4, size, [h, w], true);
   const known = new Uint8Array(h * w);
   for (let y = 0, to = 0; y < h; y++) for (let x = 0; x < w; x++, to++)
@@ -205,7 +212,7 @@ function shrunk(pixels, trimap, size, [h, w]) {
 }
 
 // He, Sun and Tang 2013, "Guided image filtering", by coefficients of the small picture; known pixels are kept.
-function enlarged(alpha, small, [h, w], pixels, trimap, [height, width]) {
+function guidedUpsample(alpha, small, [h, w], pixels, trimap, [height, width]) {
   const n = h * w, planes = [0, 1, 2].map(c => Float64Array.from({length: n}, (_, i) => Math.fround(small[4 * i + c] / 255)));
   const average = values => boxMean(values, h, w), times = (a, b) => a.map((value, i) => value * b[i]);
   const mean = planes.map(average), meanAlpha = average(Float64Array.from(alpha));
@@ -268,7 +275,7 @@ function between(many, few) {
 // ------------------------------------------------------------------------------------------------- foreground colours
 
 // Colours RGB of the person: the picture where alpha is 1, black where it is 0, estimated between; in tiles with a margin.
-function clean(pixels, alpha, height, width) {
+function estimate(pixels, alpha, height, width) {
   const colours = new Uint8Array(3 * height * width), soft = i => alpha[i] > 0 && alpha[i] < 1;
   for (let i = 0; i < alpha.length; i++)
     if (alpha[i] > 0) for (let c = 0; c < 3; c++) colours[3 * i + c] = pixels[4 * i + c];
@@ -366,8 +373,8 @@ const answers = {
   // Everything from the pixels alone.
   async cut({pixels, height, width, progress}) {
     progress("Looking for a person.");
-    const [guess, size] = await look(pixels, height, width);
-    const person = guess.filter(a => a > 0.5).length / guess.length >= SOMEBODY;
+    const [guess, size] = await guessAlpha(pixels, height, width);
+    const person = guess.filter(a => a > 0.5).length / guess.length >= PERSON_SHARE;
     const trimap = person ? fromAlpha(guess, size, [height, width]) : new Uint8Array(height * width).fill(BACKGROUND);
     return {person, trimap, ...await answers.refine({pixels, trimap, height, width, progress})};
   },
@@ -377,7 +384,7 @@ const answers = {
     const alpha = await matte(pixels, trimap, height, width, progress);
     for (let i = 0; i < alpha.length; i++) alpha[i] *= pixels[4 * i + 3] / 255; // what was transparent stays so
     progress("Freeing the colours from the background's.");
-    return {alpha, colours: clean(pixels, alpha, height, width)};
+    return {alpha, colours: estimate(pixels, alpha, height, width)};
   },
 };
 

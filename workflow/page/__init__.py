@@ -4,17 +4,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # In this order: each may use what those before it define.
-SCRIPTS = (
-    "statistics.js",
-    "elements.js",
-    "audit.js",
-    "claims.js",
-    "frames.js",
-    "zoom.js",
-    "pictures.js",
-    "search.js",
-    "start.js",
-)
+SCRIPTS = ("statistics.js", "elements.js", "audit.js", "claims.js", "pictures.js", "search.js", "start.js")
 STYLES = ("page.css",)
 
 

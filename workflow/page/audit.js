@@ -1,7 +1,5 @@
 // Every number says where it comes from, and takes itself again from the errors of single images.
 
-const NAMES = {right: "comes out again", wrong: "does not come out again", none: "no errors to take it from"};
-
 function numberElements(name) {
   return [...document.querySelectorAll("span.number")].filter(span => !name || span.dataset.value === name);
 }
@@ -20,20 +18,6 @@ function startAudit(data) {
       open();
     });
   }
-}
-
-// All numbers of the text, each once -> how many came out in which way; every one of them is marked.
-function checkAll(data) {
-  const count = {right: 0, wrong: 0, none: 0};
-  for (const [name, number] of Object.entries(data.numbers)) {
-    const {state} = audited(number, data.samples);
-    count[state]++;
-    for (const span of numberElements(name)) {
-      span.dataset.state = state;
-      span.title = NAMES[state];
-    }
-  }
-  return count;
 }
 
 function makePanel() {
@@ -79,7 +63,7 @@ function factsOf(name, number, data) {
   if (number.seeds) add("seeds", String(number.seeds));
   const notebook = name.split(".")[0], made = data.notebooks[notebook];
   if (notebook === "study") add("from", "what the study printed");
-  if (made) add("made by", make("a", {href: `${notebook}.html#cell-id=${made.cell}`}, `notebook ${notebook}`));
+  if (made) add("made by", make("a", {href: `${notebook}.html#${made.cell}`}, `notebook ${notebook}`));
   if (made?.commit) add("commit", make("code", {}, made.commit.slice(0, 10)));
   return list;
 }

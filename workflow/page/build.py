@@ -24,8 +24,8 @@ def answering(page: str, source: Source) -> str:
         "figures": pictures.collect(source),
         "cells": cells(),
     }
-    style = "".join((HERE / name).read_text() for name in STYLES)
-    script = "\n".join((HERE / name).read_text() for name in SCRIPTS)
+    style = "".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     head = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>\n{style}</style>\n</head>'
     tail = f'<script type="application/json" id="run-data">{_json(data)}</script>\n<script>\n"use strict";\n{script}</script>\n</body>'
     page = page.replace("</head>", head, 1)
@@ -38,7 +38,7 @@ def cells(folder: Path = ROOT / "notebooks") -> list[list[str]]:
     return [
         [path.stem, cell["id"], text]
         for path in sorted(folder.glob("[0-9]*.ipynb"))
-        for cell in json.loads(path.read_text())["cells"]
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
         if (text := "".join(cell["source"]).strip())
     ]
 

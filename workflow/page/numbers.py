@@ -1,15 +1,11 @@
 """What the page knows of each number that the text quotes: its spread, where it was made, and the errors that it is the mean of."""
 
 import re
-import zlib
 
-from lib.evaluation import samples
-from lib.output.values import Leaf
 from workflow import values
 from workflow.text.source import Source
 
 MARK = re.compile(r'<span class="number"\s+data-value="([^"]+)">')
-WRITES = "values.write("  # the cell of a notebook in which its values are written
 
 
 def quoted(page: str) -> list[str]:
@@ -20,8 +16,8 @@ def quoted(page: str) -> list[str]:
 def collect(source: Source, names: list[str]) -> dict:
     """{"numbers": name -> leaf with notebook and sample, "samples": [text], "notebooks": name -> cell and commit}.
 
-    sample: which of the samples a number is the mean of, and their CRC-32; numbers that are no mean have none. Numbers with the
-    same errors share them.
+    sample: which of the samples a number is the mean of; numbers that are no mean have none. Numbers with the same errors share
+    them.
     """
     known = values.samples(source.report)
     texts = list(dict.fromkeys(known[name] for name in names if name in known))
@@ -30,19 +26,17 @@ def collect(source: Source, names: list[str]) -> dict:
     for name in names:
         numbers[name] = dict(_leaf(source.values[name]))
         if name in known:
-            text = known[name]
-            numbers[name] |= {"sample": place[text], "sum": zlib.crc32(samples.content(text))}
+            numbers[name]["sample"] = place[known[name]]
     return {"numbers": numbers, "samples": texts, "notebooks": _notebooks(source)}
 
 
-def _leaf(leaf: Leaf) -> dict:
+def _leaf(leaf: values.Leaf) -> dict:
     return leaf if isinstance(leaf, dict) else {"value": leaf}
 
 
 def _notebooks(source: Source) -> dict[str, dict]:
     """Notebook -> the cell that writes its values, and the commit that it ran at."""
-    writing = {notebook: cell for notebook, cell, code in source.cells if WRITES in code}
     return {
-        notebook: {"cell": writing.get(notebook, ""), "commit": commit}
+        notebook: {"cell": source.cells.get(notebook, ("", ""))[1], "commit": commit}
         for notebook, commit in values.commits(source.report).items()
     }

@@ -1,25 +1,16 @@
-"""Which pictures of a figure can be set over each other, and which lines can be followed, by what its PNG says of itself."""
+"""Which pictures of a figure can be laid over each other, by what its PNG says of itself."""
 
-from lib.output import described
+from workflow.text.alternative import panels_of
 from workflow.text.source import Source
 
 MOST = 40  # pictures of one figure that a reader may choose among
 ALIKE = 0.01  # of a picture's side: so much may boxes differ that count as equal
 
 
-def collect(source: Source) -> dict[str, dict]:
-    """Figure -> {"pictures": [{"name", "box"}]}, or {"charts": panels} with "frames" where its trainings were watched
-    (lib.output.frames), for those of the text that have any."""
-    found = {}
-    for name in source.numbers["figure"]:
-        path = source.figures / f"{name}.png"
-        panels = described.panels(path.read_bytes()) if path.is_file() else []
-        if pictures := comparable(panels):
-            found[name] = {"pictures": pictures}
-        elif charts := [panel for panel in panels if panel["kind"] == "chart" and followed(panel, panels)]:
-            frames = [panel for panel in panels if panel["kind"] == "frames"]
-            found[name] = {"charts": charts} | ({"frames": frames[0]} if frames else {})
-    return found
+def collect(source: Source) -> dict[str, list[dict]]:
+    """Figure of the text -> its pictures, each with name and box, where they can be compared."""
+    panels = {name: panels_of(source.figures / f"{name}.png") for name in source.numbers["figure"]}
+    return {name: pictures for name in panels if (pictures := comparable(panels[name]))}
 
 
 def comparable(panels: list[dict]) -> list[dict]:
@@ -32,17 +23,6 @@ def comparable(panels: list[dict]) -> list[dict]:
         {"name": name if names.count(name) == 1 else f"{name} ({number})", "box": panel["box"]}
         for number, (name, panel) in enumerate(zip(names, pictures, strict=True), 1)
     ]
-
-
-def followed(panel: dict, panels: list[dict]) -> bool:
-    """Whether a chart goes along steps, with lines of more than one point. One that stands above another on the same axis has its
-    label there."""
-    charts = [other for other in panels if other["kind"] == "chart" and other["limits"][0] == panel["limits"][0]]
-    below = [other for other in charts if abs(other["box"][0] - panel["box"][0]) < ALIKE]
-    along = "step" in panel["labels"][0] or (
-        not panel["labels"][0] and any("step" in one["labels"][0] for one in below)
-    )
-    return along and any(len(line["x"]) > 1 for line in panel["lines"])
 
 
 def _differ(box: list[float], other: list[float]) -> bool:

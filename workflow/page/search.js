@@ -31,5 +31,5 @@ function startSearch(data, place) {
 
 function result({notebook, cell, text, at}) {
   const from = Math.max(0, at - AROUND), snippet = text.slice(from, at + 2 * AROUND).replace(/\s+/g, " ");
-  return make("li", {}, make("a", {href: `${notebook}.html#cell-id=${cell}`}, `${notebook}, ${cell}`), ` ${from ? "…" : ""}${snippet}…`);
+  return make("li", {}, make("a", {href: `${notebook}.html#${cell}`}, `${notebook}, ${cell}`), ` ${from ? "…" : ""}${snippet}…`);
 }

@@ -1,4 +1,4 @@
-// Means and bootstrap intervals, by the rule of lib/evaluation/stats.py, and the sum that tells altered errors.
+// Means and bootstrap intervals, by the rule of lib/evaluation/stats.py.
 
 const RESAMPLES = 4000, PUBLISHED_RESAMPLES = 2000, LEVEL = 0.95;
 const ROUNDING = 1e-6, ROUNDING_HALF = 2e-5; // of the largest error: what float32 may lose, or a mean of many float16, with room
@@ -24,17 +24,6 @@ function fromHalf(bits) {
   const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
-}
-
-const CRC = Uint32Array.from({length: 256}, (_, byte) => {
-  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ (byte >>> 1) : byte >>> 1;
-  return byte >>> 0;
-});
-
-function crc32(bytes) {
-  let sum = 0xffffffff;
-  for (const byte of bytes) sum = CRC[(sum ^ byte) & 255] ^ (sum >>> 8);
-  return (sum ^ 0xffffffff) >>> 0;
 }
 
 // Numbers in [0, 1) from a seed (mulberry32): the same seed gives the same draw.
@@ -108,14 +97,7 @@ function agrees(means, share, published, slack) {
 // {state: "right" | "wrong" | "none", why, again}: a number taken again from the errors that the page carries.
 function audited(number, samples, seed = 1) {
   if (number.sample === undefined) return {state: "none", why: "The page carries no errors to take it from: it is no mean over images, or the run left none."};
-  let bytes;
-  try {
-    bytes = bytesOf(samples[number.sample]);
-  } catch {
-    return {state: "wrong", why: "The errors behind it cannot be read."};
-  }
-  const half = samples[number.sample].startsWith(HALF), floats = floatsOf(bytes, half);
-  if (crc32(bytes) !== number.sum) return {state: "wrong", why: "The errors behind it are not those of the run: their sum differs.", floats};
+  const half = samples[number.sample].startsWith(HALF), floats = floatsOf(bytesOf(samples[number.sample]), half);
   const again = bootstrapInterval(floats, number.seeds, seed, LEVEL, Math.max(1000, Math.min(RESAMPLES, Math.round(1e7 / floats.length))));
   const largest = floats.reduce((most, value) => Number.isNaN(value) ? most : Math.max(most, Math.abs(value)), 0);
   const slack = (half ? ROUNDING_HALF : ROUNDING) * largest;

@@ -12,26 +12,24 @@ from workflow.text.cells import pipe_table
 from workflow.text.source import Source
 
 
+def _cited() -> dict:
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
 def authors(source: Source) -> str:
     """`authors`: who wrote this, as CITATION.cff has it."""
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    return ", ".join(
-        " ".join(filter(None, (one.get("given-names"), one.get("family-names"), one.get("name"))))
-        for one in cited["authors"]
-    )
+    parts = ("given-names", "family-names", "name")
+    return ", ".join(" ".join(one[part] for part in parts if one.get(part)) for one in _cited()["authors"])
 
 
 def made_when(source: Source) -> str:
     """`made_when`: the day on which the last notebook of the run was done, the repository where CITATION.cff names one, and
     the commit."""
     finished = max(step["finished"] for step in source.record["steps"].values())
-    day = f"{datetime.fromtimestamp(finished, UTC):%d %B %Y}".lstrip("0")
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    where = f"{cited['repository-code']}, " if cited.get("repository-code") else ""
-    commit = source.record["commit"]
-    return f"{day}; {where}" + (
-        f"commit {commit[:10]} of the repository that makes it" if commit else "outside of version control"
-    )
+    day, commit = f"{datetime.fromtimestamp(finished, UTC):%d %B %Y}".lstrip("0"), source.record["commit"]
+    where = f"{_cited()['repository-code']}, " if _cited().get("repository-code") else ""
+    version = f"commit {commit[:10]} of the repository that makes it" if commit else "outside of version control"
+    return f"{day}; {where}{version}"
 
 
 def claims_table(source: Source) -> str:

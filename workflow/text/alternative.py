@@ -1,20 +1,29 @@
 """A figure in words, for who does not see it: its pictures by their titles, its charts by their axes and lines."""
 
+import json
 import re
 from pathlib import Path
 
-from lib.output import described
+from PIL import Image
 
 MOST_TITLES = 12
 
 
 def alternative(png: Path, caption: str) -> str:
     """What a figure shows, from what its PNG says of itself; the caption's words where it says nothing."""
-    panels = described.panels(png.read_bytes()) if png.is_file() else []
+    panels = panels_of(png)
     pictures = [panel for panel in panels if panel["kind"] == "picture"]
     charts = [panel for panel in panels if panel["kind"] == "chart"]
     said = ([_pictures(pictures)] if pictures else []) + [_chart(panel) for panel in charts]
     return _plain(" ".join(said) or caption)
+
+
+def panels_of(png: Path) -> list[dict]:
+    """What a PNG says of itself (lib.report.save.describe); [] where it says nothing or is not there."""
+    if not png.is_file():
+        return []
+    with Image.open(png) as image:
+        return json.loads(getattr(image, "text", {}).get("Panels", "[]"))
 
 
 def _pictures(panels: list[dict]) -> str:

@@ -70,12 +70,13 @@ def chosen(source: Source, name: str, what: str, wanted: list[str], known: list[
 def own_caption(source: Source, name: str) -> str:
     """The caption that the notebook gave: the last line of the table's Markdown, without its own number."""
     path = source.existing(source.report / "tables" / f"{name}.md", name)
-    return re.sub(r"^Table \d+\. ", "", path.read_text().strip().splitlines()[-1].strip("*"))
+    return re.sub(r"^Table \d+\. ", "", path.read_text(encoding="utf-8").strip().splitlines()[-1].strip("*"))
 
 
 def made_here(source: Source, name: str) -> str:
-    """A link to the cell that wrote a figure or table, on its notebook's page; "" for what no notebook writes."""
-    for notebook, cell, code in source.cells:
-        if f'"{name}"' in code:
-            return f"[Made here.]({notebook}.html#cell-id={cell})"
-    return ""
+    """A link to the cell or notebook that wrote a figure or table; "" for what no notebook writes."""
+    notebook, cell = source.cells.get(name, ("", ""))
+    if not cell:
+        return ""
+    committed = source.kind == "pdf" or source.run == "paper"  # a clone has the executed notebooks, not their pages
+    return f"[Made here.]({notebook}.ipynb)" if committed else f"[Made here.]({notebook}.html#{cell})"

@@ -1,7 +1,7 @@
 """Placeholders for values of a run, by name: numbers, intervals, and words that depend on them."""
 
+from lib import scores
 from lib.base import UserError
-from lib.evaluation import stats
 from workflow import values
 from workflow.text.source import Source
 
@@ -74,7 +74,7 @@ def says(source: Source, name: str, below: str, above: str, neither: str = "no d
     found = leaf(source, name)
     if not isinstance(found, dict) or found.get("low") is None:
         return neither
-    said = stats.verdict(found["low"], found["high"], "below", "above")
+    said = scores.direction(found["low"], found["high"])
     return {"below": below, "above": above}.get(said, neither)
 
 

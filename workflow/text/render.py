@@ -12,7 +12,7 @@ import jinja2
 
 from lib.base import ROOT, UserError
 from workflow import values
-from workflow.text import accounts, exhibits, kept, provided, quoted
+from workflow.text import accounts, exhibits, provided, quoted
 from workflow.text.source import Source
 
 PLACEHOLDERS = {
@@ -36,11 +36,6 @@ PLACEHOLDERS = {
     "steps_table": accounts.steps_table,
     "machine_table": accounts.machine_table,
     "parameters_table": accounts.parameters_table,
-    "kept": kept.kept,
-    "picture": kept.picture,
-    "rows_of": kept.rows_of,
-    "beside": kept.beside,
-    "grid": kept.grid,
 }
 # Comments are <# ... #>: Pandoc's own attributes begin like Jinja's, {#refs}.
 ENVIRONMENT = jinja2.Environment(
@@ -59,7 +54,7 @@ def render(file: Path, run: str, kind: str = "html", root: Path = ROOT) -> str:
     kind: "html", "page" or "pdf" (workflow.text.source.Source); root: where reports/ and figures/ lie. In the text `run`
     is the run's name, `kind` as here, `p` its parameters by name, and the rest are PLACEHOLDERS.
     """
-    return fill(Source(file.read_text(), file.relative_to(root).as_posix(), run, kind, root))
+    return fill(Source(file.read_text(encoding="utf-8"), file.relative_to(root).as_posix(), run, kind, root))
 
 
 def fill(source: Source) -> str:

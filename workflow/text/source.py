@@ -1,6 +1,5 @@
 """A text with placeholders and the run that fills them: what every placeholder's function gets first."""
 
-import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base import ROOT, UserError
-from lib.experiments import published
+from lib.experiments import study
 from workflow import record, values
 
 TABLES_BY_NAME = (
@@ -28,7 +27,7 @@ class Source:
     @cached_property
     def values(self) -> dict[str, values.Leaf]:
         """The study's values and those of the run, by name."""
-        return published.values() | values.load(self.report)
+        return study.values() | values.load(self.report)
 
     @cached_property
     def record(self) -> dict:
@@ -36,14 +35,9 @@ class Source:
         return record.read(self.report)
 
     @cached_property
-    def cells(self) -> list[tuple[str, str, str]]:
-        """(notebook, id, code) of every code cell of the paper."""
-        return [
-            (path.stem, cell["id"], "".join(cell["source"]))
-            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-            for cell in json.loads(path.read_text())["cells"]
-            if cell["cell_type"] == "code"
-        ]
+    def cells(self) -> dict[str, tuple[str, str]]:
+        """Figure or table of the run -> (notebook, id of the cell that wrote it)."""
+        return values.cells(self.report)
 
     def line(self, name: str) -> str:
         """Where the text first asks for a name: "reports/article/paper.md line 12"."""
