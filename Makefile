@@ -73,7 +73,8 @@ $(BIN)/ruff check --quiet && \
 	$(BIN)/lint-imports --no-logo && \
 	$(BIN)/python -m workflow.copies smoke smoke-nbval build/nbval && \
 	start=$$(date +%s) && \
-	{ OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env build/nbval tests $(1); \
+	{ OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env build/nbval && \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope tests $(1); \
 	status=$$?; echo "test: $$(($$(date +%s) - start)) s"; exit $$status; }
 endef
 

@@ -24,7 +24,7 @@ PARAMETERS = {
 }  # fmt: skip
 TRAIN = """import numpy as np
 
-from lib.data.sample import open_source
+from lib.data.sources import open_source
 from lib.data.cache import prepare
 from lib.data.splits import random_split
 from lib.experiments import parameters, thumbnail
